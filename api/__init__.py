@@ -1,0 +1,3 @@
+"""The FastAPI front: HTTP only, no scoring logic."""
+
+__version__ = "0.1.0"

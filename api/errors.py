@@ -1,0 +1,116 @@
+"""From domain errors to HTTP: the only place that knows which error has which status (RFC 9457, problem+json)."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.errors import (
+    MAX_REPORTED_ROW_ERRORS,
+    BadArtifact,
+    InputTooLarge,
+    InvalidRows,
+    JobConflict,
+    MalformedInput,
+    ModelError,
+    NoModel,
+    PretError,
+    RedisUnavailable,
+    RowError,
+    StorageUnavailable,
+    UnknownJob,
+    UnsupportedInput,
+    VersionUnavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "2"}
+
+
+class ModelNotFound(ModelError):
+    """There is no model to tell about."""
+
+
+STATUS: dict[type[PretError], HTTPStatus] = {
+    MalformedInput: HTTPStatus.BAD_REQUEST,
+    InvalidRows: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedInput: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ModelNotFound: HTTPStatus.NOT_FOUND,
+    NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
+    BadArtifact: HTTPStatus.CONFLICT,
+    VersionUnavailable: HTTPStatus.CONFLICT,
+    UnknownJob: HTTPStatus.NOT_FOUND,
+    JobConflict: HTTPStatus.CONFLICT,
+    RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+    app.add_exception_handler(PretError, _pret_error)
+    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int, kind: str, detail: str | list[dict[str, Any]], headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """Make a problem document; `kind` is the last part of its `type`."""
+    body = {
+        "type": f"urn:pret-a-depenser:{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        **more,
+    }
+    return Response(msgspec.json.encode(body), status, headers, PROBLEM_TYPE)
+
+
+async def _pret_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, PretError)  # noqa: S101 - the handler is registered for no other
+    status = STATUS[type(error)]
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    if isinstance(error, InvalidRows):
+        return problem(status, kind, [_row_detail(row) for row in error.errors], total=error.total)
+    return problem(status, kind, str(error), RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+
+
+def _row_detail(error: RowError) -> dict[str, Any]:
+    return {
+        "loc": ["body", *(part for part in (error.row, error.feature) if part is not None)],
+        "msg": error.reason,
+        "type": error.type,
+    }
+
+
+async def _bad_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for no other
+    details = [{key: detail[key] for key in ("loc", "msg", "type")} for detail in error.errors()]
+    return problem(422, "invalid-parameters", details[:MAX_REPORTED_ROW_ERRORS], total=len(details))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for no other
+    status = HTTPStatus(error.status_code)
+    kind = status.phrase.lower().replace(" ", "-")
+    return problem(status, kind, f"{request.method} on this path: {status.description or status.phrase}.", error.headers)
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    # Starlette logs the traceback itself.
+    logger.error("A request failed with %s", type(error).__name__)
+    return problem(500, "unexpected", "This is a fault of the service, not of the request; its log says more.")
+
+
+Handler = Callable[[Request, Exception], Response]

@@ -1,0 +1,57 @@
+"""The API, put together: `uvicorn api.main:app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from api import __version__, errors, openapi
+from api.routes import health, jobs, model, scoring
+from api.services import Services, create_services
+from shared import logging as service_logging
+from shared.models.fleet import FOLLOW_INTERVAL
+from shared.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the app and all its parts."""
+    service_logging.set_up(settings.log_level)
+    services = create_services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(services.active.follow)
+        follower = asyncio.create_task(_keep_following(services))
+        yield
+        follower.cancel()
+        with suppress(asyncio.CancelledError):
+            await follower
+
+    # The documentation pages bring their own scripts: many users' networks reach no CDN.
+    app: FastAPI = FastAPIOffline(
+        title="Prêt à Dépenser",
+        description="Credit scoring with CatBoost models: one applicant in the call, a portfolio as a job.",
+        version=__version__,
+        redoc_url=None,
+        lifespan=lifespan,
+        swagger_ui_parameters={"tryItOutEnabled": True},
+    )
+    app.state.services = services
+    # First, so that the busiest route is the first that matches.
+    app.router.routes.insert(0, scoring.individual_score_route(services))
+    for routes in (jobs, model, health):
+        app.include_router(routes.router)
+    errors.install(app)
+    openapi.install(app, services)
+    return app
+
+
+async def _keep_following(services: Services) -> None:
+    while True:
+        await asyncio.sleep(FOLLOW_INTERVAL)
+        await asyncio.to_thread(services.active.follow)
+
+
+app = create_app(Settings())

@@ -1,0 +1,95 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what the loaded model says of a row."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.body import JSON
+from api.errors import PROBLEM_TYPE
+from api.routes.scoring import INDIVIDUAL_SCORE
+from api.schemas import Score
+from api.services import Services
+from shared.errors import NoModel
+from shared.models.artifact import Model
+
+FEATURES = "Features"
+FEATURES_REF = {"$ref": f"#/components/schemas/{FEATURES}"}
+BATCH_ROUTES = ("/multiple_score", "/jobs")
+
+
+def install(app: FastAPI, services: Services) -> None:
+    """Make `/openapi.json`, and so `/docs`, follow the model that this process serves."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        model = _model(services)
+        if document.get("x-model-version", "") != (model.version if model else None):
+            app.openapi_schema = None
+            document = plain()
+            _describe(document, model)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _model(services: Services) -> Model | None:
+    try:
+        return services.active.model
+    except NoModel:
+        return None
+
+
+def _describe(document: dict[str, Any], model: Model | None) -> None:
+    document["x-model-version"] = model.version if model else None
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas[FEATURES] = _features_schema(model)
+    example = model.input_example if model else None
+    document["paths"][INDIVIDUAL_SCORE] = {
+        "post": {
+            "tags": ["scoring"],
+            "summary": "Individual Score",
+            "description": "Score one applicant in the call itself.",
+            "operationId": "individual_score",
+            "requestBody": _body(FEATURES_REF, example),
+            "responses": {"200": {"description": "The score and the decision.", "content": _content(Score)}},
+        }
+    }
+    for path in BATCH_ROUTES:
+        array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
+        document["paths"][path]["post"]["requestBody"] = _body(array, [example] if example else None)
+    document["paths"]["/multiple_score"]["post"].setdefault("parameters", []).append(
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "`wait=N`: wait up to N seconds for the answers (RFC 7240).",
+        }
+    )
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"description": "A problem (RFC 9457).", "content": {PROBLEM_TYPE: {}}}
+
+
+def _features_schema(model: Model | None) -> dict[str, Any]:
+    if model is None:
+        return {"type": "object", "description": "No model is loaded; its features will be shown here."}
+    schema = model.contract.row_adapter.json_schema()
+    schema["title"] = FEATURES
+    schema["description"] = f"One applicant, for model version {model.version}."
+    if model.input_example:
+        schema["example"] = model.input_example
+    return schema
+
+
+def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": schema}
+    if example is not None:
+        media["example"] = example
+    return {"required": True, "content": {JSON: media}}
+
+
+def _content(body: type[Score]) -> dict[str, Any]:
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}

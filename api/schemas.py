@@ -1,0 +1,196 @@
+"""Response bodies: the wire contract."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.jobs.job import Job, JobState
+from shared.models.fleet import ProcessReport
+from shared.models.signature import Contract
+
+GRANTED = "Accordé"
+REFUSED = "Refusé"
+
+
+class Body(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+
+class Score(Body):
+    """The answer for one applicant."""
+
+    score: float = Field(description="Probability of class 1, from 0 to 1, unrounded.", examples=[0.1234])
+    prediction: Literal[0, 1] = Field(description="1 if the score reaches the threshold, else 0.")
+    threshold: float = Field(description="Threshold of the model version.", examples=[0.5])
+    decision: Literal["Accordé", "Refusé"] = Field(description="Accordé for prediction 0, Refusé for 1.")
+    model_version: str = Field(description="Model version that scored.", examples=["local-0123456789ab"])
+
+
+class JobBody(Body):
+    """A job and its progress."""
+
+    id: str
+    state: JobState = Field(description="queued, running, succeeded, failed or cancelled.")
+    model_version: str = Field(description="Model version that scores every row of the job.")
+    threshold: float
+    rows: int = Field(description="Rows submitted.")
+    rows_done: int = Field(description="Rows scored so far.")
+    granted: int = Field(description="Of these, rows below the threshold.")
+    refused: int = Field(description="Of these, rows from the threshold up.")
+    chunks: int = Field(description="Pieces that the workers score one by one.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None = Field(description="When the job and its results are removed.")
+    seconds: float | None = Field(description="From submission to the end, or None while it lasts.")
+    error: str | None = Field(description="Why the job failed.")
+
+    @classmethod
+    def of(cls, job: Job) -> "JobBody":
+        """Show a job."""
+        return cls(
+            id=job.id,
+            state=job.state,
+            model_version=job.model_version,
+            threshold=job.threshold,
+            rows=job.rows,
+            rows_done=job.rows_done,
+            granted=job.granted,
+            refused=job.refused,
+            chunks=job.chunks,
+            created_at=moment(job.created_at),
+            started_at=moment(job.started_at) if job.started_at else None,
+            finished_at=moment(job.finished_at) if job.finished_at else None,
+            expires_at=moment(job.expires_at) if job.expires_at else None,
+            seconds=job.finished_at - job.created_at if job.finished_at else None,
+            error=job.error,
+        )
+
+
+class ResultsPage(Body):
+    """Some of the results of a job, in the order of its rows."""
+
+    job_id: str
+    total: int = Field(description="Rows of the whole job.")
+    offset: int = Field(description="Number of the first row here, from 0.")
+    next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
+    results: list[Score]
+
+
+class Health(Body):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+    version: str = Field(description="Version of the service.")
+
+
+class Part(Body):
+    """One part of the service."""
+
+    status: Literal["ok", "down"]
+    detail: str | None = None
+
+
+class Readiness(Body):
+    """What is up. `ready` asks for a model only: single scoring works without the rest."""
+
+    status: Literal["ready", "degraded", "not ready"]
+    parts: dict[str, Part]
+
+
+class ProcessBody(Body):
+    """A live process of the service; a worker has no version of its own, it loads what each job is pinned to."""
+
+    kind: Literal["api", "worker"]
+    host: str
+    pid: int
+    version: str | None
+    since: datetime
+
+    @classmethod
+    def of(cls, report: ProcessReport) -> "ProcessBody":
+        """Show a report."""
+        return cls(
+            kind=report.kind, host=report.host, pid=report.pid, version=report.version, since=moment(report.since)
+        )
+
+
+class ModelStatus(Body):
+    """The model file and who serves it."""
+
+    file_name: str
+    path: str = Field(description="Path within the model folder.")
+    size: int = Field(description="Bytes.")
+    modified_at: datetime
+    version: str = Field(description="Version that this process serves.")
+    active_version: str | None = Field(description="Version that the whole fleet should serve; None if Redis is away.")
+    converged: bool | None = Field(description="Whether every API process serves it; None if Redis is away.")
+    processes: list[ProcessBody]
+
+
+class ColumnBody(Body):
+    """One feature."""
+
+    name: str
+    type: str
+    required: bool = Field(description="False: the value may be null or left out.")
+    description: str | None
+    ge: float | None = Field(description="Lowest value accepted.")
+    le: float | None = Field(description="Highest value accepted.")
+    values: list[str | int] | None = Field(description="The only values accepted.")
+
+
+class ModelSignature(Body):
+    """The features that the model takes, in its order."""
+
+    columns: list[ColumnBody]
+    nb_features: int
+    ordered: list[list[str]] = Field(description="Lists of features that must not decrease.")
+
+    @classmethod
+    def of(cls, contract: Contract) -> "ModelSignature":
+        """Show a contract."""
+        columns = [
+            ColumnBody(
+                name=feature.name,
+                type=feature.type,
+                required=feature.required,
+                description=feature.description,
+                ge=feature.ge,
+                le=feature.le,
+                values=list(feature.values) if feature.values else None,
+            )
+            for feature in contract.features
+        ]
+        return cls(columns=columns, nb_features=len(columns), ordered=[list(names) for names in contract.ordered])
+
+
+class ModelInfo(Body):
+    """Where the model comes from."""
+
+    version: str
+    created_at: datetime | None
+    recommended_threshold: float
+    model_type: str
+    classes: list[Any] = Field(description="Class 0 and class 1, as the model was trained.")
+    trees: int
+    mlflow_run_id: str | None
+    mlflow_model_id: str | None
+    mlflow_version: str | None
+
+
+class Reload(Body):
+    """What a reload did."""
+
+    status: Literal["reloaded", "unchanged"]
+    version_before: str | None
+    version: str
+    processes: list[ProcessBody] = Field(description="All live processes; the others take the version within seconds.")
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since the epoch into a UTC time."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,76 @@
+"""What a model is trained from: rows, target and the contract of each feature."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FeatureType = Literal["double", "long", "boolean", "string"]
+
+
+class TrainingError(Exception):
+    """The model cannot be trained from what was given; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The contract of one feature; `ge` and `le` are inclusive bounds, an empty `values` allows any text."""
+
+    name: str
+    type: FeatureType
+    description: str
+    required: bool = True
+    ge: float | None = None
+    le: float | None = None
+    values: tuple[str, ...] = ()
+
+    def signature_input(self) -> dict[str, Any]:
+        """Return the feature as one input of an MLflow signature."""
+        return {"type": self.type, "name": self.name, "required": self.required}
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the signature cannot say: the description, and the bounds or values where there are any."""
+        stated: dict[str, Any] = {"description": self.description}
+        if self.ge is not None:
+            stated["ge"] = self.ge
+        if self.le is not None:
+            stated["le"] = self.le
+        if self.values:
+            stated["values"] = list(self.values)
+        return stated
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows to learn from, in the order of `features`.
+
+    `rows` has one column per feature, NaN or None where a value is missing; `target` is 1 for the positive class (a
+    default) and 0 otherwise. `input_example` is one row as a client would send it. `ordered` lists features that must
+    not decrease from one to the next. `missing_category` stands for a missing text value, and is no value itself.
+    `notes` are sentences about the data that whoever trains should read.
+    """
+
+    name: str
+    origin: str
+    features: tuple[Feature, ...]
+    rows: pd.DataFrame
+    target: npt.NDArray[np.int64]
+    input_example: dict[str, Any]
+    ordered: tuple[tuple[str, ...], ...] = ()
+    missing_category: str = "missing"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def signature_inputs(self) -> list[dict[str, Any]]:
+        """The features as the inputs of an MLflow signature."""
+        return [feature.signature_input() for feature in self.features]
+
+    def contract(self) -> dict[str, Any]:
+        """Return the part of the model's metadata that says which rows are valid."""
+        return {
+            "features": {feature.name: feature.metadata() for feature in self.features},
+            "ordered": [list(names) for names in self.ordered],
+            "missing_category": self.missing_category,
+        }

@@ -1,0 +1,107 @@
+"""Every error that the service raises on purpose.
+
+PretError
+├── InputError            the caller sent something that cannot be scored
+│   ├── MalformedInput
+│   ├── InvalidRows
+│   ├── InputTooLarge
+│   └── UnsupportedInput
+├── ModelError            there is no model, or it cannot serve
+│   ├── NoModel
+│   ├── BadArtifact
+│   └── VersionUnavailable
+├── JobError              the job is not there, or not in the state that the call needs
+│   ├── UnknownJob
+│   └── JobConflict
+└── Unavailable           something that the service rests on does not answer
+    ├── RedisUnavailable
+    └── StorageUnavailable
+
+Each class is a sentence: its docstring is the message where none is given. Messages name places and reasons, never values.
+"""
+
+from dataclasses import dataclass
+
+MAX_REPORTED_ROW_ERRORS = 100
+
+
+class PretError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class InputError(PretError):
+    """The input cannot be scored."""
+
+
+class MalformedInput(InputError):
+    """The body is not what its content type says."""
+
+
+class InputTooLarge(InputError):
+    """The body is larger than this service accepts."""
+
+
+class UnsupportedInput(InputError):
+    """The body is of a type that this service does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why one row is refused; `row` counts from 0 and is None for a lone row, `feature` is None where no one feature is meant."""
+
+    row: int | None
+    feature: str | None
+    reason: str
+    type: str
+
+
+class InvalidRows(InputError):
+    """Some rows break the feature contract."""
+
+    def __init__(self, errors: list[RowError], total: int | None = None) -> None:
+        self.errors = errors[:MAX_REPORTED_ROW_ERRORS]
+        self.total = len(errors) if total is None else total
+        super().__init__(f"{self.total} error(s) against the feature contract")
+
+
+class ModelError(PretError):
+    """The model cannot serve."""
+
+
+class NoModel(ModelError):
+    """No model is loaded yet."""
+
+
+class BadArtifact(ModelError):
+    """The folder does not hold a model that can be served."""
+
+
+class VersionUnavailable(ModelError):
+    """This machine has no copy of the model version."""
+
+
+class JobError(PretError):
+    """The job cannot do that."""
+
+
+class UnknownJob(JobError):
+    """There is no such job, or it has expired."""
+
+
+class JobConflict(JobError):
+    """The job is not in a state that allows this."""
+
+
+class Unavailable(PretError):
+    """A part of the service does not answer."""
+
+
+class RedisUnavailable(Unavailable):
+    """Redis does not answer; jobs are not available until it does. Single scoring still works."""
+
+
+class StorageUnavailable(Unavailable):
+    """The storage for jobs does not answer or is full."""

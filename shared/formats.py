@@ -1,0 +1,110 @@
+"""Bodies of requests to rows, slice by slice, so that no step holds up the process for long."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pydantic_core
+from pydantic import ValidationError
+
+from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError
+from shared.models.signature import Contract, Row
+
+SLICE_ROWS = 1000
+"""Rows checked in one go; some 3 ms, during which no other thread of the process runs."""
+
+MAX_NAME_LENGTH = 100
+"""A key that the caller made up is cut to this many characters in an error."""
+
+
+def row_from_json(body: bytes, contract: Contract) -> Row:
+    """Read one row from a JSON object; raises MalformedInput or InvalidRows."""
+    try:
+        row = contract.row_adapter.validate_json(body)
+    except ValidationError as error:
+        raise _refusal(_row_errors(error, None)) from None
+    if errors := contract.order_errors(row):
+        raise InvalidRows(errors)
+    return row
+
+
+def rows_from_json(body: bytes, contract: Contract) -> Iterator[list[Row]]:
+    """Read rows from a JSON array of objects, some at a time.
+
+    Raises MalformedInput if the body is not such an array. If rows are bad, reads on to count them all, then raises
+    InvalidRows; what was read until then is of no use.
+    """
+    errors: list[RowError] = []
+    total = 0
+    for start, raw in _slices(body):
+        try:
+            rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
+        except ValidationError:
+            found = [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
+        else:
+            # Whether any row breaks the order is asked of the columns, which is cheap; only then row by row.
+            unordered = contract.unordered_rows(contract.to_batch(rows)) if contract.ordered else []
+            found = [error for i in unordered for error in contract.order_errors(rows[i], start + i)]
+            if not errors and not found:
+                yield rows
+        total += len(found)
+        errors.extend(found[: MAX_REPORTED_ROW_ERRORS - len(errors)])
+    if errors:
+        raise InvalidRows(errors, total)
+
+
+def _slices(body: bytes) -> Iterator[tuple[int, list[msgspec.Raw]]]:
+    """Cut the array into its elements without reading them, and give them with the number of the first one."""
+    try:
+        elements = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError) as error:
+        _name_bad_row(body)
+        raise MalformedInput(f"The body is not a JSON array of objects: {error}.") from None
+    if not elements:
+        raise MalformedInput("The array is empty; send at least one row.")
+    for start in range(0, len(elements), SLICE_ROWS):
+        yield start, elements[start : start + SLICE_ROWS]
+
+
+def _name_bad_row(body: bytes) -> None:
+    """Raise InvalidRows if the array is broken only by NaN or Infinity, which are no JSON but happen; they have a row."""
+    try:
+        elements: Any = pydantic_core.from_json(body, allow_inf_nan=True)
+    except ValueError:
+        return
+    if isinstance(elements, list):
+        bad = [(i, name) for i, row in enumerate(elements) if isinstance(row, dict) for name, value in row.items() if value != value or value in (float("inf"), float("-inf"))]
+        if bad:
+            errors = [RowError(i, _cut(name), "Input should be a finite number", "finite_number") for i, name in bad[:MAX_REPORTED_ROW_ERRORS]]
+            raise InvalidRows(errors, len(bad))
+
+
+def _errors_of_raw_row(raw: msgspec.Raw, contract: Contract, number: int) -> list[RowError]:
+    try:
+        row = contract.row_adapter.validate_json(bytes(raw))
+    except ValidationError as error:
+        return _row_errors(error, number)
+    return contract.order_errors(row, number)
+
+
+def _row_errors(error: ValidationError, number: int | None) -> list[RowError]:
+    """Translate pydantic's findings; none of its messages repeats the input once `input` and `ctx` are left out."""
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return [RowError(number, _feature_name(detail["loc"]), detail["msg"], detail["type"]) for detail in details]
+
+
+def _feature_name(location: tuple[int | str, ...]) -> str | None:
+    return _cut(str(location[0])) if location else None
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
+
+
+def _refusal(errors: list[RowError]) -> MalformedInput | InvalidRows:
+    """Tell what is no JSON at all from what is JSON but not a row of the contract."""
+    first = errors[0]
+    if first.type == "json_invalid":
+        return MalformedInput(f"The body is not JSON: {first.reason}.")
+    return InvalidRows([replace(error, row=None) for error in errors])

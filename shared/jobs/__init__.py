@@ -1,0 +1,1 @@
+"""Jobs: one submitted batch each, its record, its chunks and its results."""

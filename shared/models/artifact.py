@@ -1,0 +1,171 @@
+"""An artifact folder, verified and loaded.
+
+A folder holds `model.cb`, `MLmodel` and `input_example.json`, and may hold `golden.json` and `SHA256SUMS`. A model file that
+is damaged by a single bit may still load and score differently, so nothing serves before its checksums and golden rows agree.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from catboost import CatBoostClassifier, CatBoostError
+from pydantic import ValidationError
+
+from shared.errors import BadArtifact
+from shared.models import mlmodel
+from shared.models.mlmodel import MLmodel
+from shared.models.scorer import Scorer
+from shared.models.signature import Contract, Row
+
+MODEL_FILE = "model.cb"
+MLMODEL_FILE = "MLmodel"
+EXAMPLE_FILE = "input_example.json"
+GOLDEN_FILE = "golden.json"
+CHECKSUM_FILE = "SHA256SUMS"
+REQUIRED_FILES = (MODEL_FILE, MLMODEL_FILE)
+SERVED_FILES = (MODEL_FILE, MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, CHECKSUM_FILE)
+"""What a server reads, and so what makes up a version; anything else in the folder is passed over."""
+
+BINARY_LOSSES = ("Logloss", "CrossEntropy")
+VERSION_PREFIX_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model version, loaded and verified: all that scoring with it needs."""
+
+    version: str
+    folder: Path
+    mlmodel: MLmodel
+    contract: Contract
+    classifier: CatBoostClassifier
+    scorer: Scorer
+
+    @property
+    def file(self) -> Path:
+        """The CatBoost file."""
+        return self.folder / MODEL_FILE
+
+    @cached_property
+    def input_example(self) -> Row | None:
+        """The row that shows what the model takes, or None where the artifact has none."""
+        path = self.folder / EXAMPLE_FILE
+        return _read_json(path) if path.exists() else None
+
+    @property
+    def threshold(self) -> float:
+        """Scores from here up are refused."""
+        return self.mlmodel.metadata.best_threshold
+
+
+def folder_version(folder: Path) -> str:
+    """Name the version that lies in `folder`: `local-` and the start of a SHA-256 over its files.
+
+    Raises BadArtifact if a required file is missing.
+    """
+    for name in REQUIRED_FILES:
+        if not (folder / name).is_file():
+            raise BadArtifact(f"The model folder has no file {name!r}.")
+    digest = hashlib.sha256()
+    for name in SERVED_FILES:
+        if (folder / name).is_file():
+            digest.update(f"{_sha256(folder / name)}  {name}\n".encode())
+    return f"local-{digest.hexdigest()[:VERSION_PREFIX_LENGTH]}"
+
+
+def load(folder: Path, version: str) -> Model:
+    """Load and verify the artifact in `folder`; raises BadArtifact with the reason if it must not serve."""
+    verify_checksums(folder)
+    description = mlmodel.read(folder / MLMODEL_FILE)
+    contract = Contract.from_mlmodel(description)
+    classifier = _load_classifier(folder / MODEL_FILE)
+    _check_agreement(classifier, contract)
+    model = Model(version, folder, description, contract, classifier, Scorer(classifier, contract))
+    _check_example(model)
+    _check_golden_rows(model)
+    return model
+
+
+def verify_checksums(folder: Path) -> None:
+    """Compare the folder with its SHA256SUMS, where it has one; every file that serves must be listed there."""
+    sums = folder / CHECKSUM_FILE
+    if not sums.is_file():
+        return
+    listed = {}
+    for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
+        digest, _, name = line.strip().partition(" ")
+        listed[name.strip().lstrip("*")] = digest.lower()
+    for name in SERVED_FILES:
+        path = folder / name
+        if name == CHECKSUM_FILE or not path.is_file() and name not in listed:
+            continue
+        if name not in listed:
+            raise BadArtifact(f"{CHECKSUM_FILE} does not list {name!r}.")
+        if not path.is_file() or _sha256(path) != listed[name]:
+            raise BadArtifact(f"{name!r} is missing or damaged: it does not match {CHECKSUM_FILE}.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BadArtifact(f"{path.name!r} is not JSON.") from error
+
+
+def _load_classifier(path: Path) -> CatBoostClassifier:
+    try:
+        classifier = CatBoostClassifier().load_model(str(path))
+        loss = str(classifier.get_all_params().get("loss_function", ""))
+    except CatBoostError as error:
+        raise BadArtifact(f"CatBoost cannot read {path.name!r}.") from error
+    # CatBoost would answer `predict_proba` of a regressor too, with numbers that mean nothing.
+    if loss.partition(":")[0] not in BINARY_LOSSES or len(classifier.classes_) != 2:
+        raise BadArtifact("The model is not a binary classifier (CatBoost loss Logloss or CrossEntropy, two classes).")
+    return classifier
+
+
+def _check_agreement(classifier: CatBoostClassifier, contract: Contract) -> None:
+    if list(classifier.feature_names_) != contract.names:
+        differing = sorted(set(classifier.feature_names_) ^ set(contract.names))
+        what = f"they differ in {', '.join(differing[:5])}" if differing else "the order differs"
+        raise BadArtifact(f"Signature and model do not have the same features: {what}.")
+    if classifier.get_text_feature_indices() or classifier.get_embedding_feature_indices():
+        raise BadArtifact("Text and embedding features are not supported.")
+    categorical = set(classifier.get_cat_feature_indices())
+    for i, feature in enumerate(contract.features):
+        if feature.kind.python is str and i not in categorical:
+            raise BadArtifact(f"Feature {feature.name!r} is a string in the signature, but not a category of the model.")
+        if feature.kind.python is float and i in categorical:
+            raise BadArtifact(f"Feature {feature.name!r} is a category of the model, but a fraction in the signature.")
+
+
+def _check_example(model: Model) -> None:
+    if model.input_example is None:
+        return
+    try:
+        model.contract.row_adapter.validate_python(model.input_example)
+    except ValidationError as error:
+        raise BadArtifact(f"{EXAMPLE_FILE!r} breaks the model's own feature contract.") from error
+
+
+def _check_golden_rows(model: Model) -> None:
+    path = model.folder / GOLDEN_FILE
+    if not path.is_file():
+        return
+    golden = _read_json(path)
+    try:
+        rows = model.contract.rows_adapter.validate_python(golden["rows"])
+        expected = np.array(golden["scores"], dtype=np.float64)
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise BadArtifact(f"{GOLDEN_FILE!r} does not hold rows of the model's contract and their scores.") from error
+    if expected.shape != (len(rows),) or not np.array_equal(model.scorer.score_batch(model.contract.to_batch(rows)), expected):
+        raise BadArtifact(f"The model does not reproduce the scores of its {GOLDEN_FILE!r}.")

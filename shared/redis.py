@@ -1,0 +1,47 @@
+"""Connections to Redis, and the translation of their failures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+from shared.errors import RedisUnavailable
+
+KEY_PREFIX = "pret:"
+"""Before every key that the service writes; the queue's own keys come below `pret:queue:`."""
+
+CONNECT_TIMEOUT = 0.7
+ANSWER_TIMEOUT = 0.7
+"""Seconds; two tries of both stay below the 2 s in which a caller must learn that Redis is away."""
+
+REFUSALS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
+"""How the answer of a server begins that is there but cannot write: disk or memory full, a replica, still loading."""
+
+
+def connect(url: str, *, patient: bool = False) -> redis.Redis:
+    """Make a client that retries once, at once (a pooled connection may be stale), or for some 10 s if `patient`."""
+    retry = Retry(ExponentialBackoff(cap=2, base=0.1), 8) if patient else Retry(NoBackoff(), 1)
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        socket_keepalive=True,
+        retry=retry,
+        retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+    )
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise RedisUnavailable for whatever keeps Redis from doing its work: away, too slow, loading, full, read-only."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise RedisUnavailable from error
+    except redis.ResponseError as error:
+        if str(error).startswith(REFUSALS):
+            raise RedisUnavailable from error
+        raise
