@@ -104,7 +104,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for no other
     status = HTTPStatus(error.status_code)
     kind = status.phrase.lower().replace(" ", "-")
-    return problem(status, kind, f"{request.method} on this path: {status.description or status.phrase}.", error.headers)
+    return problem(
+        status, kind, f"{request.method} on this path: {status.description or status.phrase}.", error.headers
+    )
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:

@@ -1,10 +1,12 @@
-"""Bodies of requests to rows, slice by slice, so that no step holds up the process for long."""
+"""Bodies of requests to rows: one row, or record batches small enough that no step holds up the process for long."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pydantic_core
 from pydantic import ValidationError
 
@@ -29,8 +31,8 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
     return row
 
 
-def rows_from_json(body: bytes, contract: Contract) -> Iterator[list[Row]]:
-    """Read rows from a JSON array of objects, some at a time.
+def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Read a JSON array of objects as record batches of the contract's schema, of SLICE_ROWS rows at most.
 
     Raises MalformedInput if the body is not such an array. If rows are bad, reads on to count them all, then raises
     InvalidRows; what was read until then is of no use.
@@ -38,20 +40,26 @@ def rows_from_json(body: bytes, contract: Contract) -> Iterator[list[Row]]:
     errors: list[RowError] = []
     total = 0
     for start, raw in _slices(body):
-        try:
-            rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
-        except ValidationError:
-            found = [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
-        else:
-            # Whether any row breaks the order is asked of the columns, which is cheap; only then row by row.
-            unordered = contract.unordered_rows(contract.to_batch(rows)) if contract.ordered else []
-            found = [error for i in unordered for error in contract.order_errors(rows[i], start + i)]
-            if not errors and not found:
-                yield rows
+        batch, found = _checked(raw, contract, start)
+        if batch is not None and not errors:
+            yield batch
         total += len(found)
         errors.extend(found[: MAX_REPORTED_ROW_ERRORS - len(errors)])
     if errors:
         raise InvalidRows(errors, total)
+
+
+def _checked(raw: list[msgspec.Raw], contract: Contract, start: int) -> tuple[pa.RecordBatch | None, list[RowError]]:
+    """Give the rows as columns, or what is wrong with them; row by row only where something is."""
+    try:
+        rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
+    except ValidationError:
+        return None, [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
+    batch = contract.to_batch(rows)
+    unordered = contract.unordered_rows(batch)
+    if unordered:
+        return None, [error for i in unordered for error in contract.order_errors(rows[i], start + i)]
+    return batch, []
 
 
 def _slices(body: bytes) -> Iterator[tuple[int, list[msgspec.Raw]]]:
@@ -73,11 +81,16 @@ def _name_bad_row(body: bytes) -> None:
         elements: Any = pydantic_core.from_json(body, allow_inf_nan=True)
     except ValueError:
         return
-    if isinstance(elements, list):
-        bad = [(i, name) for i, row in enumerate(elements) if isinstance(row, dict) for name, value in row.items() if value != value or value in (float("inf"), float("-inf"))]
-        if bad:
-            errors = [RowError(i, _cut(name), "Input should be a finite number", "finite_number") for i, name in bad[:MAX_REPORTED_ROW_ERRORS]]
-            raise InvalidRows(errors, len(bad))
+    rows = enumerate(elements) if isinstance(elements, list) else []
+    bad = [
+        RowError(i, _cut(name), "Input should be a finite number", "finite_number")
+        for i, row in rows
+        if isinstance(row, dict)
+        for name, value in row.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if bad:
+        raise InvalidRows(bad)
 
 
 def _errors_of_raw_row(raw: msgspec.Raw, contract: Contract, number: int) -> list[RowError]:

@@ -11,7 +11,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey server: job records and task queue.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Redis or Valkey server: job records and task queue."
+    )
     model_dir: Path = Field(Path("exported_model"), description="Folder that holds the model to serve.")
     model_cache_dir: Path = Field(
         Path(".local/models"), description="Folder for verified copies of served models, one a version."
@@ -27,7 +29,5 @@ class Settings(BaseSettings):
     reconcile_interval: PositiveFloat = Field(
         5.0, description="Seconds between two searches for lost work and expired jobs."
     )
-    job_ttl: PositiveInt = Field(
-        7 * 24 * 3600, description="Seconds that an ended job and its results are kept."
-    )
+    job_ttl: PositiveInt = Field(7 * 24 * 3600, description="Seconds that an ended job and its results are kept.")
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")

@@ -35,7 +35,7 @@ class Storage:
             try:
                 with pa.OSFile(str(partial), "wb") as file:
                     yield file
-                os.replace(partial, path)
+                partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
 

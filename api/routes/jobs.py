@@ -13,7 +13,7 @@ from api.prefer import wait_seconds
 from api.schemas import JobBody, ResultsPage, Score
 from api.services import Services
 from shared.errors import JobConflict
-from shared.formats import rows_from_json
+from shared.formats import batches_from_json
 from shared.jobs import results
 from shared.jobs.ingest import submit
 from shared.jobs.job import Job, JobState
@@ -88,7 +88,7 @@ async def _submit(request: Request, model: Model, services: Services) -> Job:
 
     def parse_and_submit() -> Job:
         return submit(
-            rows_from_json(body, model.contract),
+            batches_from_json(body, model.contract),
             model,
             chunk_rows=services.settings.chunk_rows,
             storage=services.storage,

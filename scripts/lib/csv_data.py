@@ -14,7 +14,7 @@ from scripts.lib.training_data import Feature, FeatureType, TrainingData, Traini
 INTEGER = r"[+-]?(?:0|[1-9][0-9]*)"
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # Integers up to here are exact in a float64, which is how the rows are kept.
-LARGEST_EXACT_INTEGER = 2**53
+LARGEST_EXACT_INTEGER = 2**53 - 1
 # A text column with more values than this is an open set, such as names of towns: any text is then allowed.
 MAX_LISTED_VALUES = 100
 SHOWN_VALUES = 10

@@ -88,7 +88,7 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise TrainingError(f"The model could not be stored: {re.sub(r'//[^/@ ]*@', '//', reason)}.") from error
 
 

@@ -61,25 +61,13 @@ class TrainedModel:
 def train(data: TrainingData, iterations: int, seed: int) -> TrainedModel:
     """Train on three rows in five; a fifth sets early stopping and threshold, a fifth gives the reported figures.
 
-    Raises TrainingError when there are too few rows, or too few of one class.
+    Raises TrainingError when there are too few rows, too few of one class, or nothing in them to learn from.
     """
     check_trainable(data.target)
     frame = catboost_frame(data.rows, data.signature_inputs, data.missing_category)
     fit_rows, validation_rows, test_rows = split(data.target, seed)
     parameters = _parameters(iterations, seed)
-    classifier = CatBoostClassifier(**parameters)
-    try:
-        classifier.fit(
-            frame.iloc[fit_rows],
-            data.target[fit_rows],
-            cat_features=[feature.name for feature in data.features if feature.type == "string"],
-            eval_set=(frame.iloc[validation_rows], data.target[validation_rows]),
-            early_stopping_rounds=EARLY_STOPPING_ROUNDS,
-        )
-    except CatBoostError as error:
-        # Its messages begin with the place in its own source.
-        reason = str(error).rpartition(".cpp:")[2].lstrip("0123456789: ").rstrip(".")
-        raise TrainingError(f"CatBoost cannot learn from these rows: {reason}.") from error
+    classifier = _fit(data, frame, fit_rows, validation_rows, parameters)
     validation_scores = classifier.predict_proba(frame.iloc[validation_rows])[:, 1]
     threshold = best_threshold(data.target[validation_rows], validation_scores)
     test_scores = classifier.predict_proba(frame.iloc[test_rows])[:, 1]
@@ -137,8 +125,8 @@ def best_threshold(target: Labels, scores: Floats) -> float:
     granted = np.arange(len(target) + 1)
     refused_good = (len(target) - target.sum()) - (granted - defaults)
     cost = MISSED_DEFAULT_COST * defaults + REFUSED_GOOD_COST * refused_good
-    # Equal scores cannot be separated: a cut is possible only where the score rises.
-    possible = np.concatenate(([True], ascending[1:] > ascending[:-1], [True]))
+    # A cut is possible only where the score rises: equal scores are not separated, and no threshold is above 1.
+    possible = np.concatenate(([True], np.diff(ascending) > 0, [ascending[-1] < 1]))
     cut = int(np.argmin(np.where(possible, cost, np.inf)))
     below = ascending[cut - 1] if cut > 0 else 0.0
     above = ascending[cut] if cut < len(ascending) else 1.0
@@ -169,6 +157,25 @@ def choose_golden_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[positions[:GOLDEN_ROWS]]
 
 
+def _fit(
+    data: TrainingData, frame: pd.DataFrame, fit_rows: Labels, validation_rows: Labels, parameters: Mapping[str, Any]
+) -> CatBoostClassifier:
+    classifier = CatBoostClassifier(**parameters)
+    try:
+        classifier.fit(
+            frame.iloc[fit_rows],
+            data.target[fit_rows],
+            cat_features=[feature.name for feature in data.features if feature.type == "string"],
+            eval_set=(frame.iloc[validation_rows], data.target[validation_rows]),
+            early_stopping_rounds=EARLY_STOPPING_ROUNDS,
+        )
+    except CatBoostError as error:
+        # Its messages begin with the place in its own source.
+        reason = str(error).rpartition(".cpp:")[2].lstrip("0123456789: ").rstrip(".")
+        raise TrainingError(f"CatBoost cannot learn from these rows: {reason}.") from error
+    return classifier
+
+
 def _parameters(iterations: int, seed: int) -> dict[str, Any]:
     return {
         "iterations": iterations,
@@ -184,7 +191,8 @@ def _parameters(iterations: int, seed: int) -> dict[str, Any]:
 
 
 def _metrics(target: Labels, scores: Floats, outcome: Outcome) -> dict[str, float]:
-    chosen = np.where(target == 1, scores, 1 - scores)
+    # A score of exactly 0 or 1 would make the log loss infinite.
+    chosen = np.clip(np.where(target == 1, scores, 1 - scores), 1e-15, 1)
     return {
         "auc": auc(target, scores),
         "log_loss": float(-np.log(chosen).mean()),

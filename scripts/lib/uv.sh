@@ -3,6 +3,9 @@
 
 UV_VERSION=0.13.9
 
+# Compiled modules are what makes the second start fast.
+unset PYTHONDONTWRITEBYTECODE
+
 fetch_uv() {
     local target=.local/uv python
     python=$(find_python) || exit 1
@@ -45,6 +48,6 @@ install_environment() {
     fi
     echo "Installing the packages of $lock into .venv ..." >&2
     [ -x .venv/bin/python ] || "$UV" venv --quiet --python "$(find_python)" .venv
-    "$UV" pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python "$lock"
+    "$UV" pip sync --quiet --require-hashes --python .venv/bin/python "$lock"
     cp "$lock" "$stamp"
 }

@@ -10,12 +10,17 @@ from shared.jobs.job import Job
 from shared.jobs.queue import ChunkQueue
 from shared.jobs.store import JobStore
 from shared.models.artifact import Model
-from shared.models.signature import Contract, Row
 from shared.storage import Storage
 
 
 def submit(
-    slices: Iterable[list[Row]], model: Model, *, chunk_rows: int, storage: Storage, store: JobStore, queue: ChunkQueue
+    batches: Iterable[pa.RecordBatch],
+    model: Model,
+    *,
+    chunk_rows: int,
+    storage: Storage,
+    store: JobStore,
+    queue: ChunkQueue,
 ) -> Job:
     """Store the rows and start a job with them, pinned to `model`.
 
@@ -26,7 +31,7 @@ def submit(
     try:
         rows = 0
         with storage.write(job.input_blob) as file, pa.ipc.new_file(file, model.contract.arrow_schema) as writer:
-            for batch in to_chunks(slices, model.contract, chunk_rows):
+            for batch in to_chunks(batches, chunk_rows):
                 writer.write_batch(batch)
                 rows += batch.num_rows
         job = Job(job.id, model.version, model.threshold, rows, chunk_rows, job.created_at)
@@ -38,13 +43,16 @@ def submit(
     return job
 
 
-def to_chunks(slices: Iterable[list[Row]], contract: Contract, chunk_rows: int) -> Iterator[pa.RecordBatch]:
-    """Regroup slices of rows into record batches of `chunk_rows` rows; the last one may be smaller."""
-    waiting: list[Row] = []
-    for rows in slices:
-        waiting.extend(rows)
-        while len(waiting) >= chunk_rows:
-            yield contract.to_batch(waiting[:chunk_rows])
-            del waiting[:chunk_rows]
-    if waiting:
-        yield contract.to_batch(waiting)
+def to_chunks(batches: Iterable[pa.RecordBatch], chunk_rows: int) -> Iterator[pa.RecordBatch]:
+    """Regroup record batches into ones of `chunk_rows` rows; the last one may be smaller."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        while rows + batch.num_rows >= chunk_rows:
+            missing = chunk_rows - rows
+            yield pa.concat_batches([*waiting, batch.slice(0, missing)])
+            waiting, rows, batch = [], 0, batch.slice(missing)
+        waiting.append(batch)
+        rows += batch.num_rows
+    if rows:
+        yield pa.concat_batches(waiting)

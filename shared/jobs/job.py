@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
-
 JOBS_FOLDER = "jobs"
 
 
@@ -63,5 +62,5 @@ class Job:
         return f"{self.folder}/input.arrow"
 
     def scores_blob(self, chunk: int) -> str:
-        """The Arrow IPC file of the scores of one chunk: one float64 column."""
+        """Name the Arrow IPC file of the scores of one chunk: one float64 column."""
         return f"{self.folder}/scores-{chunk:06d}.arrow"

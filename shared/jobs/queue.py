@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import redis
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from shared.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, KEY_PREFIX, translated_errors
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> Celery:
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_queues=[Queue(CHUNK_QUEUE)],
+        task_queues=[Queue(CHUNK_QUEUE)],  # type: ignore[no-untyped-call]
         task_default_queue=CHUNK_QUEUE,
         task_create_missing_queues=False,
         task_acks_late=True,
@@ -100,7 +100,12 @@ class ChunkQueue:
                 # The first failure may be a pooled connection from before a restart of Redis.
                 self._app.pool.force_close_all()
                 if last_try:
-                    logger.warning("%d chunk(s) of job %s could not be published yet: %s", len(waiting), waiting[0][0], type(error).__name__)
+                    logger.warning(
+                        "%d chunk(s) of job %s could not be published yet: %s",
+                        len(waiting),
+                        waiting[0][0],
+                        type(error).__name__,
+                    )
 
     def waiting(self) -> set[Chunk]:
         """Read which chunks still wait in the queue; raises RedisUnavailable."""
@@ -111,7 +116,7 @@ class ChunkQueue:
     def length(self) -> int:
         """Count the chunks that wait; raises RedisUnavailable."""
         with translated_errors():
-            return int(self._redis.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}"))  # type: ignore[arg-type]
+            return int(self._redis.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}"))
 
 
 def _chunk(task_id: str) -> Chunk:

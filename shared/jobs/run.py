@@ -32,7 +32,9 @@ def score_chunk(job_id: str, chunk: int, *, store: JobStore, storage: Storage, l
         return
     except Exception as error:
         # Only our own errors have messages that are fit for the job's owner.
-        store.release(job_id, chunk, str(error) if isinstance(error, PretError) else f"{type(error).__name__} in the worker.")
+        store.release(
+            job_id, chunk, str(error) if isinstance(error, PretError) else f"{type(error).__name__} in the worker."
+        )
         raise
     refused = int(np.count_nonzero(scores >= job.threshold))
     store.commit(job_id, chunk, granted=len(scores) - refused, refused=refused)

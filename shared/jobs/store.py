@@ -31,7 +31,9 @@ class Claim(StrEnum):
 
     TAKEN = "taken"  # the chunk is yours until the lease ends
     HELD = "held"  # another worker has it
-    OVER = "over"  # nothing to do: the chunk is done, or the job has ended, expired or just failed for too many attempts
+    OVER = (
+        "over"  # nothing to do: the chunk is done, or the job has ended, expired or just failed for too many attempts
+    )
 
 
 # Every script gets: KEYS record, due, leases, attempts, open, ended; ARGV[1] the job id, ARGV[2] the time to live of an
@@ -119,7 +121,7 @@ class JobStore:
     def create(self, job: Job) -> None:
         """Record a new job; each of its chunks counts as published now."""
         record, due, _, _, open_jobs, _ = _keys(job.id)
-        values = {name: value for name, value in asdict(job).items() if value is not None}
+        values: Any = {name: value for name, value in asdict(job).items() if value is not None}
         overdue_from = time.time() + self._lease
         with translated_errors(), self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(record, mapping=values)
@@ -197,9 +199,9 @@ def _keys(job_id: str) -> list[str]:
     return [record, f"{record}:due", f"{record}:leases", f"{record}:attempts", OPEN_KEY, ENDED_KEY]
 
 
-_READERS = {int: int, float: float, float | None: float, JobState: JobState}
+_READERS: dict[Any, Any] = {int: int, float: float, float | None: float, JobState: JobState}
 
 
 def _job(values: dict[str, str]) -> Job:
-    known = {field.name: _READERS.get(field.type, str) for field in fields(Job)}  # type: ignore[call-overload]
+    known = {field.name: _READERS.get(field.type, str) for field in fields(Job)}
     return Job(**{name: known[name](value) for name, value in values.items() if name in known})

@@ -101,7 +101,7 @@ def verify_checksums(folder: Path) -> None:
         listed[name.strip().lstrip("*")] = digest.lower()
     for name in SERVED_FILES:
         path = folder / name
-        if name == CHECKSUM_FILE or not path.is_file() and name not in listed:
+        if name == CHECKSUM_FILE or (not path.is_file() and name not in listed):
             continue
         if name not in listed:
             raise BadArtifact(f"{CHECKSUM_FILE} does not list {name!r}.")
@@ -143,7 +143,9 @@ def _check_agreement(classifier: CatBoostClassifier, contract: Contract) -> None
     categorical = set(classifier.get_cat_feature_indices())
     for i, feature in enumerate(contract.features):
         if feature.kind.python is str and i not in categorical:
-            raise BadArtifact(f"Feature {feature.name!r} is a string in the signature, but not a category of the model.")
+            raise BadArtifact(
+                f"Feature {feature.name!r} is a string in the signature, but not a category of the model."
+            )
         if feature.kind.python is float and i in categorical:
             raise BadArtifact(f"Feature {feature.name!r} is a category of the model, but a fraction in the signature.")
 
@@ -167,5 +169,7 @@ def _check_golden_rows(model: Model) -> None:
         expected = np.array(golden["scores"], dtype=np.float64)
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         raise BadArtifact(f"{GOLDEN_FILE!r} does not hold rows of the model's contract and their scores.") from error
-    if expected.shape != (len(rows),) or not np.array_equal(model.scorer.score_batch(model.contract.to_batch(rows)), expected):
+    if expected.shape != (len(rows),) or not np.array_equal(
+        model.scorer.score_batch(model.contract.to_batch(rows)), expected
+    ):
         raise BadArtifact(f"The model does not reproduce the scores of its {GOLDEN_FILE!r}.")

@@ -65,14 +65,16 @@ class Fleet:
         """Say that this process is alive, and what it serves since when (seconds since the epoch)."""
         report = ProcessReport(kind, socket.gethostname(), os.getpid(), version, since)
         with translated_errors():
-            self._redis.set(f"{PROCESS_KEY}{kind}:{report.host}:{report.pid}", json.dumps(asdict(report)), ex=REPORT_TTL)
+            self._redis.set(
+                f"{PROCESS_KEY}{kind}:{report.host}:{report.pid}", json.dumps(asdict(report)), ex=REPORT_TTL
+            )
 
     def processes(self) -> list[ProcessReport]:
         """List the live processes, API first."""
         with translated_errors():
             keys = sorted(self._redis.scan_iter(f"{PROCESS_KEY}*", count=1000))
             reports = self._redis.mget(keys) if keys else []
-        return [ProcessReport(**json.loads(report)) for report in reports if report]  # type: ignore[union-attr]
+        return [ProcessReport(**json.loads(report)) for report in reports if report]
 
 
 class ActiveModel:

@@ -74,4 +74,5 @@ def _numbers(column: pa.Array) -> npt.NDArray[Any]:
     """Give the column as numbers, with NaN where it is null."""
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.uint8())
-    return column.to_numpy(zero_copy_only=False)
+    numbers: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return numbers

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ConfigDict, Field, TypeAdapter
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from shared.errors import BadArtifact, RowError
 from shared.models.mlmodel import DEFAULT_MISSING_CATEGORY, Column, ColumnType, FeatureNotes, MLmodel
@@ -116,7 +116,8 @@ class Contract:
     def row_type(self) -> Any:
         """The TypedDict of a row: exact types, unknown keys refused. A TypedDict, since a feature may have any name."""
         fields = {feature.name: feature.annotation() for feature in self.features}
-        row_type: Any = TypedDict("Features", fields)  # type: ignore[operator]
+        make: Any = TypedDict
+        row_type = make("Features", fields)
         row_type.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
         return row_type
 
@@ -155,12 +156,16 @@ class Contract:
                     bad = pc.or_(bad, pc.fill_null(pc.less(value, previous), False))
                     value = pc.coalesce(value, previous)
                 previous = value
-        return pc.indices_nonzero(bad).to_pylist()
+        rows: list[int] = pc.indices_nonzero(bad).to_pylist()
+        return rows
 
     def to_batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """Put validated rows into columns; absent and null become Arrow nulls."""
         return pa.RecordBatch.from_arrays(
-            [pa.array([row.get(name) for row in rows], kind.type) for name, kind in zip(self.names, self.arrow_schema, strict=True)],
+            [
+                pa.array([row.get(name) for row in rows], kind.type)
+                for name, kind in zip(self.names, self.arrow_schema, strict=True)
+            ],
             schema=self.arrow_schema,
         )
 

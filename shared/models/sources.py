@@ -4,7 +4,6 @@ A folder may change under a running service, so what it holds is first copied in
 version; only such copies are ever loaded, and a version never changes.
 """
 
-import os
 import shutil
 import threading
 from collections import OrderedDict
@@ -81,7 +80,7 @@ def _put_in_place(partial: Path, folder: Path, version: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     partial.chmod(0o755)
     try:
-        os.replace(partial, folder)
+        partial.replace(folder)
     except OSError:
         # Another process of this machine was quicker.
         if not _is_whole(folder, version):
