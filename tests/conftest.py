@@ -1,0 +1,35 @@
+"""Models that tests of every kind share; each is made once a run and never changed."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.models import artifact
+from shared.models.artifact import Model
+from tests.factories import Kit, make_kit
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Kit:
+    """A model of numbers and booleans."""
+    return make_kit(purpose=False)
+
+
+@pytest.fixture(scope="session")
+def mixed() -> Kit:
+    """A model with a string category among its features."""
+    return make_kit(purpose=True)
+
+
+@pytest.fixture(scope="session", params=["numbers", "mixed"])
+def kit(request: pytest.FixtureRequest) -> Kit:
+    """Each of the two in turn."""
+    made: Kit = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(scope="session")
+def model(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The loaded model of `kit`."""
+    folder = kit.write(tmp_path_factory.mktemp("model"))
+    return artifact.load(folder, artifact.folder_version(folder))

@@ -1,0 +1,130 @@
+"""Small real models and their rows, made in milliseconds; nothing here is a mock."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from catboost import CatBoostClassifier
+
+Row = dict[str, Any]
+
+MISSING = "unknown"
+PURPOSES = ["car", "café", "nan"]
+
+INPUTS: list[dict[str, Any]] = [
+    {"name": "income", "type": "double", "required": True},
+    {"name": "age", "type": "long", "required": True},
+    {"name": "married", "type": "boolean", "required": False},
+    {"name": "children", "type": "integer", "required": False},
+    {"name": "lowest", "type": "double", "required": False},
+    {"name": "highest", "type": "double", "required": False},
+]
+PURPOSE: dict[str, Any] = {"name": "purpose", "type": "string", "required": False}
+
+METADATA: dict[str, Any] = {
+    "best_threshold": 0.4,
+    "features": {
+        "income": {"description": "Monthly income.", "ge": 0},
+        "age": {"ge": 18, "le": 100},
+        "children": {"values": [0, 1, 2, 3]},
+    },
+    "ordered": [["lowest", "highest"]],
+    "missing_category": MISSING,
+}
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A model: the classifier itself, its signature, and rows that keep its contract."""
+
+    classifier: CatBoostClassifier
+    inputs: list[dict[str, Any]]
+    metadata: dict[str, Any]
+    rows: list[Row]
+
+    def expected(self, rows: list[Row] | None = None) -> list[float]:
+        """What CatBoost itself says of the rows, from a plain data frame."""
+        scores: list[float] = self.classifier.predict_proba(frame(rows or self.rows, self.inputs))[:, 1].tolist()
+        return scores
+
+    def write(self, folder: Path, **changes: Any) -> Path:
+        """Write the artifact; `changes` replace parts of the MLmodel file, for models that must be refused."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.classifier.save_model(str(folder / "model.cb"))
+        mlmodel = {
+            "signature": {"inputs": json.dumps(self.inputs)},
+            "metadata": self.metadata,
+            "utc_time_created": "2026-01-02 03:04:05.678901",
+            "run_id": "0" * 32,
+        } | changes
+        (folder / "MLmodel").write_text(yaml.safe_dump(mlmodel), encoding="utf-8")
+        (folder / "input_example.json").write_text(json.dumps(self.rows[0]), encoding="utf-8")
+        golden = {"rows": self.rows[:20], "scores": self.expected(self.rows[:20])}
+        (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+        write_checksums(folder)
+        return folder
+
+
+def write_checksums(folder: Path) -> None:
+    """Write SHA256SUMS over what lies in the folder."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def frame(rows: list[Row], inputs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a data scientist would hand them to CatBoost: numbers with NaN, categories as text."""
+    columns = {}
+    for column in inputs:
+        values = [row.get(column["name"]) for row in rows]
+        if column["type"] == "string":
+            columns[column["name"]] = pd.Series([MISSING if value is None else value for value in values], dtype=object)
+        else:
+            columns[column["name"]] = pd.Series([np.nan if value is None else float(value) for value in values])
+    return pd.DataFrame(columns)
+
+
+def make_rows(count: int, *, seed: int = 1, purpose: bool = False) -> list[Row]:
+    """Random rows that keep the contract, with missing values where they are allowed, as null or left out."""
+    random = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for i in range(count):
+        lowest, highest = sorted(random.random(2).round(6).tolist())
+        row: Row = {
+            "income": float(random.lognormal(7, 1)),
+            "age": int(random.integers(18, 101)),
+            "married": bool(random.integers(0, 2)),
+            "children": int(random.integers(0, 4)),
+            "lowest": lowest,
+            "highest": highest,
+        }
+        if purpose:
+            row["purpose"] = PURPOSES[int(random.integers(0, len(PURPOSES)))]
+        optional = ["married", "children", "lowest", "highest", *(["purpose"] if purpose else [])]
+        for name in optional:
+            if random.random() < 0.15:
+                row[name] = None
+            elif random.random() < 0.1:
+                del row[name]
+        rows.append(row if i else row | {"married": True, "lowest": 0.25, "highest": 0.75})
+    return rows
+
+
+def make_kit(*, purpose: bool, seed: int = 1, metadata: dict[str, Any] | None = None) -> Kit:
+    """Train a classifier on random rows; with `purpose` it has a string category in the middle of its features."""
+    inputs = [*INPUTS[:3], PURPOSE, *INPUTS[3:]] if purpose else INPUTS
+    rows = make_rows(400, seed=seed, purpose=purpose)
+    data = frame(rows, inputs)
+    # A missing score counts as bad in itself, so that a model which confused missing with zero would be found out.
+    poor = data["income"].rank(pct=True) + data["age"] / 100 + data["lowest"].fillna(0) < 0.9
+    target = (poor | data["lowest"].isna()).astype(int)
+    classifier = CatBoostClassifier(
+        iterations=20, depth=4, random_seed=seed, thread_count=1, verbose=0, allow_writing_files=False
+    )
+    classifier.fit(data, target, cat_features=["purpose"] if purpose else None)
+    return Kit(classifier, inputs, metadata or METADATA, rows)
