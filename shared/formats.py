@@ -119,5 +119,5 @@ def _refusal(errors: list[RowError]) -> MalformedInput | InvalidRows:
     """Tell what is no JSON at all from what is JSON but not a row of the contract."""
     first = errors[0]
     if first.type == "json_invalid":
-        return MalformedInput(f"The body is not JSON: {first.reason}.")
+        return MalformedInput(f"The body is not JSON: {first.reason.removeprefix('Invalid JSON: ')}.")
     return InvalidRows([replace(error, row=None) for error in errors])

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     max_wait: PositiveFloat = Field(30.0, description="Longest `Prefer: wait` honoured, in seconds.")
     chunk_rows: PositiveInt = Field(20_000, description="Rows that one task scores.")
     chunk_lease: PositiveFloat = Field(
-        30.0, description="Seconds that a worker may take for one chunk before another may do it instead."
+        15.0, description="Seconds that a worker may take for one chunk before another may do it instead."
     )
     chunk_attempts: PositiveInt = Field(3, description="Attempts at one chunk before its job fails.")
     reconcile_interval: PositiveFloat = Field(

@@ -222,7 +222,7 @@ def _write_config(ports: Ports) -> None:
             "noeviction",
         ]
     sections = [
-        f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(PID_FILE))}\nsilent=false\n",
+        f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(PID_FILE))}\nsilent=true\n",
         *(_program(name, command) for name, command in programs.items()),
     ]
     CONFIG.write_text("\n".join(sections))

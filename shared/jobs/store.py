@@ -7,6 +7,7 @@ commit wins, and a second one finds nothing to do. Two sorted sets list the jobs
 `pret:jobs:ended` by expiry.
 """
 
+import re
 import time
 from dataclasses import asdict, fields
 from enum import StrEnum
@@ -18,6 +19,7 @@ from shared.errors import UnknownJob
 from shared.jobs.job import Job, JobState
 from shared.redis import KEY_PREFIX, translated_errors
 
+JOB_ID = re.compile("[0-9a-f]{32}")
 JOB_KEY = f"{KEY_PREFIX}job:"
 OPEN_KEY = f"{KEY_PREFIX}jobs:open"
 ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
@@ -131,6 +133,8 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """Read a job; raises UnknownJob."""
+        if not JOB_ID.fullmatch(job_id):
+            raise UnknownJob
         with translated_errors():
             values: dict[str, str] = self._redis.hgetall(f"{JOB_KEY}{job_id}")  # type: ignore[assignment]
         if "state" not in values:

