@@ -14,6 +14,15 @@ from shared.models.artifact import Model
 
 FEATURES = "Features"
 FEATURES_REF = {"$ref": f"#/components/schemas/{FEATURES}"}
+VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")
+"""FastAPI's own form of errors, which this service does not use."""
+
+TAGS = [
+    {"name": "scoring", "description": "One applicant, in the call itself."},
+    {"name": "batches", "description": "Many applicants, as a job that the workers do."},
+    {"name": "model", "description": "What is served, and the reload."},
+    {"name": "health", "description": "For orchestrators and people on call."},
+]
 BATCH_ROUTES = ("/multiple_score", "/jobs")
 
 
@@ -43,6 +52,8 @@ def _model(services: Services) -> Model | None:
 def _describe(document: dict[str, Any], model: Model | None) -> None:
     document["x-model-version"] = model.version if model else None
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in VALIDATION_SCHEMAS:
+        schemas.pop(name, None)
     schemas[FEATURES] = _features_schema(model)
     example = model.input_example if model else None
     document["paths"][INDIVIDUAL_SCORE] = {

@@ -11,6 +11,10 @@ import pandas as pd
 import yaml
 from catboost import CatBoostClassifier
 
+from shared.jobs.job import Job
+from shared.models.mlmodel import MLmodel
+from shared.models.signature import Contract
+
 Row = dict[str, Any]
 
 MISSING = "unknown"
@@ -79,7 +83,7 @@ def write_checksums(folder: Path) -> None:
 
 def frame(rows: list[Row], inputs: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a data scientist would hand them to CatBoost: numbers with NaN, categories as text."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for column in inputs:
         values = [row.get(column["name"]) for row in rows]
         if column["type"] == "string":
@@ -128,3 +132,34 @@ def make_kit(*, purpose: bool, seed: int = 1, metadata: dict[str, Any] | None = 
     )
     classifier.fit(data, target, cat_features=["purpose"] if purpose else None)
     return Kit(classifier, inputs, metadata or METADATA, rows)
+
+
+def make_contract(
+    inputs: list[dict[str, Any]], features: dict[str, Any] | None = None, ordered: list[list[str]] | None = None
+) -> Contract:
+    """Read a contract as a model with these inputs and this metadata would have it."""
+    metadata = {"best_threshold": 0.5, "features": features or {}, "ordered": ordered or []}
+    return Contract.from_mlmodel(
+        MLmodel.model_validate({"signature": {"inputs": json.dumps(inputs)}, "metadata": metadata})
+    )
+
+
+def write_bare_artifact(folder: Path, classifier: Any, inputs: list[dict[str, Any]], **metadata: Any) -> Path:
+    """Write only what an artifact must have: the model file and MLmodel."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classifier.save_model(str(folder / "model.cb"))
+    mlmodel = {"signature": {"inputs": json.dumps(inputs)}, "metadata": {"best_threshold": 0.5} | metadata}
+    (folder / "MLmodel").write_text(yaml.safe_dump(mlmodel), encoding="utf-8")
+    return folder
+
+
+def fitted(data: pd.DataFrame, target: Any, **parameters: Any) -> CatBoostClassifier:
+    """Train a small classifier on a data frame."""
+    settings = {"iterations": 10, "depth": 3, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
+    return CatBoostClassifier(**(settings | parameters)).fit(data, target)
+
+
+def make_job(job_id: str = "job-1", *, rows: int = 5, chunk_rows: int = 2, **changes: Any) -> Job:
+    """A queued job; by default of three chunks."""
+    values: dict[str, Any] = {"model_version": "local-1", "threshold": 0.5, "created_at": 1_700_000_000.25}
+    return Job(id=job_id, rows=rows, chunk_rows=chunk_rows, **(values | changes))

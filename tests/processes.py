@@ -63,7 +63,8 @@ class Process:
         return self.running.pid
 
     def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children()
+        children: list[psutil.Process] = psutil.Process(self.pid).children()
+        return children
 
     def kill(self) -> None:
         """End it with all its children as the kernel would: at once and without a chance to clean up."""

@@ -283,7 +283,7 @@ def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop:
     checks: dict[str, Callable[[], bool]] = {
         "redis": lambda: bool(redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=2).ping()),
         "api": lambda: httpx.get(f"{ports.api_url}/api_health").is_success,
-        "model": lambda: _parts(ports)["model"]["status"] == "ok",
+        "model": lambda: _model_is_loaded(ports),
         "worker": lambda: _parts(ports)["workers"]["status"] == "ok",
         "flower": lambda: httpx.get(f"{ports.flower_url}/healthcheck").is_success,
     }
@@ -301,6 +301,14 @@ def _holds(check: Callable[[], bool]) -> bool:
         return check()
     except (httpx.HTTPError, redis.RedisError, OSError):
         return False
+
+
+def _model_is_loaded(ports: Ports) -> bool:
+    """Read the API's verdict; it is final, since the API looks for its model before it answers anything."""
+    model = _parts(ports)["model"]
+    if model["status"] != "ok":
+        raise StartError(model["detail"])
+    return True
 
 
 def _parts(ports: Ports) -> dict[str, Any]:

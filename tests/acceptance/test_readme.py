@@ -1,0 +1,96 @@
+"""Every command of the README does what the README shows."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.conftest import Up
+from tests.processes import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What differs from run to run and machine to machine.
+CHANGING = [
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
+    (re.compile(r"local-[0-9a-f]{12}"), "<version>"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r'"host":"[^"]*","pid":\d+'), '"host":<host>,"pid":<pid>'),
+    (re.compile(r'"seconds":[\d.e-]+'), '"seconds":<seconds>'),
+    (re.compile(r"after [\d.]+ s"), "after <seconds> s"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
+]
+
+# Figures of the model, which another processor may round otherwise while it trains.
+MODEL_FIGURES = [
+    (re.compile(r'"(score|threshold)":0\.\d+(e-\d+)?'), r'"\1":<figure>'),
+    (re.compile(r'"(granted|refused)":[1-9]\d*'), r'"\1":<count>'),
+    (re.compile(r'"prediction":[01]'), '"prediction":<class>'),
+    (re.compile(r'"decision":"(Accordé|Refusé)"?'), '"decision":<decision>'),
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    command: str
+    output: str
+
+
+def steps() -> list[Step]:
+    """The commands of all console blocks, each with the output shown below it."""
+    found: list[Step] = []
+    for block in BLOCK.findall(README):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append(Step(command, output.strip()))
+    return found
+
+
+def stable(text: str) -> str:
+    for pattern, replacement in [*CHANGING, *MODEL_FIGURES]:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def agrees(actual: str, shown: str) -> bool:
+    """Compare, with `...` in the README standing for any lines."""
+    pattern = re.escape(stable(shown)).replace(re.escape("..."), r".*")
+    return re.fullmatch(pattern, stable(actual), re.DOTALL) is not None
+
+
+def test_all_commands_in_order(up: Up) -> None:
+    told, *others = steps()
+    assert told.command == "./scripts/up"
+    assert agrees(up.log, told.output), up.log
+    script = ""
+    for step in others:
+        # A shell variable set by one command is there for the next.
+        if re.match(r"[A-Z]+=", step.command):
+            script += step.command + "\n"
+            continue
+        output = up.shell(script + step.command)
+        assert agrees(output, step.output), f"$ {step.command}\n{output}\ninstead of\n{step.output}"
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+def test_endpoints_are_those_of_the_api(client: httpx.Client) -> None:
+    told = set(re.findall(r"^\| `([A-Z]+) ([^`]+)` \|", README, re.MULTILINE))
+    document = client.get("/openapi.json").json()
+    served = {
+        (method.upper(), path.replace("{job_id}", "{id}"))
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    assert told == served | {("GET", "/")}
+
+
+def test_screenshots_are_pictures() -> None:
+    for name in re.findall(r"docs/images/\S+\.png", README):
+        assert Path(ROOT / name).read_bytes().startswith(b"\x89PNG")

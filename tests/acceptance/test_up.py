@@ -1,0 +1,126 @@
+"""`./scripts/up`: starts, restarts, stops, and says what is wrong."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.acceptance.conftest import Up, copy_of_the_project
+from tests.factories import Kit
+from tests.processes import redis_server, wait_for
+
+
+@pytest.fixture
+def own(tmp_path: Path, numbers: Kit) -> Iterator[Up]:
+    """A copy of the project for this test alone, with a small model instead of the demo model."""
+    running = Up(copy_of_the_project(tmp_path))
+    numbers.write(running.folder / "exported_model")
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def refusal(own: Up) -> str:
+    done = subprocess.run(
+        ["./scripts/up"], cwd=own.folder, env=own.environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
+    own.start()
+    for name, words in (
+        ("api", "uvicorn"),
+        ("worker", "worker.app worker"),
+        ("redis", "valkey-server"),
+        ("flower", "flower"),
+    ):
+        own.process_of(words).kill()
+        wait_for(f"word of the end of {name}", lambda name=name: f"exited: {name} (terminated by SIGKILL" in own.log)  # type: ignore[misc]
+    wait_for("the service", lambda: httpx.get(f"{own.url}/router_health").json()["status"] == "ready")
+    wait_for("Flower", lambda: httpx.get(f"http://127.0.0.1:{own.ports['FLOWER_PORT']}/healthcheck").is_success)
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, numbers: Kit) -> None:
+    own.start()
+    job = httpx.post(f"{own.url}/multiple_score", json=numbers.rows, headers={"Prefer": "wait=30"}, timeout=60)
+    assert job.status_code == 200
+    location = httpx.post(f"{own.url}/jobs", json=numbers.rows).headers["location"]
+    processes = own.processes()
+    assert len(processes) > 4
+    assert own.interrupt() == 0
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+    own.start()
+    wait_for("the job", lambda: httpx.get(own.url + location).json()["state"] == "succeeded")
+    assert "Installing" not in own.log
+
+
+def test_everything_listens_on_loopback_only(own: Up) -> None:
+    own.start()
+    listening = [
+        connection.laddr.ip
+        for process in own.processes()
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["API_PORT", "FLOWER_PORT", "REDIS_PORT"])
+def test_a_busy_port_is_named(own: Up, name: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", own.ports[name]))
+        other.listen()
+        message = refusal(own)
+    assert f"Port {own.ports[name]} is in use" in message
+    assert name in message
+
+
+def test_a_second_start_is_refused(own: Up) -> None:
+    own.start()
+    assert "already runs" in refusal(own)
+
+
+def test_a_given_redis_is_used(own: Up, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        own.settings["REDIS_URL"] = server.url
+        own.start()
+        assert "valkey-server" not in " ".join(" ".join(process.cmdline()) for process in own.processes())
+        assert httpx.get(f"{own.url}/router_health").json()["status"] == "ready"
+        own.stop()
+
+
+def test_a_model_folder_without_a_model_is_named(own: Up) -> None:
+    own.settings["MODEL_DIR"] = "nowhere"
+    assert "MODEL_DIR=nowhere holds no model.cb" in refusal(own)
+
+
+def test_a_model_that_must_not_serve_is_named(own: Up) -> None:
+    (own.folder / "exported_model" / "model.cb").write_bytes(b"damaged")
+    message = refusal(own)
+    assert "SHA256SUMS" in message
+
+
+def test_help_explains(own: Up) -> None:
+    help_text = own.shell("./scripts/up --help")
+    for word in ("API_PORT", "FLOWER_PORT", "REDIS_PORT", "REDIS_URL", "MODEL_DIR", "127.0.0.1"):
+        assert word in help_text
+
+
+def test_uv_is_fetched_into_the_project_where_it_is_missing(own: Up) -> None:
+    fetched = own.folder / ".local" / "uv"
+    if fetched.is_symlink():
+        fetched.unlink()
+    path = ":".join(part for part in own.environment["PATH"].split(":") if not shutil.which("uv", path=part))
+    own.settings["PATH"] = path
+    assert own.shell(". scripts/lib/uv.sh && echo $UV").strip().endswith(".local/uv/bin/uv")
+    assert (fetched / "bin" / "uv").is_file()

@@ -1,0 +1,22 @@
+"""A Redis in memory, with the server's scripts; each test has its own."""
+
+import fakeredis
+import pytest
+
+
+@pytest.fixture
+def redis_server() -> fakeredis.FakeServer:
+    """The server; set its `connected` to False and it is away."""
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture
+def redis_client(redis_server: fakeredis.FakeServer) -> fakeredis.FakeRedis:
+    """A client of the server, made as the service makes its own."""
+    return fakeredis.FakeRedis(server=redis_server, decode_responses=True)
+
+
+@pytest.fixture
+def store_client(redis_client: fakeredis.FakeRedis) -> fakeredis.FakeRedis:
+    """The client that the tests of `tests.store_contract` work with."""
+    return redis_client
