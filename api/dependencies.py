@@ -21,13 +21,13 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 def get_model(services: ServicesDep) -> Model:
     """Give the model that scores; 503 while there is none."""
-    return services.active.model
+    return services.member.model
 
 
 def get_shown_model(services: ServicesDep) -> Model:
     """Give the model that the model routes tell about; 404 while there is none."""
     try:
-        return services.active.model
+        return services.member.model
     except NoModel as error:
         raise ModelNotFound(str(error)) from error
 

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -20,11 +21,19 @@ from shared.errors import (
     MalformedInput,
     ModelError,
     NoModel,
+    NoPreviousVersion,
     PretError,
     RedisUnavailable,
+    ReloadFailed,
+    ReloadInProgress,
+    ReloadSourceFailed,
+    ReloadTimedOut,
     RowError,
+    SourceRefused,
+    SourceUnavailable,
     StorageUnavailable,
     UnknownJob,
+    UnknownRevision,
     UnsupportedInput,
     VersionUnavailable,
 )
@@ -32,11 +41,18 @@ from shared.errors import (
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
-RETRY_AFTER = {"Retry-After": "2"}
+HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+}
 
 
 class ModelNotFound(ModelError):
     """There is no model to tell about."""
+
+
+class NotAuthenticated(PretError):
+    """This needs an admin key: send it as 'Authorization: Bearer KEY'."""
 
 
 STATUS: dict[type[PretError], HTTPStatus] = {
@@ -48,6 +64,15 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
     BadArtifact: HTTPStatus.CONFLICT,
     VersionUnavailable: HTTPStatus.CONFLICT,
+    UnknownRevision: HTTPStatus.NOT_FOUND,
+    SourceRefused: HTTPStatus.BAD_GATEWAY,
+    SourceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    ReloadInProgress: HTTPStatus.CONFLICT,
+    ReloadFailed: HTTPStatus.CONFLICT,
+    ReloadTimedOut: HTTPStatus.GATEWAY_TIMEOUT,
+    ReloadSourceFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoPreviousVersion: HTTPStatus.CONFLICT,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     UnknownJob: HTTPStatus.NOT_FOUND,
     JobConflict: HTTPStatus.CONFLICT,
     RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -83,7 +108,8 @@ async def _pret_error(_: Request, error: Exception) -> Response:
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     if isinstance(error, InvalidRows):
         return problem(status, kind, [_row_detail(row) for row in error.errors], total=error.total)
-    return problem(status, kind, str(error), RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
+    more = {"processes": [asdict(row) for row in error.processes]} if isinstance(error, ReloadFailed) else {}
+    return problem(status, kind, str(error), HEADERS.get(status), **more)
 
 
 def _row_detail(error: RowError) -> dict[str, Any]:

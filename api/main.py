@@ -9,10 +9,14 @@ from fastapi_offline import FastAPIOffline
 
 from api import __version__, errors, openapi
 from api.routes import health, jobs, model, scoring
-from api.services import Services, create_services
+from api.services import create_services
 from shared import logging as service_logging
-from shared.models.fleet import FOLLOW_INTERVAL
+from shared.models.fleet import LOOK_INTERVAL
+from shared.models.member import Member
 from shared.settings import Settings
+
+BOOT_PAUSE = 0.05
+"""Seconds between two looks while the process starts."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -22,12 +26,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(services.active.follow)
-        follower = asyncio.create_task(_keep_following(services))
+        # Nothing is answered before it is clear whether there is a model.
+        while not services.member.has_settled:
+            await asyncio.to_thread(services.member.look)
+            await asyncio.sleep(BOOT_PAUSE)
+        looking = asyncio.create_task(_keep_looking(services.member))
         yield
-        follower.cancel()
+        looking.cancel()
         with suppress(asyncio.CancelledError):
-            await follower
+            await looking
+        await asyncio.to_thread(services.member.retire)
 
     # The documentation pages bring their own scripts: many users' networks reach no CDN.
     app: FastAPI = FastAPIOffline(
@@ -49,10 +57,10 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _keep_following(services: Services) -> None:
+async def _keep_looking(member: Member) -> None:
     while True:
-        await asyncio.sleep(FOLLOW_INTERVAL)
-        await asyncio.to_thread(services.active.follow)
+        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.to_thread(member.look)
 
 
 app = create_app(Settings())

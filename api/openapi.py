@@ -44,7 +44,7 @@ def install(app: FastAPI, services: Services) -> None:
 
 def _model(services: Services) -> Model | None:
     try:
-        return services.active.model
+        return services.member.model
     except NoModel:
         return None
 

@@ -4,7 +4,9 @@ import re
 
 from fastapi import Request
 
-WAIT = re.compile(r'wait\s*=\s*(?:"(\d{1,9})"|(\d{1,9}))', re.IGNORECASE)
+PREFERENCES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
+"""What stands between commas; a comma within quotes is none."""
+WAIT = re.compile(r'wait\s*=\s*(?:"(\d+)"|(\d+))', re.IGNORECASE)
 
 
 def wait_seconds(request: Request, longest: float) -> float | None:
@@ -14,7 +16,7 @@ def wait_seconds(request: Request, longest: float) -> float | None:
     ones are passed over, as the RFC asks.
     """
     for header in request.headers.getlist("prefer"):
-        for preference in header.split(","):
+        for preference in PREFERENCES.findall(header):
             if found := WAIT.fullmatch(preference.partition(";")[0].strip()):
                 return min(float(found[1] or found[2]), longest)
     return None

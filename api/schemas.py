@@ -1,12 +1,14 @@
 """Response bodies: the wire contract."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.jobs.job import Job, JobState
-from shared.models.fleet import ProcessReport
+from shared.models.fleet import Candidate, HistoryEntry, ProcessReport
+from shared.models.reload import ReloadOutcome
 from shared.models.signature import Contract
 
 GRANTED = "Accordé"
@@ -102,20 +104,39 @@ class Readiness(Body):
 
 
 class ProcessBody(Body):
-    """A live process of the service; a worker has no version of its own, it loads what each job is pinned to."""
+    """A live process of the service."""
 
     kind: Literal["api", "worker"]
     host: str
     pid: int
-    version: str | None
+    version: str | None = Field(description="Version that it serves; a worker: that it has ready.")
     since: datetime
+    error: str | None = Field(description="Why it does not serve the active version.")
 
     @classmethod
     def of(cls, report: ProcessReport) -> "ProcessBody":
         """Show a report."""
         return cls(
-            kind=report.kind, host=report.host, pid=report.pid, version=report.version, since=moment(report.since)
+            kind=report.kind,
+            host=report.host,
+            pid=report.pid,
+            version=report.version,
+            since=moment(report.since),
+            error=report.error,
         )
+
+
+class CandidateBody(Body):
+    """A version that is being made ready."""
+
+    version: str
+    by: str
+    at: datetime
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> "CandidateBody":
+        """Show a candidate."""
+        return cls(version=candidate.version, by=candidate.by, at=moment(candidate.at))
 
 
 class ModelStatus(Body):
@@ -127,8 +148,25 @@ class ModelStatus(Body):
     modified_at: datetime
     version: str = Field(description="Version that this process serves.")
     active_version: str | None = Field(description="Version that the whole fleet should serve; None if Redis is away.")
-    converged: bool | None = Field(description="Whether every API process serves it; None if Redis is away.")
+    candidate: CandidateBody | None = Field(description="Version that a reload is making ready now.")
+    converged: bool | None = Field(description="Whether every process has the active version; None if Redis is away.")
+    error: str | None = Field(description="Why this process does not serve the active version.")
     processes: list[ProcessBody]
+
+
+class VersionBody(Body):
+    """One change of the active version, or an attempt."""
+
+    version: str
+    at: datetime
+    by: str = Field(description="The admin key's name, or what asked for it.")
+    outcome: Literal["activated", "refused"]
+    reason: str | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> "VersionBody":
+        """Show an entry of the history."""
+        return cls(version=entry.version, at=moment(entry.at), by=entry.by, outcome=entry.outcome, reason=entry.reason)
 
 
 class ColumnBody(Body):
@@ -182,13 +220,40 @@ class ModelInfo(Body):
     mlflow_version: str | None
 
 
+class ReloadRequest(Body):
+    """What to reload; without a body, what the configured revision stands for now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    revision: str | None = Field(
+        None, max_length=200, description="Branch, tag or commit; `previous` for the version that was active before."
+    )
+
+
+class ReloadedProcess(Body):
+    """What one process did."""
+
+    kind: str
+    host: str
+    pid: int
+    version_before: str | None
+    version: str | None
+    seconds: float | None = Field(description="Time until it had the version ready.")
+    error: str | None
+
+
 class Reload(Body):
     """What a reload did."""
 
     status: Literal["reloaded", "unchanged"]
     version_before: str | None
     version: str
-    processes: list[ProcessBody] = Field(description="All live processes; the others take the version within seconds.")
+    processes: list[ReloadedProcess]
+
+    @classmethod
+    def of(cls, outcome: ReloadOutcome) -> "Reload":
+        """Show an outcome."""
+        return cls.model_validate(asdict(outcome))
 
 
 def moment(seconds: float) -> datetime:

@@ -7,8 +7,11 @@ from anyio import CapacityLimiter
 from api.microbatch import MicroBatcher
 from shared.jobs.queue import ChunkQueue, create_app
 from shared.jobs.store import JobStore
-from shared.models.fleet import ActiveModel, Fleet
-from shared.models.sources import ModelLibrary
+from shared.models.fleet import Fleet
+from shared.models.library import ModelLibrary
+from shared.models.member import Member
+from shared.models.preparation import PreparationProcess
+from shared.models.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
 from shared.storage import Storage
@@ -22,8 +25,9 @@ class Services:
     """The parts of one API process."""
 
     settings: Settings
-    active: ActiveModel
+    member: Member
     fleet: Fleet
+    coordinator: Coordinator
     store: JobStore
     storage: Storage
     queue: ChunkQueue
@@ -35,10 +39,16 @@ def create_services(settings: Settings) -> Services:
     """Make the parts; nothing is connected or loaded yet."""
     client = connect(settings.redis_url)
     fleet = Fleet(client)
+    library = ModelLibrary.from_settings(settings)
+
+    def prepare(version: str) -> PreparationProcess:
+        return PreparationProcess(version, settings)
+
     return Services(
         settings=settings,
-        active=ActiveModel(ModelLibrary(settings.model_dir, settings.model_cache_dir), fleet),
+        member=Member("api", library, fleet, prepare, loads=True),
         fleet=fleet,
+        coordinator=Coordinator(fleet, library.resolve, settings.reload_timeout),
         store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
         storage=Storage(settings.storage_url),
         queue=ChunkQueue(create_app(settings), client),

@@ -9,18 +9,29 @@ PretError
 ├── ModelError            there is no model, or it cannot serve
 │   ├── NoModel
 │   ├── BadArtifact
-│   └── VersionUnavailable
+│   ├── VersionUnavailable
+│   └── UnknownRevision
+├── ReloadError           the fleet keeps the model that it has
+│   ├── ReloadInProgress
+│   ├── ReloadFailed
+│   │   ├── ReloadTimedOut
+│   │   └── ReloadSourceFailed
+│   └── NoPreviousVersion
 ├── JobError              the job is not there, or not in the state that the call needs
 │   ├── UnknownJob
 │   └── JobConflict
 └── Unavailable           something that the service rests on does not answer
     ├── RedisUnavailable
-    └── StorageUnavailable
+    ├── StorageUnavailable
+    ├── SourceUnavailable
+    └── SourceRefused
 
 Each class is a sentence: its docstring is the message where none is given. Messages name places and reasons, never values.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_REPORTED_ROW_ERRORS = 100
 
@@ -83,6 +94,39 @@ class VersionUnavailable(ModelError):
     """This machine has no copy of the model version."""
 
 
+class UnknownRevision(ModelError):
+    """The model source has no such revision."""
+
+
+class ReloadError(PretError):
+    """The model was not changed."""
+
+
+class ReloadInProgress(ReloadError):
+    """Another reload is under way; try again when it has ended."""
+
+
+class ReloadFailed(ReloadError):
+    """A process could not take the new model, so none did."""
+
+    def __init__(self, message: str, processes: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.processes = processes
+        """What each process said, as `shared.models.reload.ProcessOutcome`."""
+
+
+class ReloadTimedOut(ReloadFailed):
+    """A process did not answer in time, so none took the new model."""
+
+
+class ReloadSourceFailed(ReloadFailed):
+    """A process could not fetch the new model, so none took it."""
+
+
+class NoPreviousVersion(ReloadError):
+    """There is no earlier version to return to."""
+
+
 class JobError(PretError):
     """The job cannot do that."""
 
@@ -105,3 +149,11 @@ class RedisUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """The storage for jobs does not answer or is full."""
+
+
+class SourceUnavailable(Unavailable):
+    """The place that models come from does not answer."""
+
+
+class SourceRefused(Unavailable):
+    """The place that models come from refuses access."""

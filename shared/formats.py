@@ -1,6 +1,6 @@
 """Bodies of requests to rows: one row, or record batches small enough that no step holds up the process for long."""
 
-import math
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -66,31 +66,23 @@ def _slices(body: bytes) -> Iterator[tuple[int, list[msgspec.Raw]]]:
     """Cut the array into its elements without reading them, and give them with the number of the first one."""
     try:
         elements = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
-        _name_bad_row(body)
-        raise MalformedInput(f"The body is not a JSON array of objects: {error}.") from None
+    except (msgspec.DecodeError, RecursionError):
+        elements = _elements_beyond_json(body)
     if not elements:
         raise MalformedInput("The array is empty; send at least one row.")
     for start in range(0, len(elements), SLICE_ROWS):
         yield start, elements[start : start + SLICE_ROWS]
 
 
-def _name_bad_row(body: bytes) -> None:
-    """Raise InvalidRows if the array is broken only by NaN or Infinity, which are no JSON but happen; they have a row."""
+def _elements_beyond_json(body: bytes) -> list[msgspec.Raw]:
+    """Read an array that has NaN or Infinity in it, which are no JSON but happen: the rows they stand in can be named."""
     try:
         elements: Any = pydantic_core.from_json(body, allow_inf_nan=True)
-    except ValueError:
-        return
-    rows = enumerate(elements) if isinstance(elements, list) else []
-    bad = [
-        RowError(i, _cut(name), "Input should be a finite number", "finite_number")
-        for i, row in rows
-        if isinstance(row, dict)
-        for name, value in row.items()
-        if isinstance(value, float) and not math.isfinite(value)
-    ]
-    if bad:
-        raise InvalidRows(bad)
+    except ValueError as error:
+        raise MalformedInput(f"The body is not JSON: {error}.") from None
+    if not isinstance(elements, list):
+        raise MalformedInput("The body is not a JSON array of objects.")
+    return [msgspec.Raw(json.dumps(element).encode()) for element in elements]
 
 
 def _errors_of_raw_row(raw: msgspec.Raw, contract: Contract, number: int) -> list[RowError]:

@@ -16,6 +16,7 @@ CONNECT_TIMEOUT = 0.7
 ANSWER_TIMEOUT = 0.7
 """Seconds; two tries of both stay below the 2 s in which a caller must learn that Redis is away."""
 
+REFUSAL_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
 REFUSALS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
 """How the answer of a server begins that is there but cannot write: disk or memory full, a replica, still loading."""
 
@@ -42,6 +43,7 @@ def translated_errors() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise RedisUnavailable from error
     except redis.ResponseError as error:
-        if str(error).startswith(REFUSALS):
+        # The client takes the code off the answers that it has a class for.
+        if isinstance(error, REFUSAL_ERRORS) or str(error).startswith(REFUSALS):
             raise RedisUnavailable from error
         raise

@@ -1,15 +1,15 @@
-"""The settings of the service, each read from the environment variable of its name (or from a file `.env`)."""
+"""The settings of the service, each read from the environment variable of its name (or from a file `.devenv` or `.env`)."""
 
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """One field a setting; the README's table repeats these sentences, and a test compares the two."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True)
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0", description="Redis or Valkey server: job records and task queue."
@@ -17,6 +17,22 @@ class Settings(BaseSettings):
     model_dir: Path = Field(Path("exported_model"), description="Folder that holds the model to serve.")
     model_cache_dir: Path = Field(
         Path(".local/models"), description="Folder for verified copies of served models, one a version."
+    )
+    hf_repo_id: str | None = Field(None, description="Hugging Face Hub repository to take models from, `owner/name`.")
+    hf_revision: str = Field("main", description="Branch, tag or commit of the repository to begin with.")
+    hf_filename: str = Field("model.cb", description="Name of the CatBoost file in the repository.")
+    hf_token: SecretStr | None = Field(None, description="Token for a private repository.")
+    huggingface_token: SecretStr | None = Field(None, description="Another name for `HF_TOKEN`.")
+    hf_endpoint: str | None = Field(None, description="Address of the Hub, where it is not the public one.")
+    model_uri: str | None = Field(
+        None, description="MLflow model to serve, `models:/NAME@ALIAS`, where there is no Hub; needs the extra `train`."
+    )
+    mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store.")
+    reload_timeout: PositiveFloat = Field(
+        60.0, description="Seconds that every process has to get a new model ready before a reload is given up."
+    )
+    admin_keys: SecretStr | None = Field(
+        None, description="Keys that may change the model, `name:key,name:key`; without any, everybody may."
     )
     storage_url: str = Field(".local/storage", description="Folder for the inputs and scores of jobs.")
     max_body_bytes: PositiveInt = Field(64 * 2**20, description="Largest request body accepted, in bytes.")
@@ -31,3 +47,18 @@ class Settings(BaseSettings):
     )
     job_ttl: PositiveInt = Field(7 * 24 * 3600, description="Seconds that an ended job and its results are kept.")
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def hub_token(self) -> str | None:
+        """The token for the Hub, under whichever name it was given."""
+        token = self.hf_token or self.huggingface_token
+        return token.get_secret_value() if token else None
+
+    def as_environment(self) -> dict[str, str]:
+        """Write the settings as the environment of a child process that is to have the same."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name.upper(): str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+            for name, value in values.items()
+            if value is not None
+        }

@@ -1,7 +1,5 @@
 """Models that tests of every kind share; each is made once a run and never changed."""
 
-from pathlib import Path
-
 import hypothesis
 import pytest
 

@@ -159,7 +159,7 @@ def fitted(data: pd.DataFrame, target: Any, **parameters: Any) -> CatBoostClassi
     return CatBoostClassifier(**(settings | parameters)).fit(data, target)
 
 
-def make_job(job_id: str = "job-1", *, rows: int = 5, chunk_rows: int = 2, **changes: Any) -> Job:
+def make_job(job_id: str = "1" * 32, *, rows: int = 5, chunk_rows: int = 2, **changes: Any) -> Job:
     """A queued job; by default of three chunks."""
     values: dict[str, Any] = {"model_version": "local-1", "threshold": 0.5, "created_at": 1_700_000_000.25}
     return Job(id=job_id, rows=rows, chunk_rows=chunk_rows, **(values | changes))

@@ -5,12 +5,13 @@ from celery import Celery, signals
 from shared import logging as service_logging
 from shared.jobs import queue
 from shared.settings import Settings
+from worker import control as control  # its commands register themselves
 from worker.reconciler import ReconcilerStep
 from worker.tasks import register
 
 
 def create_celery(settings: Settings) -> Celery:
-    """Make the app with its task and its reconciler."""
+    """Make the app with its task, its control commands and its reconciler."""
     celery = queue.create_app(settings)
     register(celery, settings)
     ReconcilerStep.settings = settings

@@ -1,4 +1,4 @@
-"""The parts that tasks and reconciler work with, made once a process from the settings."""
+"""The parts that tasks, control commands and reconciler work with, made once a process from the settings."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,9 @@ from celery import Celery
 from shared.jobs.queue import ChunkQueue
 from shared.jobs.store import JobStore
 from shared.models.fleet import Fleet
-from shared.models.sources import ModelLibrary
+from shared.models.library import ModelLibrary
+from shared.models.member import Member
+from shared.models.preparation import PreparationProcess
 from shared.redis import connect
 from shared.settings import Settings
 from shared.storage import Storage
@@ -22,15 +24,24 @@ class Parts:
     library: ModelLibrary
     queue: ChunkQueue
     fleet: Fleet
+    member: Member
 
 
 def create_parts(settings: Settings, app: Celery, *, patient: bool) -> Parts:
-    """Make the parts; `patient` for a child that scores (it can wait for Redis), not for the parent (it must stay responsive)."""
+    """Make the parts; `patient` for a child, which scores and can wait for Redis, not for the parent, which must not."""
     client = connect(settings.redis_url, patient=patient)
+    fleet = Fleet(client)
+    library = ModelLibrary.from_settings(settings)
+
+    def prepare(version: str) -> PreparationProcess:
+        return PreparationProcess(version, settings)
+
     return Parts(
         store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
         storage=Storage(settings.storage_url),
-        library=ModelLibrary(settings.model_dir, settings.model_cache_dir),
+        library=library,
         queue=ChunkQueue(app, client),
-        fleet=Fleet(client),
+        fleet=fleet,
+        # The parent forks and must not load a model; its children load what each job is pinned to.
+        member=Member("worker", library, fleet, prepare, loads=False),
     )

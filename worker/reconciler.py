@@ -8,12 +8,14 @@ from celery import bootsteps
 
 from shared.errors import RedisUnavailable
 from shared.jobs.job import JOBS_FOLDER, folder_of
+from shared.models.fleet import LOOK_INTERVAL
 from shared.settings import Settings
 from worker.parts import Parts, create_parts
 
 logger = logging.getLogger(__name__)
 
-STARTED_AT = time.time()
+MODEL_AGE = 3600.0
+"""Seconds for which a model version is kept on disk in any case."""
 
 ORPHAN_AGE = 3600.0
 """Seconds after which a folder without a job record is taken for one whose submission died half way."""
@@ -26,30 +28,41 @@ class ReconcilerStep(bootsteps.StartStopStep):  # type: ignore[misc]
     settings: ClassVar[Settings]
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
-        self._timer: Any = None
+        self._timers: list[Any] = []
+        self._parts: Parts | None = None
         super().__init__(consumer, **kwargs)
 
     def start(self, consumer: Any) -> None:
         """Begin, with a first pass at once."""
-        parts = create_parts(self.settings, consumer.app, patient=False)
-        self._timer = consumer.timer.call_repeatedly(self.settings.reconcile_interval, reconcile, (parts,))
+        # Made once: a lost connection to the broker starts this step anew, and a preparation under way goes on.
+        self._parts = parts = self._parts or create_parts(self.settings, consumer.app, patient=False)
+        every = consumer.timer.call_repeatedly
+        self._timers = [
+            every(LOOK_INTERVAL, parts.member.look),
+            every(self.settings.reconcile_interval, reconcile, (parts,)),
+        ]
+        parts.member.look()
         reconcile(parts)
 
     def stop(self, consumer: Any) -> None:
         """End."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = []
 
-    shutdown = stop
+    def shutdown(self, consumer: Any) -> None:
+        """End for good."""
+        self.stop(consumer)
+        if self._parts is not None:
+            self._parts.member.retire()
 
 
 def reconcile(parts: Parts) -> None:
-    """Report this worker, publish what was lost, remove what has expired. Several workers may do so at the same time."""
+    """Publish what was lost, remove what has expired and what nobody needs. Several workers may do so at the same time."""
     try:
-        parts.fleet.report("worker", None, STARTED_AT)
         republish_lost_chunks(parts)
         remove_expired_jobs(parts)
+        discard_old_models(parts)
     except RedisUnavailable:
         logger.warning("Redis is away; lost work is looked for when it is back")
     except Exception:
@@ -79,3 +92,12 @@ def remove_expired_jobs(parts: Parts) -> None:
     for job_id in parts.storage.folders_older_than(JOBS_FOLDER, ORPHAN_AGE):
         if not parts.store.exists(job_id):
             parts.storage.delete_folder(folder_of(job_id))
+
+
+def discard_old_models(parts: Parts) -> None:
+    """Remove this machine's copies of versions that are neither active, previous, candidate, nor needed by an open job."""
+    active, candidate = parts.fleet.look()
+    keep = parts.store.versions_in_use()
+    keep |= {active.version, active.previous or ""} if active else set()
+    keep |= {candidate.version} if candidate else set()
+    parts.library.discard(keep, older_than=time.time() - MODEL_AGE)

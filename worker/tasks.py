@@ -20,14 +20,14 @@ def register(celery: Celery, settings: Settings) -> None:
     def parts() -> Parts:
         return create_parts(settings, celery, patient=True)
 
-    @celery.task(name=SCORE_CHUNK)  # type: ignore[untyped-decorator]
+    @celery.task(name=SCORE_CHUNK, shared=False)  # type: ignore[untyped-decorator]
     def score_chunk(job_id: str, chunk: int) -> None:
         """Score one chunk of a job."""
         run.score_chunk(job_id, chunk, store=parts().store, storage=parts().storage, library=parts().library)
 
     @signals.task_failure.connect(sender=score_chunk, weak=False)  # type: ignore[untyped-decorator]
     def hand_back(exception: BaseException, args: tuple[str, int], **_: Any) -> None:
-        """Publish the chunk again at once. Runs in the parent where the child died, else in the child itself."""
+        """Publish the chunk of a child that died or took too long again at once; runs in the parent."""
         job_id, chunk = args
         if isinstance(exception, WorkerLostError | TimeLimitExceeded):
             supervisor = create_parts(settings, celery, patient=False)

@@ -37,7 +37,7 @@ def router_health(services: ServicesDep, response: Response) -> Readiness:
 
 def _model(services: Services) -> Part:
     try:
-        return Part(status="ok", detail=services.active.model.version)
+        return Part(status="ok", detail=services.member.model.version)
     except NoModel as error:
         return Part(status="down", detail=str(error))
 

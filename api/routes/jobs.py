@@ -1,5 +1,6 @@
 """Batches: submit, follow, fetch, cancel."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import anyio
@@ -12,7 +13,7 @@ from api.dependencies import ModelDep, ServicesDep
 from api.prefer import wait_seconds
 from api.schemas import JobBody, ResultsPage, Score
 from api.services import Services
-from shared.errors import JobConflict
+from shared.errors import JobConflict, Unavailable
 from shared.formats import batches_from_json
 from shared.jobs import results
 from shared.jobs.ingest import submit
@@ -45,10 +46,12 @@ async def multiple_score(request: Request, model: ModelDep, services: ServicesDe
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
-        job = await _wait_for(job, wait, services)
-        if job.state is JobState.SUCCEEDED:
-            answers = await to_thread.run_sync(_encoded_answers, job, services, 0, job.rows)
-            return Response(answers, 200, headers, JSON)
+        # The job is accepted, and its client must learn of it, whatever goes away meanwhile.
+        with suppress(Unavailable):
+            job = await _wait_for(job, wait, services)
+            if job.state is JobState.SUCCEEDED:
+                answers = await to_thread.run_sync(_encoded_answers, job, services, 0, job.rows)
+                return Response(answers, 200, headers, JSON)
     return _accepted(job, headers)
 
 

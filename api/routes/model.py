@@ -3,20 +3,32 @@
 from fastapi import APIRouter
 
 from api.dependencies import ServicesDep, ShownModelDep
-from api.schemas import ModelInfo, ModelSignature, ModelStatus, ProcessBody, Reload, moment
+from api.schemas import (
+    CandidateBody,
+    ModelInfo,
+    ModelSignature,
+    ModelStatus,
+    ProcessBody,
+    Reload,
+    ReloadRequest,
+    VersionBody,
+    moment,
+)
+from api.security import AdminDep
 from shared.errors import RedisUnavailable
+from shared.models.reload import PREVIOUS
 
 router = APIRouter(tags=["model"])
 
 
 @router.get("/model_status")
 def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
-    """Give the facts of the model file, and which process serves which version."""
+    """Give the facts of the model file, what is active, and which process serves which version."""
     try:
-        active, processes = services.fleet.active_version(), services.fleet.processes()
-        converged = all(process.version == active for process in processes if process.kind == "api")
+        (active, candidate), processes = services.fleet.look(), services.fleet.processes()
+        converged = active is not None and all(process.version == active.version for process in processes)
     except RedisUnavailable:
-        active, processes, converged = None, [], None
+        active, candidate, processes, converged = None, None, [], None
     facts = model.file.stat()
     return ModelStatus(
         file_name=model.file.name,
@@ -24,10 +36,18 @@ def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
         size=facts.st_size,
         modified_at=moment(facts.st_mtime),
         version=model.version,
-        active_version=active,
+        active_version=active.version if active else None,
+        candidate=CandidateBody.of(candidate) if candidate else None,
         converged=converged,
+        error=services.member.error,
         processes=[ProcessBody.of(process) for process in processes],
     )
+
+
+@router.get("/model_versions")
+def model_versions(services: ServicesDep) -> list[VersionBody]:
+    """List the changes of the active version and the refused attempts, newest first."""
+    return [VersionBody.of(entry) for entry in services.fleet.history()]
 
 
 @router.get("/model_signature")
@@ -53,12 +73,16 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
 
 
 @router.post("/reload_model")
-def reload_model(services: ServicesDep) -> Reload:
-    """Take what lies in the model folder now. If it must not serve (409), everything stays as it was."""
-    before, version = services.active.reload()
-    return Reload(
-        status="unchanged" if before == version else "reloaded",
-        version_before=before,
-        version=version,
-        processes=[ProcessBody.of(process) for process in services.fleet.processes()],
-    )
+def reload_model(services: ServicesDep, admin: AdminDep, request: ReloadRequest | None = None) -> Reload:
+    """Make a new version the active one on every process, or on none.
+
+    409: the model must not serve, or another reload is under way; 404: no such revision; 502, 503: the Hub refuses or does
+    not answer; 504: a process did not answer in time. The fleet then serves what it served before.
+    """
+    return Reload.of(services.coordinator.reload(request.revision if request else None, admin))
+
+
+@router.post("/rollback_model")
+def rollback_model(services: ServicesDep, admin: AdminDep) -> Reload:
+    """Return to the version that was active before, without the network."""
+    return Reload.of(services.coordinator.reload(PREVIOUS, admin))

@@ -23,7 +23,7 @@ class IndividualScore:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Score the row in the body."""
-        model = self._services.active.model
+        model = self._services.member.model
         body = await read_json(Request(scope, receive), self._services.settings.max_body_bytes)
         score = await self._services.batcher.score(model, row_from_json(body, model.contract))
         response = Response(encode(answer(score, model.threshold, model.version)), media_type=JSON)

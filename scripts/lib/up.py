@@ -24,8 +24,18 @@ from typing import Any
 import httpx
 import redis
 
-HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+# ruff: noqa: E402 - found by the line above
+from shared.errors import PretError
+from shared.models.fleet import Fleet
+from shared.models.library import ModelLibrary
+from shared.models.reload import Coordinator
+from shared.redis import connect
+from shared.settings import Settings
+
+HOST = "127.0.0.1"
 LOCAL = ROOT / ".local"
 CONFIG = LOCAL / "supervisord.conf"
 PID_FILE = LOCAL / "supervisord.pid"
@@ -125,7 +135,7 @@ def run() -> int:
     try:
         _wait_until_healthy(ports, supervisor, stop)
         if not stop.is_set():
-            _take_model_folder(ports)
+            _take_model_folder()
             print(_table(ports, time.monotonic() - began), flush=True)
         while not stop.wait(0.5):
             if supervisor.poll() is not None:
@@ -164,8 +174,9 @@ def _refuse_second_start() -> None:
 
 
 def _ensure_model() -> None:
-    folder = Path(os.environ.get("MODEL_DIR", DEFAULT_MODEL))
-    if (folder / "model.cb").is_file():
+    settings = Settings()
+    folder = settings.model_dir
+    if settings.hf_repo_id or settings.model_uri or (folder / "model.cb").is_file():
         return
     if str(folder) != DEFAULT_MODEL:
         raise StartError(
@@ -316,25 +327,33 @@ def _parts(ports: Ports) -> dict[str, Any]:
     return parts
 
 
-def _take_model_folder(ports: Ports) -> None:
+def _take_model_folder() -> None:
     """Serve what lies in the model folder now; Redis may remember an older version from the last run."""
-    answer = httpx.post(f"{ports.api_url}/reload_model", timeout=60)
-    if not answer.is_success:
-        print(f"The model folder is not taken, the last version goes on serving: {answer.json()['detail']}", flush=True)
+    settings = Settings()
+    if settings.hf_repo_id or settings.model_uri:
+        return
+    library = ModelLibrary.from_settings(settings)
+    try:
+        Coordinator(Fleet(connect(settings.redis_url)), library.resolve, settings.reload_timeout).reload(
+            None, "scripts/up"
+        )
+    except PretError as error:
+        print(f"The model folder is not taken, the last version goes on serving: {error}", flush=True)
 
 
 def _table(ports: Ports, seconds: float) -> str:
     status = httpx.get(f"{ports.api_url}/model_status").json()
-    folder = os.environ.get("MODEL_DIR", DEFAULT_MODEL)
+    settings = Settings()
+    origin = settings.hf_repo_id or settings.model_uri or str(settings.model_dir)
+    example = "@applicant.json" if settings.hf_repo_id or settings.model_uri else f"@{origin}/input_example.json"
     redis_place = f"{HOST}:{ports.redis}" if ports.redis else "from REDIS_URL"
-    example = f"@{folder}/input_example.json"
     return f"""
 Prêt à Dépenser is up after {seconds:.1f} s.
 
   API      {ports.api_url}/docs
   Flower   {ports.flower_url}
   Redis    {redis_place}
-  Model    {status["version"]} from {folder}
+  Model    {status["version"]} from {origin}
   Logs     .local/logs/
 
 Score an applicant:

@@ -83,35 +83,33 @@ class ChunkQueue:
     def publish(self, chunks: Iterable[Chunk]) -> None:
         """Send one message a chunk. A failure is logged, not raised: the reconciler sends again what did not arrive."""
         waiting = list(chunks)
-        for last_try in (False, True):
-            try:
-                with self._app.producer_or_acquire() as producer:
-                    while waiting:
-                        job_id, number = waiting[0]
-                        self._app.send_task(
-                            SCORE_CHUNK,
-                            args=(job_id, number),
-                            task_id=f"{job_id}.{number}.{uuid4().hex[:8]}",
-                            producer=producer,
-                        )
-                        waiting.pop(0)
-                return
-            except (OperationalError, redis.RedisError, OSError) as error:
-                # The first failure may be a pooled connection from before a restart of Redis.
-                self._app.pool.force_close_all()
-                if last_try:
-                    logger.warning(
-                        "%d chunk(s) of job %s could not be published yet: %s",
-                        len(waiting),
-                        waiting[0][0],
-                        type(error).__name__,
+        if not waiting:
+            return
+        try:
+            # A connection of its own: a pooled one may be stale since a restart of Redis, and a pool once closed stays so.
+            with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
+                while waiting:
+                    job_id, number = waiting[0]
+                    self._app.send_task(
+                        SCORE_CHUNK,
+                        args=(job_id, number),
+                        task_id=f"{job_id}.{number}.{uuid4().hex[:8]}",
+                        producer=producer,
                     )
+                    waiting.pop(0)
+        except (OperationalError, redis.RedisError, OSError) as error:
+            logger.warning(
+                "%d chunk(s) of job %s could not be published yet: %s",
+                len(waiting),
+                waiting[0][0],
+                type(error).__name__,
+            )
 
     def waiting(self) -> set[Chunk]:
         """Read which chunks still wait in the queue; raises RedisUnavailable."""
         with translated_errors():
             messages: list[str] = self._redis.lrange(f"{QUEUE_PREFIX}{CHUNK_QUEUE}", 0, -1)  # type: ignore[assignment]
-        return {_chunk(json.loads(message)["headers"]["id"]) for message in messages}
+        return {chunk for message in messages if (chunk := _chunk(message))}
 
     def length(self) -> int:
         """Count the chunks that wait; raises RedisUnavailable."""
@@ -119,6 +117,10 @@ class ChunkQueue:
             return int(self._redis.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}"))
 
 
-def _chunk(task_id: str) -> Chunk:
-    job_id, number, _ = task_id.split(".")
-    return job_id, int(number)
+def _chunk(message: str) -> Chunk | None:
+    """Read which chunk the message is for; None if it is not one of ours."""
+    try:
+        job_id, number, _ = json.loads(message)["headers"]["id"].split(".")
+        return job_id, int(number)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from shared.errors import JobConflict
+from shared.errors import JobConflict, StorageUnavailable
 from shared.jobs.job import Job, JobState
 from shared.models.scorer import Scores
 from shared.storage import Storage
@@ -30,5 +30,8 @@ def _pieces(job: Job, storage: Storage, start: int, end: int) -> Iterator[Scores
         first = chunk * job.chunk_rows
         with storage.read(job.scores_blob(chunk)) as file:
             # Copied: the blob's memory map is closed when the block ends.
-            column = np.array(pa.ipc.open_file(file).get_batch(0).column(0))
+            try:
+                column = np.array(pa.ipc.open_file(file).get_batch(0).column(0))
+            except pa.ArrowInvalid as error:
+                raise StorageUnavailable("The stored scores of the job are damaged.") from error
         yield column[max(start - first, 0) : end - first]

@@ -6,8 +6,8 @@ import pyarrow as pa
 from shared.errors import ModelError, PretError, StorageUnavailable, UnknownJob
 from shared.jobs.job import Job
 from shared.jobs.store import Claim, JobStore
+from shared.models.library import ModelLibrary
 from shared.models.scorer import Scores
-from shared.models.sources import ModelLibrary
 from shared.storage import Storage
 
 SCORE_SCHEMA = pa.schema([("score", pa.float64())])

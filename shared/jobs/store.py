@@ -62,7 +62,7 @@ if not live or not redis.call('ZSCORE', due, chunk) then return 'over' end
 local held_until = redis.call('HGET', leases, chunk)
 if held_until and tonumber(held_until) > now then return 'held' end
 if tonumber(redis.call('HGET', attempts, chunk) or 0) >= limit then
-    local last = redis.call('HGET', record, 'last_error') or 'Its worker died.'
+    local last = redis.call('HGET', record, 'last_error:' .. chunk) or 'Its worker died.'
     finish('failed', 'Chunk ' .. chunk .. ' was given up after ' .. limit .. ' attempts. ' .. last)
     return 'over'
 end
@@ -78,6 +78,7 @@ local chunk = ARGV[3]
 if not live or redis.call('ZREM', due, chunk) == 0 then return 0 end
 redis.call('HDEL', leases, chunk)
 redis.call('HDEL', attempts, chunk)
+redis.call('HDEL', record, 'last_error:' .. chunk)
 redis.call('HINCRBY', record, 'rows_done', ARGV[4])
 redis.call('HINCRBY', record, 'granted', ARGV[5])
 redis.call('HINCRBY', record, 'refused', ARGV[6])
@@ -95,7 +96,7 @@ _RELEASE = """
 if live and redis.call('ZSCORE', due, ARGV[3]) then
     redis.call('HDEL', leases, ARGV[3])
     redis.call('ZADD', due, now, ARGV[3])
-    redis.call('HSET', record, 'last_error', ARGV[4])
+    redis.call('HSET', record, 'last_error:' .. ARGV[3], ARGV[4])
 end
 """
 
@@ -165,6 +166,13 @@ class JobStore:
         """List the jobs that have not ended, oldest first."""
         with translated_errors():
             return self._redis.zrange(OPEN_KEY, 0, -1)  # type: ignore[return-value]
+
+    def versions_in_use(self) -> set[str]:
+        """Name the model versions that open jobs are pinned to."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for job_id in self.open_jobs():
+                pipe.hget(f"{JOB_KEY}{job_id}", "model_version")
+            return {version for version in pipe.execute() if version}
 
     def overdue_chunks(self, job_id: str) -> list[int]:
         """List the chunks whose message may be lost: not done, and neither published nor started within the last lease."""

@@ -22,15 +22,15 @@ from shared.models.scorer import Scorer
 from shared.models.signature import Contract, Row
 
 MODEL_FILE = "model.cb"
+"""What the model is called in our own exports; a Hub repository may call it otherwise (`HF_FILENAME`)."""
+
 MLMODEL_FILE = "MLmodel"
 EXAMPLE_FILE = "input_example.json"
 GOLDEN_FILE = "golden.json"
 CHECKSUM_FILE = "SHA256SUMS"
-REQUIRED_FILES = (MODEL_FILE, MLMODEL_FILE)
-SERVED_FILES = (MODEL_FILE, MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, CHECKSUM_FILE)
-"""What a server reads, and so what makes up a version; anything else in the folder is passed over."""
 
 BINARY_LOSSES = ("Logloss", "CrossEntropy")
+LOCAL_PREFIX = "local-"
 VERSION_PREFIX_LENGTH = 12
 
 
@@ -40,15 +40,11 @@ class Model:
 
     version: str
     folder: Path
+    file: Path
     mlmodel: MLmodel
     contract: Contract
     classifier: CatBoostClassifier
     scorer: Scorer
-
-    @property
-    def file(self) -> Path:
-        """The CatBoost file."""
-        return self.folder / MODEL_FILE
 
     @cached_property
     def input_example(self) -> Row | None:
@@ -62,54 +58,63 @@ class Model:
         return self.mlmodel.metadata.best_threshold
 
 
-def folder_version(folder: Path) -> str:
-    """Name the version that lies in `folder`: `local-` and the start of a SHA-256 over its files.
+def served_files(model_file: str = MODEL_FILE) -> tuple[str, ...]:
+    """Name what a server reads, and so what makes up a version; anything else in the folder is passed over."""
+    return (model_file, MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, CHECKSUM_FILE)
 
-    Raises BadArtifact if a required file is missing.
-    """
-    for name in REQUIRED_FILES:
+
+def digest(folder: Path, model_file: str = MODEL_FILE) -> str:
+    """Give the SHA-256, in hex, over all that serves in `folder`; raises BadArtifact if a required file is missing."""
+    for name in (model_file, MLMODEL_FILE):
         if not (folder / name).is_file():
             raise BadArtifact(f"The model folder has no file {name!r}.")
-    digest = hashlib.sha256()
-    for name in SERVED_FILES:
+    total = hashlib.sha256()
+    for name in served_files(model_file):
         if (folder / name).is_file():
-            digest.update(f"{_sha256(folder / name)}  {name}\n".encode())
-    return f"local-{digest.hexdigest()[:VERSION_PREFIX_LENGTH]}"
+            total.update(f"{sha256(folder / name)}  {name}\n".encode())
+    return total.hexdigest()
 
 
-def load(folder: Path, version: str) -> Model:
+def folder_version(folder: Path, model_file: str = MODEL_FILE) -> str:
+    """Name the version that lies in `folder`: `local-` and the start of its digest; raises BadArtifact."""
+    return f"{LOCAL_PREFIX}{digest(folder, model_file)[:VERSION_PREFIX_LENGTH]}"
+
+
+def load(folder: Path, version: str, model_file: str = MODEL_FILE) -> Model:
     """Load and verify the artifact in `folder`; raises BadArtifact with the reason if it must not serve."""
-    verify_checksums(folder)
+    verify_checksums(folder, model_file)
     description = mlmodel.read(folder / MLMODEL_FILE)
     contract = Contract.from_mlmodel(description)
-    classifier = _load_classifier(folder / MODEL_FILE)
+    file = folder / model_file
+    classifier = _load_classifier(file)
     _check_agreement(classifier, contract)
-    model = Model(version, folder, description, contract, classifier, Scorer(classifier, contract))
+    model = Model(version, folder, file, description, contract, classifier, Scorer(classifier, contract))
     _check_example(model)
     _check_golden_rows(model)
     return model
 
 
-def verify_checksums(folder: Path) -> None:
+def verify_checksums(folder: Path, model_file: str = MODEL_FILE) -> None:
     """Compare the folder with its SHA256SUMS, where it has one; every file that serves must be listed there."""
     sums = folder / CHECKSUM_FILE
     if not sums.is_file():
         return
     listed = {}
     for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
-        digest, _, name = line.strip().partition(" ")
-        listed[name.strip().lstrip("*")] = digest.lower()
-    for name in SERVED_FILES:
+        checksum, _, name = line.strip().partition(" ")
+        listed[name.strip().lstrip("*")] = checksum.lower()
+    for name in served_files(model_file):
         path = folder / name
         if name == CHECKSUM_FILE or (not path.is_file() and name not in listed):
             continue
         if name not in listed:
             raise BadArtifact(f"{CHECKSUM_FILE} does not list {name!r}.")
-        if not path.is_file() or _sha256(path) != listed[name]:
+        if not path.is_file() or sha256(path) != listed[name]:
             raise BadArtifact(f"{name!r} is missing or damaged: it does not match {CHECKSUM_FILE}.")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Give the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -154,9 +159,12 @@ def _check_example(model: Model) -> None:
     if model.input_example is None:
         return
     try:
-        model.contract.row_adapter.validate_python(model.input_example)
+        # From its JSON text, as a client would send it.
+        row = model.contract.row_adapter.validate_json(json.dumps(model.input_example))
     except ValidationError as error:
         raise BadArtifact(f"{EXAMPLE_FILE!r} breaks the model's own feature contract.") from error
+    if model.contract.order_errors(row):
+        raise BadArtifact(f"{EXAMPLE_FILE!r} breaks the model's own feature contract.")
 
 
 def _check_golden_rows(model: Model) -> None:
@@ -165,9 +173,9 @@ def _check_golden_rows(model: Model) -> None:
         return
     golden = _read_json(path)
     try:
-        rows = model.contract.rows_adapter.validate_python(golden["rows"])
+        rows = model.contract.rows_adapter.validate_json(json.dumps(golden["rows"]))
         expected = np.array(golden["scores"], dtype=np.float64)
-    except (ValidationError, KeyError, TypeError, ValueError) as error:
+    except (ValidationError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadArtifact(f"{GOLDEN_FILE!r} does not hold rows of the model's contract and their scores.") from error
     if expected.shape != (len(rows),) or not np.array_equal(
         model.scorer.score_batch(model.contract.to_batch(rows)), expected

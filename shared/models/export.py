@@ -1,10 +1,10 @@
 """Turns the folder of an MLflow CatBoost model into the artifact that the service loads."""
 
-import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,10 @@ from typing import Any
 import pandas as pd
 import yaml
 from catboost import CatBoostClassifier
+
+from shared.models.artifact import CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE, sha256
+from shared.models.mlmodel import DEFAULT_MISSING_CATEGORY
+from shared.models.signature import FEATURE_TYPES
 
 # `artifact_path` is an absolute path of the machine that trained, and the environment files it names are not exported.
 KEPT_MLMODEL_KEYS = (
@@ -25,12 +29,11 @@ KEPT_MLMODEL_KEYS = (
     "signature",
     "utc_time_created",
 )
-DEFAULT_MISSING_CATEGORY = "missing"
-CHECKSUM_FILE = "SHA256SUMS"
+REQUIREMENTS_FILE = "requirements.txt"
 REQUIRED_PACKAGES = ("catboost", "numpy")
 
 FeatureInput = Mapping[str, Any]
-"""One entry of the signature's inputs: `name`, `type` (double, long, boolean or string) and `required`."""
+"""One entry of the signature's inputs: `name`, `type` (a key of FEATURE_TYPES) and `required`."""
 
 
 def export_model(
@@ -44,17 +47,27 @@ def export_model(
     FileExistsError when the destination holds something that is not an artifact, ValueError when the model has no
     signature or the golden rows do not fit it.
     """
+    with replacing(destination) as staging:
+        for needed in (MLMODEL_FILE, MODEL_FILE):
+            if not (model_folder / needed).is_file():
+                raise FileNotFoundError(f"{model_folder} is not an MLflow CatBoost model: it has no {needed}.")
+        _write_artifact(model_folder, golden_rows, input_example, staging)
+
+
+@contextmanager
+def replacing(destination: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the destination's place when the block ends, or vanishes when it raises.
+
+    Raises FileExistsError when the destination holds something that is not an artifact.
+    """
     # A link is followed, so that its target is replaced and not the link.
     destination = destination.resolve()
     check_replaceable(destination)
-    for needed in ("MLmodel", "model.cb"):
-        if not (model_folder / needed).is_file():
-            raise FileNotFoundError(f"{model_folder} is not an MLflow CatBoost model: it has no {needed}.")
     destination.parent.mkdir(parents=True, exist_ok=True)
     staging = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
     staging.mkdir()
     try:
-        _write_artifact(model_folder, golden_rows, input_example, staging)
+        yield staging
         _swap(staging, destination)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -66,7 +79,7 @@ def check_replaceable(destination: Path) -> None:
         return
     if not destination.is_dir():
         raise FileExistsError(f"{destination} is a file; the export needs a folder.")
-    if any(destination.iterdir()) and not (destination / "MLmodel").is_file():
+    if any(destination.iterdir()) and not (destination / MLMODEL_FILE).is_file():
         raise FileExistsError(f"{destination} holds files that are not a model; it is left as it is.")
 
 
@@ -93,25 +106,32 @@ def catboost_frame(rows: pd.DataFrame, inputs: Sequence[FeatureInput], missing_c
     return pd.DataFrame(columns)
 
 
+def write_checksums(folder: Path) -> None:
+    """Write SHA256SUMS over all other files of the folder, also those in folders below it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUM_FILE)
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / CHECKSUM_FILE).write_text("".join(lines), encoding="utf-8")
+
+
 def _write_artifact(
     model_folder: Path, golden_rows: pd.DataFrame, input_example: Mapping[str, Any], folder: Path
 ) -> None:
-    mlmodel = yaml.safe_load((model_folder / "MLmodel").read_text(encoding="utf-8"))
-    shutil.copyfile(model_folder / "model.cb", folder / "model.cb")
-    golden = _golden(folder / "model.cb", golden_rows, mlmodel)
-    _write_json(folder / "golden.json", golden)
-    _write_json(folder / "input_example.json", dict(input_example))
+    mlmodel = yaml.safe_load((model_folder / MLMODEL_FILE).read_text(encoding="utf-8"))
+    shutil.copyfile(model_folder / MODEL_FILE, folder / MODEL_FILE)
+    golden = _golden(folder / MODEL_FILE, golden_rows, mlmodel)
+    _write_json(folder / GOLDEN_FILE, golden)
+    _write_json(folder / EXAMPLE_FILE, dict(input_example))
     exported = yaml.safe_dump(_portable(mlmodel), sort_keys=False, allow_unicode=True, width=120)
-    (folder / "MLmodel").write_text(exported, encoding="utf-8")
-    (folder / "requirements.txt").write_text(_requirements(model_folder, mlmodel), encoding="utf-8")
-    (folder / CHECKSUM_FILE).write_text(_checksums(folder), encoding="utf-8")
+    (folder / MLMODEL_FILE).write_text(exported, encoding="utf-8")
+    (folder / REQUIREMENTS_FILE).write_text(_requirements(model_folder, mlmodel), encoding="utf-8")
+    write_checksums(folder)
 
 
 def _portable(mlmodel: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: mlmodel[key] for key in KEPT_MLMODEL_KEYS if key in mlmodel}
     flavors = {name: dict(flavor) for name, flavor in kept.get("flavors", {}).items()}
     flavors.get("python_function", {}).pop("env", None)
-    example = {"artifact_path": "input_example.json", "type": "json_object"}
+    example = {"artifact_path": EXAMPLE_FILE, "type": "json_object"}
     return {**kept, "flavors": flavors, "saved_input_example_info": example}
 
 
@@ -131,10 +151,9 @@ def _golden(model_file: Path, rows: pd.DataFrame, mlmodel: Mapping[str, Any]) ->
 
 
 def _plain_rows(rows: pd.DataFrame, inputs: Sequence[FeatureInput]) -> list[dict[str, Any]]:
-    types = {"double": float, "long": int, "boolean": bool, "string": str}
     return [
         {
-            feature["name"]: None if pd.isna(value) else types[feature["type"]](value)
+            feature["name"]: None if pd.isna(value) else FEATURE_TYPES[feature["type"]].python(value)
             for feature, value in zip(inputs, values, strict=True)
         }
         for values in rows[[feature["name"] for feature in inputs]].itertuples(index=False, name=None)
@@ -156,21 +175,17 @@ def _requirements(model_folder: Path, mlmodel: Mapping[str, Any]) -> str:
     return "".join(f"{name}=={pins.get(name) or version(name)}\n" for name in REQUIRED_PACKAGES)
 
 
-def _checksums(folder: Path) -> str:
-    files = sorted(path for path in folder.iterdir() if path.name != CHECKSUM_FILE)
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-
-
 def _swap(staging: Path, destination: Path) -> None:
     """Put a finished folder in the destination's place; between the two renames a reader finds no folder at all."""
     if not destination.exists():
         staging.rename(destination)
         return
     retired = staging.with_name(staging.name + ".old")
-    destination.rename(retired)
     try:
+        destination.rename(retired)
         staging.rename(destination)
-    except OSError:
-        retired.rename(destination)
-        raise
-    shutil.rmtree(retired, ignore_errors=True)
+    finally:
+        # Also when Ctrl-C came between the two.
+        if retired.exists() and not destination.exists():
+            retired.rename(destination)
+        shutil.rmtree(retired, ignore_errors=True)

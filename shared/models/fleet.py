@@ -1,47 +1,109 @@
-"""Which model version is active, and which process serves what: records in Redis that every process shares.
+"""What the processes of the service share about models: records in Redis.
 
-The record of the active version is the only truth. An `ActiveModel` follows it: each API process keeps one and calls
-`follow` every few seconds, so a process that missed a reload catches up.
+The active version is one record and the only truth. A candidate is a second one: a version that every live process is asked to
+get ready. Processes look at both every half second, so there is no broadcast that one of them could miss.
 """
 
 import json
-import logging
-import os
-import socket
-import time
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import redis
 
-from shared.errors import ModelError, NoModel, RedisUnavailable
-from shared.models.artifact import Model
-from shared.models.sources import ModelLibrary
 from shared.redis import KEY_PREFIX, translated_errors
 
-logger = logging.getLogger(__name__)
-
 ACTIVE_KEY = f"{KEY_PREFIX}model:active"
+CANDIDATE_KEY = f"{KEY_PREFIX}model:candidate"
+HISTORY_KEY = f"{KEY_PREFIX}model:history"
+PREPARED_KEY = f"{KEY_PREFIX}model:prepared:"
 PROCESS_KEY = f"{KEY_PREFIX}process:"
 
-FOLLOW_INTERVAL = 2.0
-"""Seconds between two looks at the active version, and between two reports of a process."""
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks of a process at the records."""
 
+REPORT_INTERVAL = 2.0
 REPORT_TTL = 10
-"""Seconds after which a process that stopped reporting is no longer counted as alive."""
+"""Seconds between two reports of a process, and after how many without one it no longer counts as alive."""
+
+HISTORY_LENGTH = 100
 
 Kind = Literal["api", "worker"]
 
 
 @dataclass(frozen=True)
+class ActiveVersion:
+    """The version that new requests and new jobs use; `at` is in seconds since the epoch."""
+
+    version: str
+    previous: str | None
+    by: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version that one reload asks every process to get ready."""
+
+    reload_id: str
+    version: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True)
 class ProcessReport:
-    """What one live process says of itself; `version` is None for a worker, which loads what each job is pinned to."""
+    """What a live process says of itself: the version it serves (a worker: has ready), and since when."""
 
     kind: Kind
     host: str
     pid: int
     version: str | None
     since: float
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Tell the process from all others."""
+        return f"{self.kind}:{self.host}:{self.pid}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a process says of a candidate: ready, or the error."""
+
+    error: str | None
+    error_kind: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One attempt to change the active version, and what came of it."""
+
+    version: str
+    at: float
+    by: str
+    outcome: Literal["activated", "refused"]
+    reason: str | None = None
+
+
+# A candidate lapses by itself, so that a coordinator that died holds up nobody; setting it is also the lock.
+_ACTIVATE = """
+local candidate = redis.call('GET', KEYS[2])
+if not candidate or cjson.decode(candidate).reload_id ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('DEL', KEYS[2])
+redis.call('LPUSH', KEYS[3], ARGV[3])
+redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[4]) - 1)
+return 1
+"""
+
+_WITHDRAW = """
+local candidate = redis.call('GET', KEYS[1])
+if candidate and cjson.decode(candidate).reload_id == ARGV[1] then redis.call('DEL', KEYS[1]) end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1)
+"""
 
 
 class Fleet:
@@ -49,25 +111,59 @@ class Fleet:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
+        self._activate = client.register_script(_ACTIVATE)
+        self._withdraw = client.register_script(_WITHDRAW)
 
-    def active_version(self) -> str | None:
-        """Give the active version, or None before the first process has started."""
+    def look(self) -> tuple[ActiveVersion | None, Candidate | None]:
+        """Read the active version and the candidate, of which there may be none."""
         with translated_errors():
-            version: str | None = self._redis.get(ACTIVE_KEY)  # type: ignore[assignment]
-            return version
+            active, candidate = self._redis.mget(ACTIVE_KEY, CANDIDATE_KEY)
+        return (
+            ActiveVersion(**json.loads(active)) if active else None,
+            Candidate(**json.loads(candidate)) if candidate else None,
+        )
 
-    def activate(self, version: str, *, only_if_none: bool = False) -> None:
-        """Make `version` the one that new requests and new jobs use."""
+    def activate_first(self, active: ActiveVersion) -> None:
+        """Record the version of the very first process; where there is an active version, it stays."""
         with translated_errors():
-            self._redis.set(ACTIVE_KEY, version, nx=only_if_none)
+            if self._redis.set(ACTIVE_KEY, _encoded(active), nx=True):
+                entry = HistoryEntry(active.version, active.at, active.by, "activated")
+                self._redis.lpush(HISTORY_KEY, _encoded(entry))
 
-    def report(self, kind: Kind, version: str | None, since: float) -> None:
-        """Say that this process is alive, and what it serves since when (seconds since the epoch)."""
-        report = ProcessReport(kind, socket.gethostname(), os.getpid(), version, since)
+    def propose(self, candidate: Candidate, seconds: float) -> bool:
+        """Make a version the candidate for so long at most. False if there is another one."""
         with translated_errors():
-            self._redis.set(
-                f"{PROCESS_KEY}{kind}:{report.host}:{report.pid}", json.dumps(asdict(report)), ex=REPORT_TTL
-            )
+            return bool(self._redis.set(CANDIDATE_KEY, _encoded(candidate), nx=True, px=int(seconds * 1000)))
+
+    def activate(self, candidate: Candidate, active: ActiveVersion) -> bool:
+        """Make the candidate the active version, in one step. False if it is no longer the candidate."""
+        entry = HistoryEntry(active.version, active.at, active.by, "activated")
+        keys = [ACTIVE_KEY, CANDIDATE_KEY, HISTORY_KEY]
+        with translated_errors():
+            arguments: list[Any] = [candidate.reload_id, _encoded(active), _encoded(entry), HISTORY_LENGTH]
+            return bool(self._activate(keys=keys, args=arguments))
+
+    def withdraw(self, candidate: Candidate, entry: HistoryEntry) -> None:
+        """Give a candidate up, and note why."""
+        with translated_errors():
+            arguments: list[Any] = [candidate.reload_id, _encoded(entry), HISTORY_LENGTH]
+            self._withdraw(keys=[CANDIDATE_KEY, HISTORY_KEY], args=arguments)
+
+    def history(self) -> list[HistoryEntry]:
+        """List the changes and attempted changes, newest first."""
+        with translated_errors():
+            entries: list[str] = self._redis.lrange(HISTORY_KEY, 0, -1)  # type: ignore[assignment]
+        return [HistoryEntry(**json.loads(entry)) for entry in entries]
+
+    def report(self, report: ProcessReport) -> None:
+        """Say that this process is alive, and what it serves."""
+        with translated_errors():
+            self._redis.set(f"{PROCESS_KEY}{report.name}", _encoded(report), ex=REPORT_TTL)
+
+    def retire(self, report: ProcessReport) -> None:
+        """Say that this process ends."""
+        with translated_errors():
+            self._redis.delete(f"{PROCESS_KEY}{report.name}")
 
     def processes(self) -> list[ProcessReport]:
         """List the live processes, API first."""
@@ -76,67 +172,20 @@ class Fleet:
             reports = self._redis.mget(keys) if keys else []
         return [ProcessReport(**json.loads(report)) for report in reports if report]
 
+    def report_prepared(self, candidate: Candidate, process: str, prepared: Prepared) -> None:
+        """Say what came of getting the candidate ready."""
+        key = f"{PREPARED_KEY}{candidate.reload_id}"
+        with translated_errors(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, process, _encoded(prepared))
+            pipe.expire(key, 3600)
+            pipe.execute()
 
-class ActiveModel:
-    """The model that this process serves, following the fleet's active version."""
+    def prepared(self, candidate: Candidate) -> dict[str, Prepared]:
+        """Read what the processes said of the candidate so far."""
+        with translated_errors():
+            reports: dict[str, str] = self._redis.hgetall(f"{PREPARED_KEY}{candidate.reload_id}")  # type: ignore[assignment]
+        return {process: Prepared(**json.loads(report)) for process, report in reports.items()}
 
-    def __init__(self, library: ModelLibrary, fleet: Fleet) -> None:
-        self._library = library
-        self._fleet = fleet
-        self._model: Model | None = None
-        self._since = 0.0
-        self.error: str | None = None
-        """Why there is no model, or why the active version could not be taken; None while all is well."""
 
-    @property
-    def model(self) -> Model:
-        """The loaded model; raises NoModel while there is none."""
-        if self._model is None:
-            raise NoModel(f"No model is loaded. {self.error}" if self.error else None)
-        return self._model
-
-    def follow(self) -> None:
-        """Take the active version if this process does not serve it yet, then report. Never raises: serving goes on."""
-        try:
-            active = self._fleet.active_version()
-        except RedisUnavailable:
-            # Without Redis a process that has no model yet serves what its machine offers; a running one goes on.
-            if self._model is None:
-                self._take(None)
-            return
-        self._take(active)
-        self._announce(active)
-
-    def reload(self) -> tuple[str | None, str]:
-        """Make what the source holds now the active version of the whole fleet; returns the version before and after.
-
-        Raises ModelError with the model left as it was, or RedisUnavailable.
-        """
-        before = self._fleet.active_version()
-        model = self._library.take_current()
-        self._fleet.activate(model.version)
-        self._serve(model)
-        self._announce(model.version)
-        return before, model.version
-
-    def _take(self, version: str | None) -> None:
-        if self._model is not None and version in (None, self._model.version):
-            return
-        try:
-            self._serve(self._library.load(version) if version else self._library.take_current())
-        except ModelError as error:
-            if self.error != str(error):
-                logger.error("The model cannot be taken: %s", error)
-            self.error = str(error)
-
-    def _serve(self, model: Model) -> None:
-        logger.info("Serving model version %s", model.version)
-        self._model, self._since, self.error = model, time.time(), None
-
-    def _announce(self, active: str | None) -> None:
-        try:
-            if active is None and self._model is not None:
-                self._fleet.activate(self._model.version, only_if_none=True)
-            self._fleet.report("api", self._model.version if self._model else None, self._since)
-        except RedisUnavailable:
-            logger.warning("Redis is away; this process could not report itself")
+def _encoded(record: Any) -> str:
+    return json.dumps(asdict(record))

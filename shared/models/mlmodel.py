@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, Strict, StrictInt, StrictStr, ValidationError
 
 from shared.errors import BadArtifact
 
@@ -41,7 +41,7 @@ class FeatureNotes(_Part):
 class Metadata(_Part):
     """The part of `metadata` that serving reads."""
 
-    best_threshold: float = Field(ge=0, le=1)
+    best_threshold: Annotated[float, Strict()] = Field(ge=0, le=1)
     features: dict[str, FeatureNotes] = {}
     ordered: tuple[tuple[str, ...], ...] = ()
     missing_category: str = DEFAULT_MISSING_CATEGORY
@@ -75,9 +75,10 @@ def read(path: Path) -> MLmodel:
     """Read and check the file; raises BadArtifact with the place and the reason."""
     try:
         return MLmodel.model_validate(yaml.safe_load(path.read_bytes()))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise BadArtifact(f"{path.name!r} is not YAML.") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BadArtifact(f"{path.name!r} cannot be served: {place}: {first['msg']}.") from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # A ValueError or OverflowError is a text that looks like a date, a number or UTF-8 and is none.
+        raise BadArtifact(f"{path.name!r} is not YAML.") from error

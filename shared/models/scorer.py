@@ -42,7 +42,9 @@ class Scorer:
         """Score a handful of rows; for these the way over Arrow would cost more than the trees."""
         table = [[row.get(name) for name in self._contract.names] for row in rows]
         if not self._categorical:
-            return self._predict(np.array(table, dtype=np.float32, order="F"))
+            with np.errstate(over="ignore"):
+                matrix = np.array(table, dtype=np.float32, order="F")
+            return self._predict(matrix)
         for values in table:
             for i, value in enumerate(values):
                 if i in self._categorical:
@@ -58,7 +60,7 @@ class Scorer:
 
     def _column(self, index: int, column: pa.Array) -> Any:
         if index not in self._categorical:
-            return _numbers(column).astype(np.float32)
+            return _numbers(column)
         if not pa.types.is_string(column.type):
             # CatBoost reads a whole number or a boolean that is a category as the digits of its integer.
             column = pc.cast(pc.cast(column, pa.int64()), pa.string())
@@ -70,9 +72,11 @@ class Scorer:
         return value if isinstance(value, str) else str(int(value))
 
 
-def _numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """Give the column as numbers, with NaN where it is null."""
+def _numbers(column: pa.Array) -> npt.NDArray[np.float32]:
+    """Give the column as the numbers that CatBoost reads, with NaN where it is null."""
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.uint8())
-    numbers: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    return numbers
+    numbers: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    # By way of 64 bits, as a lone row goes: rounded to 32 bits at once, a large whole number may become another one.
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, Literal, NotRequired
+from math import ceil, floor
+from typing import Annotated, Any, NotRequired
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, WithJsonSchema
+from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
 from shared.errors import BadArtifact, RowError
@@ -71,15 +73,42 @@ class Feature:
         return NotRequired[Annotated[value | None, Field(description=self.description)]]
 
     def _value_type(self) -> Any:
-        return Literal[self.values] if self.values else self.kind.python
+        if self.values is None:
+            return self.kind.python
+        # The value must first be of the type: for a bare Literal, true and 1.0 are 1.
+        allowed, plain = (
+            list(self.values),
+            core_schema.str_schema() if self.kind.python is str else self._whole_number(),
+        )
+        schema = core_schema.chain_schema([plain, core_schema.literal_schema(allowed)])
+        name = "string" if self.kind.python is str else "integer"
+        return Annotated[
+            self.kind.python,
+            GetPydanticSchema(lambda _type, _handler: schema),
+            WithJsonSchema({"type": name, "enum": allowed}),
+        ]
+
+    def _whole_number(self) -> core_schema.CoreSchema:
+        lowest, highest = self._bounds()
+        return core_schema.int_schema(strict=True, ge=lowest, le=highest)
+
+    def _bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value: the metadata's, within the type's."""
+        if self.kind.bounds is None:
+            return self.ge, self.le
+        lowest, highest = self.kind.bounds
+        return (
+            lowest if self.ge is None else max(lowest, ceil(self.ge)),
+            highest if self.le is None else min(highest, floor(self.le)),
+        )
 
     def _constraints(self) -> Any:
         if self.values or self.kind.python in (bool, str):
             return Field()
-        if self.kind.bounds is None:
-            return Field(ge=self.ge, le=self.le, allow_inf_nan=False)
-        lowest, highest = self.kind.bounds
-        return Field(ge=lowest if self.ge is None else self.ge, le=highest if self.le is None else self.le)
+        lowest, highest = self._bounds()
+        if self.kind.python is float:
+            return Field(ge=lowest, le=highest, allow_inf_nan=False)
+        return Field(ge=lowest, le=highest)
 
 
 @dataclass(frozen=True)
@@ -147,7 +176,7 @@ class Contract:
 
     def unordered_rows(self, batch: pa.RecordBatch) -> list[int]:
         """Row numbers within `batch` for which `order_errors` finds something."""
-        bad = pa.array([False] * batch.num_rows) if self.ordered else pa.array([], pa.bool_())
+        bad = pa.array([False] * batch.num_rows, pa.bool_()) if self.ordered else pa.array([], pa.bool_())
         for names in self.ordered:
             previous = None
             for name in names:
@@ -182,6 +211,9 @@ def _feature(column: Column, notes: FeatureNotes) -> Feature:
     wanted = FEATURE_TYPES[column.type].python
     if notes.values is not None and any(type(value) is not wanted for value in notes.values):
         raise BadArtifact(f"Feature {column.name!r} has allowed values that do not fit its type {column.type}.")
+    limits = FEATURE_TYPES[column.type].bounds
+    if limits and not all(limits[0] <= int(value) <= limits[1] for value in notes.values or ()):
+        raise BadArtifact(f"Feature {column.name!r} has allowed values beyond its type {column.type}.")
     if (notes.ge is not None or notes.le is not None) and wanted not in (int, float):
         raise BadArtifact(f"Feature {column.name!r} has a bound, but is not a number.")
     return Feature(column.name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)

@@ -1,7 +1,12 @@
 """A Redis in memory, with the server's scripts; each test has its own."""
 
+from pathlib import Path
+
 import fakeredis
 import pytest
+
+from tests.factories import Kit
+from tests.unit.workbench import Workbench
 
 
 @pytest.fixture
@@ -20,3 +25,13 @@ def redis_client(redis_server: fakeredis.FakeServer) -> fakeredis.FakeRedis:
 def store_client(redis_client: fakeredis.FakeRedis) -> fakeredis.FakeRedis:
     """The client that the tests of `tests.store_contract` work with."""
     return redis_client
+
+
+@pytest.fixture
+def bench(
+    numbers: Kit, tmp_path: Path, redis_server: fakeredis.FakeServer, redis_client: fakeredis.FakeRedis
+) -> Workbench:
+    """The job side of one machine, with the model of `numbers` in its source folder."""
+    made = Workbench.set_up(tmp_path, redis_server, redis_client)
+    made.offer(numbers)
+    return made

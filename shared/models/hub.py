@@ -1,0 +1,99 @@
+"""Models on Hugging Face Hub; a version is the sha of a commit.
+
+The client is told a sha, never a branch: asked for a branch it would quietly give an old copy while the Hub is away. It checks
+sizes and not content, so the files are compared here with the checksums that the Hub keeps of them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi, constants, errors, snapshot_download
+
+from shared.errors import BadArtifact, SourceRefused, SourceUnavailable, UnknownRevision, VersionUnavailable
+from shared.models import artifact
+
+# The client would report to the Hub which tools it runs among; nobody asked a credit team for that.
+constants.HF_HUB_DISABLE_TELEMETRY = True
+
+COMMIT_SHA = re.compile("[0-9a-f]{40}")
+API_TIMEOUT = 10.0
+"""Seconds; the client itself would wait for ever."""
+
+
+class HubSource:
+    """One model repository."""
+
+    def __init__(self, repo: str, revision: str, *, model_file: str, token: str | None, endpoint: str | None) -> None:
+        self._repo = repo
+        self._revision = revision
+        self._files = artifact.served_files(model_file)
+        self._token = token
+        self._api = HfApi(endpoint=endpoint, token=token)
+
+    def resolve(self, revision: str | None) -> str:
+        """Give the sha that a branch, tag or sha (default: the configured revision) stands for now.
+
+        Raises UnknownRevision, SourceRefused or SourceUnavailable.
+        """
+        with translated_errors(self._repo):
+            wanted = revision or self._revision
+            found = self._api.model_info(self._repo, revision=wanted, expand=["sha"], timeout=API_TIMEOUT).sha
+        if found is None:
+            raise SourceUnavailable(f"The Hub does not say which commit {wanted!r} of {self._repo} is.")
+        return found
+
+    def fetch(self, version: str, folder: Path) -> None:
+        """Download the version's files into `folder` and check them against the Hub's own checksums."""
+        if not COMMIT_SHA.fullmatch(version):
+            raise VersionUnavailable(f"Model version {version} does not come from the Hub.")
+        with translated_errors(self._repo):
+            snapshot_download(
+                self._repo,
+                revision=version,
+                local_dir=folder,
+                allow_patterns=list(self._files),
+                token=self._token,
+                endpoint=self._api.endpoint,
+            )
+            info = self._api.model_info(self._repo, revision=version, files_metadata=True, timeout=API_TIMEOUT)
+        for file in info.siblings or []:
+            path = folder / file.rfilename
+            if (
+                file.rfilename in self._files
+                and file.lfs
+                and path.is_file()
+                and artifact.sha256(path) != file.lfs.sha256
+            ):
+                raise BadArtifact(f"{file.rfilename!r} arrived damaged: it does not match the Hub's checksum.")
+
+
+@contextmanager
+def translated_errors(repo: str) -> Iterator[None]:
+    """Tell what of a failure the caller can mend (revision, repo, token) from a Hub that is away."""
+    try:
+        yield
+    except (errors.RevisionNotFoundError, errors.RevisionResolutionError, errors.HFValidationError) as error:
+        raise UnknownRevision(f"{repo} on the Hub has no such revision.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise SourceRefused(f"The Hub has no repository {repo}, or the token may not read it.") from error
+    except errors.EntryNotFoundError as error:
+        raise SourceUnavailable(f"A file of {repo} could not be fetched from the Hub.") from error
+    except errors.HfHubHTTPError as error:
+        raise _http_error(repo, error) from error
+    except (httpx2.HTTPError, errors.OfflineModeIsEnabled, errors.FileMetadataError) as error:
+        raise SourceUnavailable(f"The Hub does not answer ({type(error).__name__}).") from error
+    except ValueError as error:
+        raise SourceUnavailable("The Hub's answer cannot be read.") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SourceUnavailable(f"The model could not be fetched: {reason}.") from error
+
+
+def _http_error(repo: str, error: errors.HfHubHTTPError) -> SourceRefused | SourceUnavailable:
+    status = error.response.status_code if error.response is not None else None
+    if status in (401, 403):
+        return SourceRefused(f"The Hub refuses access to {repo} ({status}): check the token and its rights.")
+    return SourceUnavailable(f"The Hub answers {status or 'nothing'}; try again later.")

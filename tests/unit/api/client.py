@@ -1,0 +1,73 @@
+"""A client that calls the app in its own process, one request after the other, without a server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from fastapi import FastAPI
+
+from api.errors import PROBLEM_TYPE
+from api.services import Services
+
+
+class ApiClient:
+    """Calls the app between its start and its end; `with` starts and ends it."""
+
+    def __init__(self, app: FastAPI, folder: Path) -> None:
+        self.app = app
+        self.folder = folder
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.app.state.services
+        return services
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._stack.enter_async_context(self.app.router.lifespan_context(self.app)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def call() -> httpx.Response:
+            # A fault must come back as the answer that a client would see, not as an exception.
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+                return await client.request(method, path, **options)
+
+        return self._runner.run(call())
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+
+def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """Check the shape that every error has (RFC 9457), and give the document."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM_TYPE
+    document: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail"} <= document.keys()
+    assert document["status"] == status
+    assert document["type"].startswith("urn:pret-a-depenser:")
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+async def in_pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """A body that is sent piece by piece, without its length."""
+    for piece in pieces:
+        yield piece

@@ -1,0 +1,75 @@
+"""Every error is a problem document; the table knows all of them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+from starlette.requests import Request
+
+from api import errors, security
+from shared.errors import InvalidRows, PretError, RowError
+from tests.unit.api.client import ApiClient, assert_problem
+
+assert security
+
+
+def kinds(base: type[PretError] = PretError) -> Iterator[type[PretError]]:
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith(("api.", "shared.")):
+            yield kind
+            yield from kinds(kind)
+
+
+RAISED = sorted((kind for kind in set(kinds()) if not kind.__subclasses__()), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_every_error_that_can_be_raised_has_a_status(kind: type[PretError]) -> None:
+    assert 400 <= errors.STATUS[kind] < 600
+
+
+@pytest.mark.parametrize("kind", list(errors.STATUS))
+def test_every_error_has_a_sentence_of_its_own(kind: type[PretError]) -> None:
+    assert (kind.__doc__ or "").strip().endswith(".")
+    assert kind.__doc__ not in [base.__doc__ for base in kind.__bases__]
+
+
+def test_a_row_error_becomes_a_place_in_the_body() -> None:
+    rows = [RowError(3, "age", "too young", "kind"), RowError(None, "age", "r", "k"), RowError(0, None, "r", "k")]
+    request = Request({"type": "http", "headers": []})
+    response = asyncio.run(errors._pret_error(request, InvalidRows(rows, 7)))
+    document = json.loads(bytes(response.body))
+    assert document["total"] == 7
+    assert document["detail"][0] == {"loc": ["body", 3, "age"], "msg": "too young", "type": "kind"}
+    assert [detail["loc"] for detail in document["detail"][1:]] == [["body", "age"], ["body", 0]]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/jobs/a/b/c", "/%ED%A0%80"])
+def test_an_unknown_path_is_a_problem(cut_off: ApiClient, path: str) -> None:
+    assert_problem(cut_off.get(path), 404)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/jobs"), ("POST", "/model_info"), ("DELETE", "/api_health")])
+def test_an_unknown_method_is_a_problem(cut_off: ApiClient, method: str, path: str) -> None:
+    response = cut_off.request(method, path)
+    assert_problem(response, 405)
+    assert response.headers["allow"]
+
+
+def test_bad_parameters_are_named_and_not_repeated(cut_off: ApiClient) -> None:
+    response = cut_off.get(f"/jobs/{'1' * 32}/results", params={"offset": "private", "limit": "99999999"})
+    document = assert_problem(response, 422)
+    assert [detail["loc"] for detail in document["detail"]] == [["query", "offset"], ["query", "limit"]]
+    assert "private" not in response.text
+
+
+def test_a_fault_of_ours_is_a_problem_that_tells_nothing(cut_off: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> None:
+        raise ZeroDivisionError("private")
+
+    monkeypatch.setattr(cut_off.services.storage, "check", fault)
+    response = cut_off.get("/router_health")
+    assert_problem(response, 500)
+    assert "private" not in response.text
+    assert "ZeroDivision" not in response.text

@@ -1,0 +1,224 @@
+"""Batches over HTTP; the worker's part is done by hand."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from api.schemas import JobBody, Score
+from tests.factories import Kit
+from tests.unit.api.client import ApiClient, assert_problem
+from tests.unit.workbench import Workbench
+
+ROWS = 10
+UNKNOWN = "0" * 32
+SUBMISSIONS = pytest.mark.parametrize("path", ["/jobs", "/multiple_score"])
+
+
+@pytest.fixture
+def rows(numbers: Kit) -> list[dict[str, Any]]:
+    return numbers.rows[:ROWS]
+
+
+def submitted(api: ApiClient, rows: list[dict[str, Any]], path: str = "/jobs") -> str:
+    response = api.post(path, json=rows)
+    assert response.status_code == 202
+    job_id: str = response.json()["id"]
+    return job_id
+
+
+@SUBMISSIONS
+def test_a_batch_is_accepted_as_a_job(api: ApiClient, rows: list[dict[str, Any]], path: str) -> None:
+    response = api.post(path, json=rows)
+    assert response.status_code == 202
+    job = JobBody.model_validate_json(response.content)
+    assert response.headers["location"] == f"/jobs/{job.id}"
+    assert (job.state, job.rows, job.rows_done, job.chunks, job.error) == ("queued", ROWS, 0, 3, None)
+    assert job.model_version == api.services.member.model.version
+    assert api.get(f"/jobs/{job.id}").json() == response.json()
+
+
+def test_a_job_is_followed_to_its_results(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit
+) -> None:
+    job_id = submitted(api, rows)
+    api_bench.score(job_id, 0)
+    running = api.get(f"/jobs/{job_id}").json()
+    assert (running["state"], running["rows_done"], running["seconds"]) == ("running", 4, None)
+    api_bench.score_all(api_bench.parts.store.get(job_id))
+    done = api.get(f"/jobs/{job_id}").json()
+    assert (done["state"], done["rows_done"], done["granted"] + done["refused"]) == ("succeeded", ROWS, ROWS)
+    assert done["seconds"] > 0
+    page = api.get(f"/jobs/{job_id}/results").json()
+    assert [answer["score"] for answer in page["results"]] == numbers.expected(rows)
+    assert sum(answer["prediction"] for answer in page["results"]) == done["refused"]
+    for answer in page["results"]:
+        assert Score.model_validate(answer, strict=True).model_dump() == answer
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit
+) -> None:
+    job_id = submitted(api, rows)
+    api_bench.score_all(api_bench.parts.store.get(job_id))
+    scores: list[float] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = api.get(f"/jobs/{job_id}/results", params={"offset": offset, "limit": 3}).json()
+        assert (page["job_id"], page["total"], page["offset"]) == (job_id, ROWS, offset)
+        scores += [answer["score"] for answer in page["results"]]
+        offset = page["next_offset"]
+    assert scores == numbers.expected(rows)
+    assert api.get(f"/jobs/{job_id}/results", params={"offset": ROWS}).json()["results"] == []
+
+
+@pytest.mark.parametrize("query", ["offset=-1", "limit=0", "limit=10001", "offset=x", "limit=1.5"])
+def test_a_page_that_makes_no_sense_is_refused(api: ApiClient, query: str) -> None:
+    assert_problem(api.get(f"/jobs/{UNKNOWN}/results?{query}"), 422)
+
+
+def test_a_job_without_results_yet_is_a_conflict(api: ApiClient, rows: list[dict[str, Any]]) -> None:
+    job_id = submitted(api, rows)
+    assert "queued" in assert_problem(api.get(f"/jobs/{job_id}/results"), 409)["detail"]
+
+
+@pytest.mark.parametrize("job_id", [UNKNOWN, "x", "%00", "..%2F..", "é"])
+def test_an_unknown_job_is_not_found(api: ApiClient, job_id: str) -> None:
+    for response in (
+        api.get(f"/jobs/{job_id}"),
+        api.get(f"/jobs/{UNKNOWN}/results"),
+        api.request("DELETE", f"/jobs/{UNKNOWN}"),
+    ):
+        assert_problem(response, 404)
+
+
+def test_a_cancelled_job_stays_cancelled_and_its_rows_are_gone(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]]
+) -> None:
+    job_id = submitted(api, rows)
+    for _ in range(2):
+        response = api.request("DELETE", f"/jobs/{job_id}")
+        assert (response.status_code, response.json()["state"]) == (200, "cancelled")
+    assert api_bench.stored_files() == []
+    api_bench.score(job_id, 0)
+    assert api.get(f"/jobs/{job_id}").json()["rows_done"] == 0
+    assert_problem(api.get(f"/jobs/{job_id}/results"), 409)
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]]
+) -> None:
+    job_id = submitted(api, rows)
+    api_bench.score_all(api_bench.parts.store.get(job_id))
+    assert "succeeded" in assert_problem(api.request("DELETE", f"/jobs/{job_id}"), 409)["detail"]
+    assert len(api.get(f"/jobs/{job_id}/results").json()["results"]) == ROWS
+
+
+@SUBMISSIONS
+@pytest.mark.parametrize("body", ["[]", "{}", "null", "5", "[", '"[]"'])
+def test_what_is_no_list_of_rows_is_refused(api: ApiClient, api_bench: Workbench, path: str, body: str) -> None:
+    response = api.post(path, content=body, headers={"content-type": "application/json"})
+    assert_problem(response, 400)
+    assert api_bench.stored_files() == []
+
+
+@SUBMISSIONS
+@pytest.mark.parametrize("value", ["17", "NaN", "1e999", '"x"', "null", "1" + "0" * 400])
+def test_a_bad_row_is_named_and_nothing_is_created(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], path: str, value: str
+) -> None:
+    rows[7] = rows[7] | {"age": "VALUE"}
+    body = json.dumps(rows).replace('"VALUE"', value)
+    document = assert_problem(api.post(path, content=body, headers={"content-type": "application/json"}), 422)
+    assert [detail["loc"] for detail in document["detail"]] == [["body", 7, "age"]]
+    assert api_bench.stored_files() == []
+    assert api_bench.parts.store.open_jobs() == []
+
+
+def test_a_client_that_prefers_to_wait_gets_the_answers_in_the_order_of_its_rows(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score_at_once(chunks: Any) -> None:
+        for job_id, chunk in chunks:
+            api_bench.score(job_id, chunk)
+
+    monkeypatch.setattr(api.services.queue, "publish", score_at_once)
+    response = api.post("/multiple_score", json=rows, headers={"prefer": "respond-async, WAIT=5"})
+    assert response.status_code == 200
+    assert (response.headers["preference-applied"], response.headers["vary"]) == ("wait=5", "Prefer")
+    assert [answer["score"] for answer in response.json()] == numbers.expected(rows)
+
+
+def test_a_client_that_waited_in_vain_gets_the_job(api: ApiClient, rows: list[dict[str, Any]]) -> None:
+    response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=0"})
+    assert response.status_code == 202
+    assert response.headers["preference-applied"] == "wait=0"
+    assert response.headers["location"] == f"/jobs/{response.json()['id']}"
+
+
+def test_a_client_that_does_not_wait_is_told_that_it_could(api: ApiClient, rows: list[dict[str, Any]]) -> None:
+    response = api.post("/multiple_score", json=rows)
+    assert response.headers["vary"] == "Prefer"
+    assert "preference-applied" not in response.headers
+
+
+def test_a_job_that_fails_while_its_client_waits_says_so(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(chunks: Any) -> None:
+        api_bench.parts.store.fail(next(iter(chunks))[0], "Its model is gone.")
+
+    monkeypatch.setattr(api.services.queue, "publish", fail)
+    response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=5"})
+    assert (response.status_code, response.json()["state"], response.json()["error"]) == (
+        202,
+        "failed",
+        "Its model is gone.",
+    )
+
+
+def test_a_client_learns_of_its_job_even_if_redis_goes_away_while_it_waits(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_redis(chunks: Any) -> None:
+        api_bench.server.connected = False
+
+    monkeypatch.setattr(api.services.queue, "publish", lose_redis)
+    response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=1"})
+    api_bench.server.connected = True
+    [job_id] = api_bench.parts.store.open_jobs()
+    assert response.status_code == 202
+    assert response.headers["location"] == f"/jobs/{job_id}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobs"),
+        ("POST", "/multiple_score"),
+        ("GET", f"/jobs/{UNKNOWN}"),
+        ("GET", f"/jobs/{UNKNOWN}/results"),
+        ("DELETE", f"/jobs/{UNKNOWN}"),
+    ],
+)
+def test_without_redis_job_routes_say_so_within_two_seconds_and_leave_nothing(
+    cut_off: ApiClient, mixed: Kit, method: str, path: str
+) -> None:
+    start = time.monotonic()
+    response = cut_off.request(method, path, json=mixed.rows[:3] if method == "POST" else None)
+    assert time.monotonic() - start < 2
+    assert "Redis" in assert_problem(response, 503)["detail"]
+    assert int(response.headers["retry-after"]) > 0
+    assert list((cut_off.folder / "storage").rglob("*.arrow")) == []
+
+
+def test_without_a_broker_a_batch_is_accepted_all_the_same(
+    api: ApiClient, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(api.services.queue._app, "send_task", refuse)
+    for _ in range(2):
+        submitted(api, rows)

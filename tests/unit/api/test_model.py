@@ -1,0 +1,82 @@
+"""What the service tells of its model and of its health."""
+
+import pytest
+
+from tests.factories import METADATA, Kit
+from tests.unit.api.client import ApiClient, assert_problem
+from tests.unit.workbench import Workbench
+
+
+def test_the_root_leads_to_the_documentation(cut_off: ApiClient) -> None:
+    response = cut_off.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+
+
+def test_the_signature_lists_the_features_in_the_models_order(cut_off: ApiClient, mixed: Kit) -> None:
+    body = cut_off.get("/model_signature").json()
+    assert body["nb_features"] == len(mixed.inputs)
+    assert [{key: column[key] for key in ("name", "type", "required")} for column in body["columns"]] == mixed.inputs
+    assert body["ordered"] == METADATA["ordered"]
+    income, age, *_, children = (column for column in body["columns"] if column["name"] in METADATA["features"])
+    assert (income["description"], income["ge"], income["le"]) == ("Monthly income.", 0, None)
+    assert (age["ge"], age["le"]) == (18, 100)
+    assert children["values"] == [0, 1, 2, 3]
+
+
+def test_the_info_tells_where_the_model_comes_from(cut_off: ApiClient) -> None:
+    body = cut_off.get("/model_info").json()
+    assert body["version"] == cut_off.services.member.model.version
+    assert body["recommended_threshold"] == 0.4
+    assert body["model_type"] == "CatBoostClassifier"
+    assert body["created_at"] == "2026-01-02T03:04:05.678901Z"
+    assert body["classes"] == [0, 1]
+    assert body["mlflow_run_id"] == "0" * 32
+
+
+def test_the_status_tells_of_the_file_and_without_redis_nothing_of_the_fleet(cut_off: ApiClient) -> None:
+    body = cut_off.get("/model_status").json()
+    model = cut_off.services.member.model
+    assert (body["file_name"], body["path"], body["size"]) == ("model.cb", "model.cb", model.file.stat().st_size)
+    assert body["version"] == model.version
+    assert (body["active_version"], body["converged"], body["processes"]) == (None, None, [])
+
+
+def test_the_status_tells_who_serves_what(api: ApiClient) -> None:
+    body = api.get("/model_status").json()
+    assert body["active_version"] == body["version"]
+    assert body["converged"] is True
+    assert [(process["kind"], process["version"]) for process in body["processes"]] == [("api", body["version"])]
+
+
+@pytest.mark.parametrize("path", ["/model_status", "/model_signature", "/model_info"])
+def test_without_a_model_there_is_nothing_to_tell(bare: ApiClient, path: str) -> None:
+    assert_problem(bare.get(path), 404)
+
+
+def test_alive_needs_nothing(bare: ApiClient) -> None:
+    assert bare.get("/api_health").json()["status"] == "ok"
+
+
+def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
+    response = bare.get("/router_health")
+    assert (response.status_code, response.json()["status"]) == (503, "not ready")
+    response = cut_off.get("/router_health")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    parts = response.json()["parts"]
+    assert {name: part["status"] for name, part in parts.items()} == {
+        "model": "ok",
+        "redis": "down",
+        "workers": "down",
+        "storage": "ok",
+    }
+    assert parts["model"]["detail"] == cut_off.services.member.model.version
+
+
+def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench: Workbench) -> None:
+    without = api.get("/router_health").json()
+    assert (without["status"], without["parts"]["workers"]["status"]) == ("degraded", "down")
+    for _ in range(3):
+        api_bench.parts.member.look()
+    ready = api.get("/router_health")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    api_bench.parts.member.retire()

@@ -1,0 +1,240 @@
+"""An artifact serves only if everything about it agrees; whatever is wrong is a BadArtifact that says what."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from catboost import CatBoostClassifier, CatBoostRegressor
+
+from shared.errors import BadArtifact
+from shared.models import artifact
+from tests.factories import Kit, fitted, write_bare_artifact, write_checksums
+
+random_numbers = np.random.default_rng(5)
+DATA = pd.DataFrame({"n": random_numbers.integers(0, 9, 200), "x": random_numbers.random(200)})
+TARGET = (DATA["n"] + DATA["x"] > 5).astype(int)
+NUMBERS = [{"name": "n", "type": "long"}, {"name": "x", "type": "double"}]
+QUIET = {"iterations": 3, "verbose": 0, "allow_writing_files": False}
+
+
+@pytest.fixture
+def folder(mixed: Kit, tmp_path: Path) -> Path:
+    return mixed.write(tmp_path / "model")
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BadArtifact) as caught:
+        artifact.load(folder, "v")
+    return str(caught.value)
+
+
+def put_json(path: Path, content: Any) -> None:
+    """Replace a file of the artifact by one that its checksums know."""
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    write_checksums(path.parent)
+
+
+def test_a_whole_artifact_is_loaded(folder: Path, mixed: Kit) -> None:
+    model = artifact.load(folder, "v")
+    assert (model.version, model.threshold, model.file) == ("v", 0.4, folder / "model.cb")
+    assert model.input_example == mixed.rows[0]
+    assert model.contract.missing_category == "unknown"
+
+
+def test_only_model_and_description_are_needed(tmp_path: Path) -> None:
+    model = artifact.load(write_bare_artifact(tmp_path, fitted(DATA, TARGET), NUMBERS), "v")
+    assert model.input_example is None
+
+
+@pytest.mark.parametrize("name", ["model.cb", "MLmodel"])
+def test_a_folder_without_a_file_that_it_must_have_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BadArtifact, match=name):
+        artifact.folder_version(folder)
+    assert name in refusal(folder)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadArtifact, match="no file"):
+        artifact.folder_version(tmp_path / "nowhere")
+
+
+def test_the_version_follows_the_served_files_and_nothing_else(folder: Path) -> None:
+    version = artifact.folder_version(folder)
+    assert version.startswith("local-")
+    (folder / "notes.txt").write_text("anything")
+    assert artifact.folder_version(folder) == version
+    for name in artifact.served_files():
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content + b" ")
+        assert artifact.folder_version(folder) != version
+        (folder / name).write_bytes(content)
+    assert artifact.folder_version(folder) == version
+
+
+@pytest.mark.parametrize("name", ["model.cb", "MLmodel", "input_example.json", "golden.json"])
+def test_a_file_that_does_not_match_its_checksum_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["input_example.json", "golden.json"])
+def test_a_listed_file_that_is_missing_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["model.cb", "MLmodel", "input_example.json", "golden.json"])
+def test_a_served_file_that_is_not_listed_is_refused(folder: Path, name: str) -> None:
+    sums = folder / "SHA256SUMS"
+    sums.write_text("".join(line for line in sums.read_text().splitlines(True) if not line.endswith(f"{name}\n")))
+    assert f"does not list '{name}'" in refusal(folder)
+
+
+def test_checksums_that_are_not_text_are_refused(folder: Path) -> None:
+    (folder / "SHA256SUMS").write_bytes(b"\xff\xfe\x00")
+    assert "does not list" in refusal(folder)
+
+
+def test_every_flipped_bit_is_refused(folder: Path) -> None:
+    dice = random.Random(7)
+    content = (folder / "model.cb").read_bytes()
+    for bit in dice.sample(range(8 * len(content)), 60):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (folder / "model.cb").write_bytes(flipped)
+        assert "model.cb" in refusal(folder)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
+def test_a_model_file_that_was_cut_before_it_was_summed_is_refused(folder: Path, part: float) -> None:
+    content = (folder / "model.cb").read_bytes()
+    (folder / "model.cb").write_bytes(content[: int(part * len(content))])
+    write_checksums(folder)
+    assert refusal(folder) == "CatBoost cannot read 'model.cb'."
+
+
+def test_a_model_of_other_features_is_refused(mixed: Kit, tmp_path: Path) -> None:
+    renamed = [column | {"name": {"age": "years"}.get(column["name"], column["name"])} for column in mixed.inputs]
+    assert "age, years" in refusal(write_bare_artifact(tmp_path, mixed.classifier, renamed))
+
+
+def test_a_model_of_features_in_another_order_is_refused(mixed: Kit, tmp_path: Path) -> None:
+    assert "the order differs" in refusal(write_bare_artifact(tmp_path, mixed.classifier, mixed.inputs[::-1]))
+
+
+def test_a_contract_that_contradicts_itself_is_refused(mixed: Kit, tmp_path: Path) -> None:
+    folder = write_bare_artifact(tmp_path, mixed.classifier, mixed.inputs, features={"height": {"ge": 0}})
+    assert "height" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        lambda: CatBoostRegressor(**QUIET).fit(DATA, TARGET),
+        lambda: fitted(DATA, DATA["n"] % 3),
+        lambda: fitted(DATA, TARGET, loss_function="MultiClass"),
+        lambda: fitted(DATA, np.stack([TARGET, TARGET], axis=1), loss_function="MultiLogloss"),
+    ],
+    ids=["regressor", "three classes", "multiclass of two", "multilabel"],
+)
+def test_what_is_no_binary_classifier_is_refused(tmp_path: Path, train: Callable[[], Any]) -> None:
+    assert "not a binary classifier" in refusal(write_bare_artifact(tmp_path, train(), NUMBERS))
+
+
+def test_a_string_that_is_no_category_of_the_model_is_refused(tmp_path: Path) -> None:
+    inputs = [{"name": "n", "type": "string"}, NUMBERS[1]]
+    assert "'n' is a string" in refusal(write_bare_artifact(tmp_path, fitted(DATA, TARGET), inputs))
+
+
+def test_a_fraction_that_is_a_category_of_the_model_is_refused(tmp_path: Path) -> None:
+    classifier = fitted(DATA, TARGET, cat_features=["n"])
+    inputs = [{"name": "n", "type": "double"}, NUMBERS[1]]
+    assert "'n' is a category" in refusal(write_bare_artifact(tmp_path, classifier, inputs))
+
+
+def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
+    data = DATA[["x"]].assign(t=np.where(TARGET, "a good loan", "some bad loan"))
+    inputs = [NUMBERS[1], {"name": "t", "type": "string"}]
+    classifier = fitted(data, TARGET, text_features=["t"])
+    assert "Text and embedding" in refusal(write_bare_artifact(tmp_path, classifier, inputs))
+
+
+def test_string_class_labels_are_served_with_the_second_as_class_1(tmp_path: Path) -> None:
+    classifier = fitted(DATA, np.where(TARGET, "yes", "no"))
+    model = artifact.load(write_bare_artifact(tmp_path, classifier, NUMBERS), "v")
+    rows: list[Any] = DATA.to_dict("records")
+    assert model.classifier.classes_.tolist() == ["no", "yes"]
+    assert model.scorer.score_rows(rows).tolist() == classifier.predict_proba(DATA)[:, 1].tolist()
+
+
+@pytest.mark.parametrize("direction", [0.0, 1.0])
+def test_golden_scores_must_be_reproduced_to_the_last_bit(folder: Path, direction: float) -> None:
+    golden = json.loads((folder / "golden.json").read_text())
+    golden["scores"][-1] = float(np.nextafter(golden["scores"][-1], direction))
+    put_json(folder / "golden.json", golden)
+    assert "does not reproduce" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "scores", [[], [0.5] * 19, [0.5] * 21, 0.5, [None] * 20, [[0.5]] * 20, [10**400] * 20, ["x"], {}]
+)
+def test_golden_scores_of_another_shape_are_refused(folder: Path, scores: Any) -> None:
+    golden = json.loads((folder / "golden.json").read_text())
+    put_json(folder / "golden.json", golden | {"scores": scores})
+    assert "golden.json" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000, "\ufffe", "[]", "5", "null", "{}", '{"rows": 5, "scores": 5}'])
+def test_golden_rows_of_another_shape_are_refused(folder: Path, content: str) -> None:
+    put_json(folder / "golden.json", content)
+    assert "golden.json" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [{"age": 17}, {"age": "40"}, {"unknown": 1}, {"income": float("nan")}, {"purpose": "\ud800"}]
+)
+def test_golden_rows_that_break_the_contract_are_refused(folder: Path, change: dict[str, Any]) -> None:
+    golden = json.loads((folder / "golden.json").read_text())
+    golden["rows"][0] |= change
+    put_json(folder / "golden.json", golden)
+    assert "golden.json" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"age": 17}, {"income": float("nan")}, {"more": 1}, {"lowest": 0.9, "highest": 0.1}, {"purpose": "\ud800"}],
+)
+def test_an_example_that_breaks_the_contract_is_refused(folder: Path, mixed: Kit, change: dict[str, Any]) -> None:
+    put_json(folder / "input_example.json", mixed.rows[0] | change)
+    assert "input_example.json" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "5", '{"columns": [], "data": []}'])
+def test_an_example_that_is_no_row_is_refused(folder: Path, content: str) -> None:
+    put_json(folder / "input_example.json", content)
+    assert "input_example.json" in refusal(folder)
+
+
+@pytest.fixture(scope="module")
+def by_word() -> CatBoostClassifier:
+    """A model that looks at nothing but a category."""
+    data = pd.DataFrame({"word": ["low", "high", "unknown", "nan"] * 25})
+    return fitted(data, [0, 1, 0, 1] * 25, cat_features=["word"])
+
+
+@pytest.mark.parametrize(("metadata", "meant"), [({"missing_category": "unknown"}, "unknown"), ({}, "nan")])
+def test_a_missing_category_is_what_the_model_says_or_nan(
+    by_word: CatBoostClassifier, tmp_path: Path, metadata: dict[str, str], meant: str
+) -> None:
+    inputs = [{"name": "word", "type": "string", "required": False}]
+    model = artifact.load(write_bare_artifact(tmp_path, by_word, inputs, **metadata), "v")
+    score, other = by_word.predict_proba([[meant], ["nan" if meant == "unknown" else "unknown"]])[:, 1]
+    assert score != other
+    assert model.scorer.score_rows([{"word": None}, {}]).tolist() == [score, score]
+    assert model.scorer.score_batch(model.contract.to_batch([{}, {"word": meant}])).tolist() == [score, score]

@@ -1,0 +1,231 @@
+"""The container files, as far as they can be judged without building them."""
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)["services"]
+IMAGES = ("api", "worker", "flower")
+WITHOUT_MLFLOW = {"MODEL_URI", "MLFLOW_TRACKING_URI"}
+"""Settings that mean nothing to a container, which has no MLflow."""
+
+SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+ENTRY = re.compile(r"(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
+VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    word: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    value: str
+    commented: bool
+    explanation: str
+
+
+def stages(dockerfile: str) -> dict[str, list[Instruction]]:
+    """Give each stage by its name (the last one without a name as ""), with the instructions of the stage it builds on."""
+    lines = (ROOT / dockerfile).read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", " ")
+    found: dict[str, list[Instruction]] = {}
+    current: list[Instruction] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            base, _, name = rest.partition(" AS ")
+            current = found[name] = list(found.get(base, []))
+        current.append(Instruction(word, rest.strip()))
+    return found
+
+
+def image(service: str) -> list[Instruction]:
+    build = SERVICES[service]["build"]
+    return stages(build["dockerfile"])[build.get("target", "")]
+
+
+def words(instructions: list[Instruction], word: str) -> list[str]:
+    return [instruction.rest for instruction in instructions if instruction.word == word]
+
+
+def example() -> dict[str, Entry]:
+    entries, comment = {}, ""
+    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+        if match := ENTRY.fullmatch(line):
+            entries[match["name"]] = Entry(match["value"], bool(match["commented"]), comment)
+        comment = f"{comment} {line[2:]}".strip() if line.startswith("# ") else ""
+    return entries
+
+
+def compose_defaults() -> dict[str, str]:
+    """Give the variables written as `${NAME:-default}`, and those passed on by an empty value as ""."""
+    passed = {name for service in SERVICES.values() for name, value in environment(service).items() if value is None}
+    return {match["name"]: match["rest"] for match in VARIABLE.finditer(COMPOSE_TEXT)} | dict.fromkeys(passed, "")
+
+
+def environment(service: dict[str, Any]) -> dict[str, str | None]:
+    variables: dict[str, str | None] = service["environment"]
+    return variables
+
+
+def locked(service: str) -> set[str]:
+    """Give the packages that the image holds; those for a system that does not exist are left out on purpose."""
+    text = (ROOT / "requirements" / f"{service}.txt").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9-]+)==\S+ (?!; .*'never')", text, re.MULTILINE))
+
+
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+class TestExampleOfTheEnvironment:
+    @pytest.mark.parametrize("name", compose_defaults())
+    def test_every_variable_of_the_compose_file_is_explained(self, name: str) -> None:
+        assert example()[name].explanation
+
+    @pytest.mark.parametrize("name", Settings.model_fields)
+    def test_every_setting_is_explained_in_its_own_words_with_its_default(self, name: str) -> None:
+        field = Settings.model_fields[name]
+        entry = example()[name.upper()]
+        assert field.description and entry.explanation.startswith(field.description)
+        assert entry.value == ("" if field.default is None else str(field.default))
+
+    def test_it_names_nothing_that_is_not_used(self) -> None:
+        assert set(example()) == set(compose_defaults()) | {name.upper() for name in Settings.model_fields}
+
+    def test_only_the_secrets_must_be_set_and_have_no_default(self) -> None:
+        entries = example()
+        assert {name for name, entry in entries.items() if not entry.commented} == SECRETS
+        assert not any(entries[name].value for name in SECRETS)
+        assert all(compose_defaults()[name].startswith(":?") for name in SECRETS)
+
+    def test_its_defaults_are_those_of_the_compose_file(self) -> None:
+        defaults = {name: rest[2:] for name, rest in compose_defaults().items() if rest.startswith(":-")}
+        assert {name: example()[name].value for name in defaults} == defaults
+
+
+class TestComposeFile:
+    def test_it_runs_the_four_services(self) -> None:
+        assert set(SERVICES) == {"redis", *IMAGES}
+
+    @pytest.mark.parametrize("service", ["api", "worker"])
+    @pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+    def test_every_setting_reaches_the_processes(self, service: str, name: str) -> None:
+        in_image = any(re.search(rf"\b{name}=", text) for text in words(image(service), "ENV"))
+        passed_on = name in environment(SERVICES[service])
+        assert in_image + passed_on == (name not in WITHOUT_MLFLOW)
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_every_service_has_a_health_check(self, service: str) -> None:
+        assert "healthcheck" in SERVICES[service] or words(image(service), "HEALTHCHECK")
+
+    @pytest.mark.parametrize("service", IMAGES)
+    def test_everything_waits_until_redis_is_healthy(self, service: str) -> None:
+        assert SERVICES[service]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_every_service_is_restarted_and_locked_down(self, service: str) -> None:
+        options = SERVICES[service]
+        assert options["restart"] == "unless-stopped"
+        assert options["read_only"] is True
+        assert options["cap_drop"] == ["ALL"]
+        assert options["security_opt"] == ["no-new-privileges:true"]
+
+    def test_only_api_and_flower_are_published_and_on_this_machine_only(self) -> None:
+        published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+        assert published == {
+            "api": ["${API_ADDRESS:-127.0.0.1}:${API_PORT:-8000}:8000"],
+            "flower": ["127.0.0.1:${FLOWER_PORT:-5555}:5555"],
+        }
+
+    def test_the_worker_can_be_scaled(self) -> None:
+        assert not {"container_name", "hostname", "ports"} & set(SERVICES["worker"])
+
+    def test_redis_keeps_every_write_and_evicts_nothing(self) -> None:
+        configuration = SERVICES["redis"]["command"][-1]
+        for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "requirepass "):
+            assert f"\n{line}" in configuration
+        assert "redis:/data" in SERVICES["redis"]["volumes"]
+
+    def test_a_stopped_process_has_time_for_what_it_has_begun(self) -> None:
+        settings = Settings.model_fields
+        assert seconds(SERVICES["worker"]["stop_grace_period"]) > settings["chunk_lease"].default
+        assert seconds(SERVICES["api"]["stop_grace_period"]) > settings["max_wait"].default
+
+    def test_api_and_worker_share_cache_and_jobs_where_their_images_expect_them(self) -> None:
+        for service in ("api", "worker"):
+            variables = " ".join(words(image(service), "ENV"))
+            assert {"model-cache:/data/models", "jobs:/data/jobs"} < set(SERVICES[service]["volumes"])
+            assert "MODEL_CACHE_DIR=/data/models" in variables and "STORAGE_URL=/data/jobs" in variables
+
+
+class TestImages:
+    @pytest.mark.parametrize("service", IMAGES)
+    def test_they_run_as_the_same_user_who_is_not_root(self, service: str) -> None:
+        assert words(image(service), "USER") == ["10001:10001"]
+
+    def test_redis_does_not_run_as_root(self) -> None:
+        assert int(SERVICES["redis"]["user"].split(":")[0]) > 0
+
+    @pytest.mark.parametrize("service", IMAGES)
+    def test_their_command_needs_no_shell_to_pass_on_signals(self, service: str) -> None:
+        command = json.loads(words(image(service), "CMD")[-1])
+        assert command[0] != "sh" or "exec " in command[-1]
+
+    @pytest.mark.parametrize(
+        ("service", "copied"),
+        [
+            ("api", {"requirements/api.txt", "shared", "api"}),
+            ("worker", {"requirements/worker.txt", "shared", "worker"}),
+            ("flower", {"requirements/flower.txt", "shared", "worker"}),
+        ],
+    )
+    def test_they_are_made_of_nothing_but_what_they_need(self, service: str, copied: set[str]) -> None:
+        dockerfile = SERVICES[service]["build"]["dockerfile"]
+        taken = [copy for copy in words(image(service), "COPY") if copy.startswith("--from=")]
+        assert len(taken) == len(words(image(service), "COPY"))
+        origins = {copy.split()[0].removeprefix("--from=") for copy in taken}
+        sources = [copy.split() for origin in origins for copy in words(stages(dockerfile)[origin], "COPY")]
+        assert {source for *found, _ in sources for source in found} == copied
+
+    def test_nothing_else_enters_the_build(self) -> None:
+        rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
+        assert "*" in rules
+        assert {rule for rule in rules if rule.startswith("!")} == {"!api", "!requirements", "!shared", "!worker"}
+
+    def test_every_image_has_a_tag_that_stays(self) -> None:
+        named = [service["image"] for service in SERVICES.values()]
+        bases = [service["build"]["args"]["BASE_IMAGE"] for service in SERVICES.values() if "build" in service]
+        for name in named + bases:
+            tag = name.partition(":")[2]
+            assert tag and "latest" not in tag
+
+    @pytest.mark.parametrize("dockerfile", ["Dockerfile.api", "Dockerfile.worker"])
+    def test_base_and_uv_are_the_same_everywhere(self, dockerfile: str) -> None:
+        text = (ROOT / dockerfile).read_text(encoding="utf-8")
+        uv_version = re.search(r"^UV_VERSION=(.+)$", (ROOT / "scripts/lib/uv.sh").read_text(), re.MULTILINE)
+        assert uv_version and f"ARG UV_VERSION={uv_version[1]}\n" in text
+        assert f"ARG BASE_IMAGE={example()['BASE_IMAGE'].value}\n" in text
+
+    @pytest.mark.parametrize("service", IMAGES)
+    def test_they_hold_nothing_for_development_or_training(self, service: str) -> None:
+        assert not {"mlflow", "pytest", "mypy", "ruff", "scikit-learn", "streamlit"} & locked(service)
+
+    @pytest.mark.parametrize("service", IMAGES)
+    def test_they_hold_what_the_queue_needs_to_reach_redis(self, service: str) -> None:
+        needed = [Requirement(text) for text in requires("kombu") or [] if 'extra == "redis"' in text]
+        assert needed and {requirement.name for requirement in needed} <= locked(service)

@@ -1,0 +1,46 @@
+"""Control commands: `celery -A worker.app control reload_model [REVISION]` and `inspect model_report`.
+
+A command runs in the worker's main process, which must go on handing out chunks; so the reload itself is run by a process of
+its own, and `model_report` tells what came of it.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from celery.worker.control import control_command, inspect_command
+
+from shared.errors import RedisUnavailable
+from shared.models.fleet import Fleet
+from shared.redis import connect
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@control_command(args=[("revision", str)], signature="[REVISION]")  # type: ignore[untyped-decorator]
+def reload_model(state: Any, revision: str | None = None) -> dict[str, str]:
+    """Take a new model on every process of the service, or on none."""
+    command = [sys.executable, "-m", "worker.reload", *([revision] if revision else [])]
+    subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S603
+    return {"ok": "the reload has begun; inspect model_report tells what comes of it"}
+
+
+@inspect_command()  # type: ignore[untyped-decorator]
+def model_report(state: Any) -> dict[str, Any]:
+    """Tell the active version, the last change and what each process has."""
+    fleet = Fleet(connect(Settings().redis_url))
+    try:
+        (active, candidate), history = fleet.look(), fleet.history()
+        processes = fleet.processes()
+    except RedisUnavailable as error:
+        return {"error": str(error)}
+    return {
+        "active": active.version if active else None,
+        "candidate": candidate.version if candidate else None,
+        "last_change": asdict(history[0]) if history else None,
+        "processes": [f"{process.name} {process.version}" for process in processes],
+    }

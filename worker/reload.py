@@ -1,0 +1,35 @@
+"""Runs one reload to its end: `python -m worker.reload [REVISION]`, which the control command starts."""
+
+import logging
+import sys
+
+from shared import logging as service_logging
+from shared.errors import PretError
+from shared.models.fleet import Fleet
+from shared.models.library import ModelLibrary
+from shared.models.reload import Coordinator
+from shared.redis import connect
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BY = "celery control"
+
+
+def main(revision: str | None) -> int:
+    """Reload, and log what came of it."""
+    settings = Settings()
+    service_logging.set_up(settings.log_level)
+    fleet = Fleet(connect(settings.redis_url, patient=True))
+    coordinator = Coordinator(fleet, ModelLibrary.from_settings(settings).resolve, settings.reload_timeout)
+    try:
+        outcome = coordinator.reload(revision, BY)
+    except PretError as error:
+        logger.error("The model was not reloaded: %s", error)
+        return 1
+    logger.info("Reload to model version %s: %s", outcome.version, outcome.status)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))
