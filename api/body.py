@@ -1,41 +1,45 @@
-"""Reading request bodies within limits."""
+"""Reading request bodies within limits; straight from ASGI, since the busiest route passes here."""
 
-from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
 
 JSON = "application/json"
 
 
-async def read_json(request: Request, limit: int) -> bytes:
+async def read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the body of a JSON request, at most `limit` bytes whatever its headers say.
 
     Raises UnsupportedInput for another content type or a content encoding, InputTooLarge past the limit.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != JSON:
-        raise UnsupportedInput(f"The body must be JSON: send it with the header 'Content-Type: {JSON}'.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedInput("The body must not be compressed.")
-    if (declared := _declared_length(request)) is not None and declared > limit:
-        raise _too_large(limit)
+    _check_headers(dict(scope["headers"]), limit)
     parts = []
     size = 0
-    async for part in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
         size += len(part)
         if size > limit:
             raise _too_large(limit)
         parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
-def _declared_length(request: Request) -> int | None:
-    text = request.headers.get("content-length")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()):
+def _check_headers(headers: dict[bytes, bytes], limit: int) -> None:
+    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if content_type != JSON.encode():
+        raise UnsupportedInput(f"The body must be JSON: send it with the header 'Content-Type: {JSON}'.")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedInput("The body must not be compressed.")
+    declared = headers.get(b"content-length", b"0")
+    if not declared.isdigit():
         raise MalformedInput("The header Content-Length is not a number.")
-    return int(text[:20])
+    if int(declared[:20]) > limit:
+        raise _too_large(limit)
 
 
 def _too_large(limit: int) -> InputTooLarge:

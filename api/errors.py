@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from shared.errors import (
     MAX_REPORTED_ROW_ERRORS,
@@ -82,10 +83,11 @@ STATUS: dict[type[PretError], HTTPStatus] = {
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
-    app.add_exception_handler(PretError, _pret_error)
+    app.add_exception_handler(PretError, _any_error)
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(ClientDisconnect, _client_is_gone)
+    app.add_exception_handler(Exception, _any_error)
 
 
 def problem(
@@ -102,14 +104,25 @@ def problem(
     return Response(msgspec.json.encode(body), status, headers, PROBLEM_TYPE)
 
 
-async def _pret_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, PretError)  # noqa: S101 - the handler is registered for no other
+def response_to(error: Exception) -> Response:
+    """Make the answer to an error: what it says if it is one of ours, else 500 and a line in the log."""
+    if not isinstance(error, PretError):
+        logger.error("A request failed with %s", type(error).__name__, exc_info=error)
+        return problem(500, "unexpected", "This is a fault of the service, not of the request; its log says more.")
     status = STATUS[type(error)]
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     if isinstance(error, InvalidRows):
         return problem(status, kind, [_row_detail(row) for row in error.errors], total=error.total)
     more = {"processes": [asdict(row) for row in error.processes]} if isinstance(error, ReloadFailed) else {}
     return problem(status, kind, str(error), HEADERS.get(status), **more)
+
+
+async def _any_error(_: Request, error: Exception) -> Response:
+    return response_to(error)
+
+
+async def _client_is_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)
 
 
 def _row_detail(error: RowError) -> dict[str, Any]:
@@ -133,12 +146,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem(
         status, kind, f"{request.method} on this path: {status.description or status.phrase}.", error.headers
     )
-
-
-async def _unexpected(_: Request, error: Exception) -> Response:
-    # Starlette logs the traceback itself.
-    logger.error("A request failed with %s", type(error).__name__)
-    return problem(500, "unexpected", "This is a fault of the service, not of the request; its log says more.")
-
-
-Handler = Callable[[Request, Exception], Response]

@@ -48,8 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         swagger_ui_parameters={"tryItOutEnabled": True},
     )
     app.state.services = services
-    # First, so that the busiest route is the first that matches.
-    app.router.routes.insert(0, scoring.individual_score_route(services))
+    scoring.install(app, services)
     for routes in (jobs, model, health):
         app.include_router(routes.router)
     errors.install(app)

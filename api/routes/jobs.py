@@ -87,7 +87,7 @@ def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
 
 
 async def _submit(request: Request, model: Model, services: Services) -> Job:
-    body = await read_json(request, services.settings.max_body_bytes)
+    body = await read_json(request.scope, request.receive, services.settings.max_body_bytes)
 
     def parse_and_submit() -> Job:
         return submit(

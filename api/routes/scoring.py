@@ -1,11 +1,13 @@
 """One applicant in the call itself."""
 
-from fastapi import Request, Response
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import answer, encode
 from api.body import JSON, read_json
+from api.errors import response_to
 from api.services import Services
 from shared.formats import row_from_json
 
@@ -22,14 +24,39 @@ class IndividualScore:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Score the row in the body."""
+        """Answer with the score of the row in the body, or with the problem."""
+        try:
+            body = await self._score(scope, receive)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            await response_to(error)(scope, receive, send)
+            return
+        headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _score(self, scope: Scope, receive: Receive) -> bytes:
         model = self._services.member.model
-        body = await read_json(Request(scope, receive), self._services.settings.max_body_bytes)
+        body = await read_json(scope, receive, self._services.settings.max_body_bytes)
         score = await self._services.batcher.score(model, row_from_json(body, model.contract))
-        response = Response(encode(answer(score, model.threshold, model.version)), media_type=JSON)
-        await response(scope, receive, send)
+        encoded: bytes = encode(answer(score, model.threshold, model.version))
+        return encoded
 
 
-def individual_score_route(services: Services) -> Route:
-    """Make the route."""
-    return Route(INDIVIDUAL_SCORE, IndividualScore(services), methods=["POST"])
+def install(app: FastAPI, services: Services) -> None:
+    """Serve the route, and serve it ahead of middleware and router, which take a quarter of the time of a request."""
+    endpoint = IndividualScore(services)
+    app.router.routes.insert(0, Route(INDIVIDUAL_SCORE, endpoint, methods=["POST"]))
+    build = app.build_middleware_stack
+
+    def build_with_shortcut() -> ASGIApp:
+        stack = build()
+
+        async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
+            is_score = scope["type"] == "http" and scope["path"] == INDIVIDUAL_SCORE and scope["method"] == "POST"
+            await (endpoint if is_score else stack)(scope, receive, send)
+
+        return shortcut
+
+    app.build_middleware_stack = build_with_shortcut  # type: ignore[method-assign]

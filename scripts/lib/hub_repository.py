@@ -1,6 +1,5 @@
 """One model repository on Hugging Face Hub, as the commands that publish and fetch see it."""
 
-import hashlib
 import logging
 import re
 import warnings
@@ -22,14 +21,14 @@ from huggingface_hub import (
     get_token,
     set_client_factory,
 )
-from huggingface_hub.utils import tqdm
 from huggingface_hub.utils._http import default_client_factory
+from huggingface_hub.utils.tqdm import tqdm
 
 from scripts.lib.command import WRONG_USAGE, CommandError
 from shared.errors import SourceRefused, SourceUnavailable
 from shared.models import artifact
 from shared.models.export import REQUIREMENTS_FILE
-from shared.models.hub import API_TIMEOUT, translated_errors
+from shared.models.hub import API_TIMEOUT, RemoteFile, remote_files, translated_errors
 from shared.settings import Settings
 
 CARD_FILE = "README.md"
@@ -39,22 +38,6 @@ REPOSITORY_NAME = re.compile(r"([\w.-]+/)?[\w.-]+", re.ASCII)
 
 ANSWER_TIMEOUT = 60.0
 """Seconds without a byte, for the calls to which the client gives no time-out of its own; a large commit takes a while."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file of a commit: its git object, and its SHA-256 if it is kept in LFS (the git object is then a pointer)."""
-
-    git_oid: str | None
-    sha256: str | None
-
-    def is_same_as(self, path: Path) -> bool:
-        """Compare with a file on this machine, by checksum."""
-        if self.sha256 is not None:
-            return self.sha256 == artifact.sha256(path)
-        content = path.read_bytes()
-        digest = hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False)
-        return self.git_oid == digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,7 @@ class FileBar(tqdm):
     """The client's progress bar, labelled with the file's name; the client would show the path of a temporary folder."""
 
     def __init__(self, *args: Any, desc: str | None = None, **options: Any) -> None:
-        super().__init__(*args, desc=desc and desc.rpartition("/")[2], **options)
+        super().__init__(*args, desc=desc and desc.rpartition("/")[2], **options)  # type: ignore[no-untyped-call]
 
 
 class NoSuchRepository(SourceRefused):
@@ -128,11 +111,7 @@ class HubRepository:
             info: ModelInfo = self._api.model_info(
                 self.name, revision=revision, files_metadata=True, timeout=API_TIMEOUT
             )
-        files = {
-            file.rfilename: RemoteFile(file.blob_id, file.lfs.sha256 if file.lfs else None)
-            for file in info.siblings or []
-        }
-        return Snapshot(info.sha, files)
+        return Snapshot(info.sha, remote_files(info))
 
     def download(self, sha: str, names: Sequence[str], folder: Path) -> None:
         """Fetch files of a commit into `folder`, one after the other: with threads, Ctrl-C would wait for the last byte."""

@@ -4,13 +4,16 @@ The client is told a sha, never a branch: asked for a branch it would quietly gi
 sizes and not content, so the files are compared here with the checksums that the Hub keeps of them.
 """
 
+import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import HfApi, constants, errors, snapshot_download
+from huggingface_hub import HfApi, ModelInfo, constants, errors
 
 from shared.errors import BadArtifact, SourceRefused, SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models import artifact
@@ -30,7 +33,6 @@ class HubSource:
         self._repo = repo
         self._revision = revision
         self._files = artifact.served_files(model_file)
-        self._token = token
         self._api = HfApi(endpoint=endpoint, token=token)
 
     def resolve(self, revision: str | None) -> str:
@@ -50,24 +52,40 @@ class HubSource:
         if not COMMIT_SHA.fullmatch(version):
             raise VersionUnavailable(f"Model version {version} does not come from the Hub.")
         with translated_errors(self._repo):
-            snapshot_download(
-                self._repo,
-                revision=version,
-                local_dir=folder,
-                allow_patterns=list(self._files),
-                token=self._token,
-                endpoint=self._api.endpoint,
-            )
             info = self._api.model_info(self._repo, revision=version, files_metadata=True, timeout=API_TIMEOUT)
-        for file in info.siblings or []:
-            path = folder / file.rfilename
-            if (
-                file.rfilename in self._files
-                and file.lfs
-                and path.is_file()
-                and artifact.sha256(path) != file.lfs.sha256
-            ):
-                raise BadArtifact(f"{file.rfilename!r} arrived damaged: it does not match the Hub's checksum.")
+            files = remote_files(info)
+            # One after the other: the client's threads would not end before their last byte, whatever happens.
+            for name in self._files:
+                if name in files:
+                    self._api.hf_hub_download(self._repo, name, revision=version, local_dir=folder)
+        # The client's notes on what it fetched.
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+        for name in self._files:
+            if name in files and not files[name].is_same_as(folder / name):
+                raise BadArtifact(f"{name!r} arrived damaged: it does not match the Hub's checksum.")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a commit: its git object, and its SHA-256 if it is kept in LFS (the git object is then a pointer)."""
+
+    git_oid: str | None
+    sha256: str | None
+
+    def is_same_as(self, path: Path) -> bool:
+        """Compare with a file on this machine, by checksum."""
+        if self.sha256 is not None:
+            return self.sha256 == artifact.sha256(path)
+        content = path.read_bytes()
+        digest = hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False)
+        return self.git_oid == digest.hexdigest()
+
+
+def remote_files(info: ModelInfo) -> dict[str, RemoteFile]:
+    """Give the files that the Hub lists (with `files_metadata=True`), by path."""
+    return {
+        file.rfilename: RemoteFile(file.blob_id, file.lfs.sha256 if file.lfs else None) for file in info.siblings or []
+    }
 
 
 @contextmanager
@@ -75,7 +93,9 @@ def translated_errors(repo: str) -> Iterator[None]:
     """Tell what of a failure the caller can mend (revision, repo, token) from a Hub that is away."""
     try:
         yield
-    except (errors.RevisionNotFoundError, errors.RevisionResolutionError, errors.HFValidationError) as error:
+    except errors.HFValidationError as error:
+        raise SourceRefused("HF_REPO_ID must name a repository: OWNER/NAME.") from error
+    except (errors.RevisionNotFoundError, errors.RevisionResolutionError) as error:
         raise UnknownRevision(f"{repo} on the Hub has no such revision.") from error
     except errors.RepositoryNotFoundError as error:
         raise SourceRefused(f"The Hub has no repository {repo}, or the token may not read it.") from error
@@ -92,8 +112,10 @@ def translated_errors(repo: str) -> Iterator[None]:
         raise SourceUnavailable(f"The model could not be fetched: {reason}.") from error
 
 
-def _http_error(repo: str, error: errors.HfHubHTTPError) -> SourceRefused | SourceUnavailable:
+def _http_error(repo: str, error: errors.HfHubHTTPError) -> UnknownRevision | SourceRefused | SourceUnavailable:
     status = error.response.status_code if error.response is not None else None
+    if status == 400:
+        return UnknownRevision(f"The Hub does not accept such a revision of {repo} (400).")
     if status in (401, 403):
         return SourceRefused(f"The Hub refuses access to {repo} ({status}): check the token and its rights.")
     return SourceUnavailable(f"The Hub answers {status or 'nothing'}; try again later.")

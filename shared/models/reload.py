@@ -84,8 +84,8 @@ class Coordinator:
             prepared = self._wait_until_ready(candidate, before)
             change = ActiveVersion(version, active.version if active else None, by, time.time())
             _insist(lambda: self._activate(candidate, change))
-        except PretError as error:
-            self._withdraw(candidate, error)
+        except BaseException as error:
+            self._withdraw(candidate, str(error) if isinstance(error, PretError) else "The reload was interrupted.")
             raise
         after = self._wait_until_served(version, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
@@ -126,8 +126,8 @@ class Coordinator:
         if not self._fleet.activate(candidate, change) and self._fleet.look()[0] != change:
             raise ReloadFailed("The reload lost its turn before all processes were ready; nothing was changed.")
 
-    def _withdraw(self, candidate: Candidate, error: PretError) -> None:
-        entry = HistoryEntry(candidate.version, candidate.at, candidate.by, "refused", str(error))
+    def _withdraw(self, candidate: Candidate, reason: str) -> None:
+        entry = HistoryEntry(candidate.version, candidate.at, candidate.by, "refused", reason)
         # Without Redis the candidate lapses by itself.
         with suppress(RedisUnavailable):
             self._fleet.withdraw(candidate, entry)

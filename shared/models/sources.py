@@ -55,7 +55,7 @@ def create_source(settings: Settings) -> Source:
             settings.hf_revision,
             model_file=settings.hf_filename,
             token=settings.hub_token,
-            endpoint=settings.hf_endpoint,
+            endpoint=(settings.hf_endpoint or "").rstrip("/") or None,
         )
     if settings.model_uri:
         return MlflowSource(settings.model_uri, settings.mlflow_tracking_uri)

@@ -1,7 +1,6 @@
 """The job store over a real server: the same tests that run over the in-memory one."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis

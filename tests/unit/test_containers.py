@@ -93,7 +93,7 @@ def seconds(duration: str) -> int:
 
 
 class TestExampleOfTheEnvironment:
-    @pytest.mark.parametrize("name", compose_defaults())
+    @pytest.mark.parametrize("name", sorted(compose_defaults()))
     def test_every_variable_of_the_compose_file_is_explained(self, name: str) -> None:
         assert example()[name].explanation
 

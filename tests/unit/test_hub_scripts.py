@@ -15,9 +15,10 @@ from huggingface_hub.utils._http import default_client_factory
 from scripts import download_model_from_hf, reload_model, upload_model_to_hf
 from scripts.lib import command
 from scripts.lib.command import CommandError
-from scripts.lib.hub_repository import HubRepository, RemoteFile, model_file_of, published_files
+from scripts.lib.hub_repository import HubRepository, model_file_of, published_files
 from scripts.lib.model_card import model_card
 from shared.models import artifact
+from shared.models.hub import RemoteFile
 from shared.models.reload import ProcessOutcome
 from shared.settings import Settings
 from tests.factories import Kit, write_checksums

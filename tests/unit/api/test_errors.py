@@ -1,11 +1,9 @@
 """Every error is a problem document; the table knows all of them."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
-from starlette.requests import Request
 
 from api import errors, security
 from shared.errors import InvalidRows, PretError, RowError
@@ -37,8 +35,7 @@ def test_every_error_has_a_sentence_of_its_own(kind: type[PretError]) -> None:
 
 def test_a_row_error_becomes_a_place_in_the_body() -> None:
     rows = [RowError(3, "age", "too young", "kind"), RowError(None, "age", "r", "k"), RowError(0, None, "r", "k")]
-    request = Request({"type": "http", "headers": []})
-    response = asyncio.run(errors._pret_error(request, InvalidRows(rows, 7)))
+    response = errors.response_to(InvalidRows(rows, 7))
     document = json.loads(bytes(response.body))
     assert document["total"] == 7
     assert document["detail"][0] == {"loc": ["body", 3, "age"], "msg": "too young", "type": "kind"}

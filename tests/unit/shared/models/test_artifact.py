@@ -104,19 +104,19 @@ def test_checksums_that_are_not_text_are_refused(folder: Path) -> None:
 def test_every_flipped_bit_is_refused(folder: Path) -> None:
     dice = random.Random(7)
     content = (folder / "model.cb").read_bytes()
-    for bit in dice.sample(range(8 * len(content)), 60):
+    for bit in dice.sample(range(8 * len(content)), 200):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         (folder / "model.cb").write_bytes(flipped)
         assert "model.cb" in refusal(folder)
 
 
-@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
-def test_a_model_file_that_was_cut_before_it_was_summed_is_refused(folder: Path, part: float) -> None:
+def test_a_model_file_that_was_cut_before_it_was_summed_is_refused(folder: Path) -> None:
     content = (folder / "model.cb").read_bytes()
-    (folder / "model.cb").write_bytes(content[: int(part * len(content))])
-    write_checksums(folder)
-    assert refusal(folder) == "CatBoost cannot read 'model.cb'."
+    for length in (0, 1, len(content) - 1, *random.Random(8).sample(range(len(content)), 50)):
+        (folder / "model.cb").write_bytes(content[:length])
+        write_checksums(folder)
+        assert refusal(folder) == "CatBoost cannot read 'model.cb'."
 
 
 def test_a_model_of_other_features_is_refused(mixed: Kit, tmp_path: Path) -> None:
