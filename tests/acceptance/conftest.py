@@ -51,8 +51,10 @@ class Up:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = ("REDIS_URL", "MODEL_DIR", "MLFLOW_TRACKING_URI")
-        inherited = {name: value for name, value in os.environ.items() if name not in own}
+        own = ("REDIS_URL", "MODEL_DIR", "MODEL_URI", "MLFLOW_TRACKING_URI")
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in own and not name.startswith("HF_")
+        }
         return inherited | {name: str(port) for name, port in self.ports.items()} | self.settings
 
     @property
@@ -103,8 +105,14 @@ class Up:
         """Run a command of the README in the project's folder; the ports in it are this run's."""
         for default, name in (("8000", "API_PORT"), ("5555", "FLOWER_PORT")):
             command = command.replace(f"127.0.0.1:{default}", f"127.0.0.1:{self.ports[name]}")
+        redis_url = f"redis://127.0.0.1:{self.ports['REDIS_PORT']}/0"
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=110
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env={"REDIS_URL": redis_url} | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=110,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

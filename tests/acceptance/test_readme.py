@@ -7,9 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.conftest import Up
-from tests.processes import ROOT
+from tests.acceptance.conftest import Up, copy_of_the_project
+from tests.hub import HubServer
+from tests.processes import ROOT, wait_for
 
+HUB_SECTION = "From MLflow to the Hub to every process"
+REPO = "credit/scoring"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -17,7 +20,11 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHANGING = [
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
     (re.compile(r"local-[0-9a-f]{12}"), "<version>"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), "<version>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r"celery@[\w.-]+"), "celery@<host>"),
+    (re.compile(r"^(kind|api|worker) .*$", re.MULTILINE), r"\1 <row>"),
+    (re.compile(r"^Reloaded: \w+ -> \w+$", re.MULTILINE), "Reloaded"),
     (re.compile(r'"host":"[^"]*","pid":\d+'), '"host":<host>,"pid":<pid>'),
     (re.compile(r'"seconds":[\d.e-]+'), '"seconds":<seconds>'),
     (re.compile(r"after [\d.]+ s"), "after <seconds> s"),
@@ -39,13 +46,16 @@ class Step:
     output: str
 
 
-def steps() -> list[Step]:
-    """The commands of all console blocks, each with the output shown below it."""
+def steps(section: str | None = None) -> list[Step]:
+    """The commands of the console blocks, each with the output shown below it: of one section, or of all but that on the Hub."""
     found: list[Step] = []
-    for block in BLOCK.findall(README):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append(Step(command, output.strip()))
+    for part in re.split(r"^## ", README, flags=re.MULTILINE):
+        title = part.partition("\n")[0]
+        if title == section or (section is None and title != HUB_SECTION):
+            for block in BLOCK.findall(part):
+                for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                    command, _, output = step.partition("\n")
+                    found.append(Step(command, output.strip()))
     return found
 
 
@@ -61,18 +71,45 @@ def agrees(actual: str, shown: str) -> bool:
     return re.fullmatch(pattern, stable(actual), re.DOTALL) is not None
 
 
-def test_all_commands_in_order(up: Up) -> None:
-    told, *others = steps()
-    assert told.command == "./scripts/up"
-    assert agrees(up.log, told.output), up.log
+def run(up: Up, commands: list[Step]) -> None:
     script = ""
-    for step in others:
+    for step in commands:
         # A shell variable set by one command is there for the next.
         if re.match(r"[A-Z]+=", step.command):
             script += step.command + "\n"
             continue
         output = up.shell(script + step.command)
         assert agrees(output, step.output), f"$ {step.command}\n{output}\ninstead of\n{step.output}"
+
+
+def test_all_commands_in_order(up: Up) -> None:
+    told, *others = steps()
+    assert told.command == "./scripts/up"
+    assert agrees(up.log, told.output), up.log
+    run(up, others)
+
+
+def test_the_way_over_the_hub(tmp_path: Path) -> None:
+    publish, start, *others = steps(HUB_SECTION)
+    assert start.command == "./scripts/up"
+    with HubServer(tmp_path / "hub") as hub:
+        settings = {"HF_REPO_ID": REPO, "HF_TOKEN": "hf_alice", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
+        up = Up(copy_of_the_project(tmp_path / "project"), settings=settings)
+        up.shell(".venv/bin/python scripts/train_demo_model.py")
+        try:
+            run(up, [publish])
+            up.start()
+            assert agrees(up.log, start.output), up.log
+            run(up, others)
+            wait_for("the broadcast to be followed", lambda: is_converged(up, hub))
+        finally:
+            up.stop()
+
+
+def is_converged(up: Up, hub: HubServer) -> bool:
+    """Whether every process has the version that is tagged v2."""
+    status = httpx.get(f"{up.url}/model_status").json()
+    return bool(status["converged"]) and status["active_version"] == hub.site.store.repositories[REPO].tags["v2"]
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
