@@ -6,17 +6,14 @@ Importing MLflow takes seconds, so this module is imported only once a model is 
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# MLflow reads these when it is imported: nothing is reported to anybody, and a server that is away is said within seconds.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+from scripts.lib import mlflow_environment as mlflow_environment
 
+# isort: split
 import mlflow
 import numpy as np
 import pandas as pd

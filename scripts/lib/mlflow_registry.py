@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# MLflow reads this when it is imported: nothing is reported to anybody about a credit team's models.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# A server that is away is said within seconds; MLflow's own 7 tries take four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+from scripts.lib import mlflow_environment as mlflow_environment
 
+# isort: split
 import catboost
 import mlflow
 import mlflow.catboost

@@ -62,6 +62,12 @@ class Member:
     def look(self) -> None:
         """Follow the records one step. Never raises: what serves goes on serving."""
         try:
+            self._look()
+        except Exception:
+            logger.exception("Following the active model version failed; it is tried again")
+
+    def _look(self) -> None:
+        try:
             active, candidate = self._fleet.look()
         except RedisUnavailable:
             if self._version is None:
@@ -79,7 +85,10 @@ class Member:
             logger.warning("Redis is away; this process could not report itself")
 
     def retire(self) -> None:
-        """Say that this process ends, so that no reload waits for it."""
+        """End what is under way, and say that this process ends, so that no reload waits for it."""
+        if self._preparation is not None:
+            self._preparation.cancel()
+            self._preparation = None
         with suppress(RedisUnavailable):
             self._fleet.retire(self._as_report())
 

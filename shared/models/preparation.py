@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared import errors
-from shared.errors import BadArtifact, PretError, SourceUnavailable
+from shared.errors import PretError, SourceUnavailable
 from shared.models.library import ModelLibrary
 from shared.settings import Settings
 
@@ -88,7 +88,7 @@ class PreparationProcess:
 
 def _error(message: str, code: int) -> PretError:
     if code != FAILED:
-        return BadArtifact(f"The process that prepared the model died (exit code {code}).")
+        return SourceUnavailable(f"The process that prepared the model died (exit code {code}).")
     report = json.loads(message)
     kind: type[PretError] = getattr(errors, report["kind"])
     return kind(report["message"])
@@ -102,7 +102,7 @@ def main(version: str) -> int:
         sys.stdout.write(json.dumps({"kind": type(error).__name__, "message": str(error)}))
         return FAILED
     except OSError as error:
-        message = f"The model cache cannot be written: {error.strerror}."
+        message = f"The model cache cannot be written: {error.strerror or type(error).__name__}."
         sys.stdout.write(json.dumps({"kind": SourceUnavailable.__name__, "message": message}))
         return FAILED
     return 0
