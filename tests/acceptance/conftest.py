@@ -38,6 +38,14 @@ def copy_of_the_project(destination: Path) -> Path:
     return destination
 
 
+def command_line(process: psutil.Process) -> str:
+    """The command line; empty for a process that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 @dataclass
 class Up:
     """A run of `./scripts/up`."""
@@ -80,11 +88,12 @@ class Up:
     def processes(self) -> list[psutil.Process]:
         """All that runs below the script."""
         assert self.process is not None
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
     def process_of(self, words: str) -> psutil.Process:
         """The first process whose command line holds the words."""
-        return next(process for process in self.processes() if words in " ".join(process.cmdline()))
+        return next(process for process in self.processes() if words in command_line(process))
 
     def interrupt(self) -> int:
         """Press Ctrl-C, and give the exit code."""

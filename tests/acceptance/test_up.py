@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.conftest import Up, copy_of_the_project
+from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit
 from tests.processes import redis_server, wait_for
 
@@ -94,7 +94,7 @@ def test_a_given_redis_is_used(own: Up, tmp_path_factory: pytest.TempPathFactory
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         own.settings["REDIS_URL"] = server.url
         own.start()
-        assert "valkey-server" not in " ".join(" ".join(process.cmdline()) for process in own.processes())
+        assert not any("valkey-server" in command_line(process) for process in own.processes())
         assert httpx.get(f"{own.url}/router_health").json()["status"] == "ready"
         own.stop()
 

@@ -53,7 +53,7 @@ class Standing:
 
 
 @contextmanager
-def on_the_hub(folder: Path, kit: Kit) -> Iterator[Standing]:
+def on_the_hub(folder: Path, kit: Kit, reload_timeout: int) -> Iterator[Standing]:
     with HubServer(folder / "hub") as hub:
         hub.site.store.create(REPO, private=True)
         first = publish(hub, kit, folder / "v1")
@@ -63,7 +63,7 @@ def on_the_hub(folder: Path, kit: Kit) -> Iterator[Standing]:
             "HUGGINGFACE_TOKEN": TOKEN,
             "HF_HUB_DOWNLOAD_TIMEOUT": "2",
             "HF_HUB_ETAG_TIMEOUT": "2",
-            "RELOAD_TIMEOUT": "15",
+            "RELOAD_TIMEOUT": str(reload_timeout),
             "ADMIN_KEYS": ADMIN_KEYS,
             "CHUNK_ROWS": "20",
             "RECONCILE_INTERVAL": "0.5",
@@ -78,14 +78,14 @@ def on_the_hub(folder: Path, kit: Kit) -> Iterator[Standing]:
 @pytest.fixture
 def own(tmp_path: Path, numbers: Kit) -> Iterator[Standing]:
     """For a test that changes what the service has, or kills a part of it."""
-    with on_the_hub(tmp_path, numbers) as made:
+    with on_the_hub(tmp_path, numbers, reload_timeout=60) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def common(tmp_path_factory: pytest.TempPathFactory, numbers: Kit) -> Iterator[Standing]:
     """For the tests that leave the first version active."""
-    with on_the_hub(tmp_path_factory.mktemp("common"), numbers) as made:
+    with on_the_hub(tmp_path_factory.mktemp("common"), numbers, reload_timeout=20) as made:
         yield made
 
 
@@ -337,7 +337,7 @@ def test_what_dies_while_models_are_made_ready_does_not_stop_the_others(
 ) -> None:
     running, hub = own.service, own.hub
     new_version = publish(hub, second, tmp_path / "v2")
-    hub.fail("download", "drip", seconds=2)
+    hub.fail("download", "drip", seconds=3, path="*.cb")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(reload, running)
         wait_for("the candidate", lambda: status(running)["candidate"])
