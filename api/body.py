@@ -14,6 +14,18 @@ async def read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
     Raises UnsupportedInput for another content type or a content encoding, InputTooLarge past the limit.
     """
     _check_headers(dict(scope["headers"]), limit)
+    return await _read(receive, limit)
+
+
+async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read the body of a request that may have none, like `read_json`; without one the headers do not matter."""
+    body = await _read(receive, limit)
+    if body:
+        _check_headers(dict(scope["headers"]), limit)
+    return body
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
     parts = []
     size = 0
     while True:

@@ -38,6 +38,7 @@ from shared.errors import (
     UnsupportedInput,
     VersionUnavailable,
 )
+from shared.formats import cut
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,11 @@ def _row_detail(error: RowError) -> dict[str, Any]:
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for no other
-    details = [{key: detail[key] for key in ("loc", "msg", "type")} for detail in error.errors()]
+    details = [
+        {"loc": [cut(part) if isinstance(part, str) else part for part in detail["loc"]]}
+        | {key: detail[key] for key in ("msg", "type")}
+        for detail in error.errors()
+    ]
     return problem(422, "invalid-parameters", details[:MAX_REPORTED_ROW_ERRORS], total=len(details))
 
 

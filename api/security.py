@@ -20,7 +20,7 @@ def get_admin(request: Request, services: ServicesDep) -> str:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     for entry in setting.get_secret_value().split(","):
         name, _, key = entry.strip().partition(":")
-        if scheme.lower() == SCHEME and key and compare_digest(given.strip().encode(), key.encode()):
+        if scheme.lower() == SCHEME and key and compare_digest(given.strip().encode("latin-1"), key.encode()):
             return name
     raise NotAuthenticated
 

@@ -40,7 +40,13 @@ def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatc
     errors: list[RowError] = []
     total = 0
     for start, raw in _slices(body):
-        batch, found = _checked(raw, contract, start)
+        try:
+            batch, found = _checked(raw, contract, start)
+        except ValidationError as error:
+            # Once enough errors are told, the others are only counted: telling them apart costs far more.
+            enough = len(errors) >= MAX_REPORTED_ROW_ERRORS
+            batch, found = None, [] if enough else _errors_of_raw_rows(raw, contract, start)
+            total += error.error_count() if enough else 0
         if batch is not None and not errors:
             yield batch
         total += len(found)
@@ -50,16 +56,17 @@ def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatc
 
 
 def _checked(raw: list[msgspec.Raw], contract: Contract, start: int) -> tuple[pa.RecordBatch | None, list[RowError]]:
-    """Give the rows as columns, or what is wrong with them; row by row only where something is."""
-    try:
-        rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
-    except ValidationError:
-        return None, [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
+    """Give the rows as columns, or name those out of order; raises pydantic's ValidationError for all else."""
+    rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
     batch = contract.to_batch(rows)
     unordered = contract.unordered_rows(batch)
     if unordered:
         return None, [error for i in unordered for error in contract.order_errors(rows[i], start + i)]
     return batch, []
+
+
+def _errors_of_raw_rows(raw: list[msgspec.Raw], contract: Contract, start: int) -> list[RowError]:
+    return [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
 
 
 def _slices(body: bytes) -> Iterator[tuple[int, list[msgspec.Raw]]]:
@@ -100,10 +107,11 @@ def _row_errors(error: ValidationError, number: int | None) -> list[RowError]:
 
 
 def _feature_name(location: tuple[int | str, ...]) -> str | None:
-    return _cut(str(location[0])) if location else None
+    return cut(str(location[0])) if location else None
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """Shorten a name that the caller made up."""
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 

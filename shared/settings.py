@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -47,6 +47,15 @@ class Settings(BaseSettings):
     )
     job_ttl: PositiveInt = Field(7 * 24 * 3600, description="Seconds that an ended job and its results are kept.")
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("admin_keys")
+    @classmethod
+    def _has_names_and_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        for entry in keys.get_secret_value().split(",") if keys else ():
+            name, _, key = entry.strip().partition(":")
+            if not (name and key and key.isascii()):
+                raise ValueError("ADMIN_KEYS must read name:key,name:key, in plain ASCII")
+        return keys
 
     @property
     def hub_token(self) -> str | None:

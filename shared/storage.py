@@ -42,7 +42,8 @@ class Storage:
     @contextmanager
     def read(self, name: str) -> Iterator[pa.NativeFile]:
         """Open a blob for reading at any place; raises StorageUnavailable if it is not there."""
-        with _translated_errors(), pa.memory_map(str(self._root / name)) as file:
+        # Not mapped: a file that shrinks under a mapping would kill the process.
+        with _translated_errors(), pa.OSFile(str(self._root / name), "rb") as file:
             yield file
 
     def delete_folder(self, name: str) -> None:

@@ -1,7 +1,13 @@
 """What is served: file, signature, origin; and the reload."""
 
-from fastapi import APIRouter
+from typing import Any
 
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from api.body import JSON, read_optional_json
 from api.dependencies import ServicesDep, ShownModelDep
 from api.schemas import (
     CandidateBody,
@@ -20,21 +26,26 @@ from shared.models.reload import PREVIOUS
 
 router = APIRouter(tags=["model"])
 
+LARGEST_RELOAD_BODY = 4096
+RELOAD_BODY: dict[str, Any] = {
+    "requestBody": {"required": False, "content": {JSON: {"schema": ReloadRequest.model_json_schema()}}}
+}
+
 
 @router.get("/model_status")
 def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
     """Give the facts of the model file, what is active, and which process serves which version."""
     try:
         (active, candidate), processes = services.fleet.look(), services.fleet.processes()
-        converged = active is not None and all(process.version == active.version for process in processes)
+        versions = {process.version for process in processes} | {model.version}
+        converged = active is not None and versions == {active.version}
     except RedisUnavailable:
         active, candidate, processes, converged = None, None, [], None
-    facts = model.file.stat()
     return ModelStatus(
         file_name=model.file.name,
         path=model.file.relative_to(model.folder).as_posix(),
-        size=facts.st_size,
-        modified_at=moment(facts.st_mtime),
+        size=model.size,
+        modified_at=moment(model.modified_at),
         version=model.version,
         active_version=active.version if active else None,
         candidate=CandidateBody.of(candidate) if candidate else None,
@@ -72,14 +83,25 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
     )
 
 
-@router.post("/reload_model")
-def reload_model(services: ServicesDep, admin: AdminDep, request: ReloadRequest | None = None) -> Reload:
+@router.post("/reload_model", openapi_extra=RELOAD_BODY)
+async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
     """Make a new version the active one on every process, or on none.
 
     409: the model must not serve, or another reload is under way; 404: no such revision; 502, 503: the Hub refuses or does
     not answer; 504: a process did not answer in time. The fleet then serves what it served before.
     """
-    return Reload.of(services.coordinator.reload(request.revision if request else None, admin))
+    # Read by hand: FastAPI would read a body of any size before it asks for the key.
+    body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)
+    revision = _reload_request(body).revision if body else None
+    return Reload.of(await to_thread.run_sync(services.coordinator.reload, revision, admin))
+
+
+def _reload_request(body: bytes) -> ReloadRequest:
+    try:
+        return ReloadRequest.model_validate_json(body)
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_context=False, include_url=False)
+        raise RequestValidationError([detail | {"loc": ("body", *detail["loc"])} for detail in details]) from None
 
 
 @router.post("/rollback_model")

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pyarrow as pa
 
+from shared.jobs.blobs import write_batches
 from shared.jobs.job import Job
 from shared.jobs.queue import ChunkQueue
 from shared.jobs.store import JobStore
@@ -29,12 +31,8 @@ def submit(
     """
     job = Job(uuid4().hex, model.version, model.threshold, 0, chunk_rows, time.time())
     try:
-        rows = 0
-        with storage.write(job.input_blob) as file, pa.ipc.new_file(file, model.contract.arrow_schema) as writer:
-            for batch in to_chunks(batches, chunk_rows):
-                writer.write_batch(batch)
-                rows += batch.num_rows
-        job = Job(job.id, model.version, model.threshold, rows, chunk_rows, job.created_at)
+        rows = write_batches(to_chunks(batches, chunk_rows), model.contract.arrow_schema, job.input_blob, storage)
+        job = replace(job, rows=rows)
         store.create(job)
     except BaseException:
         storage.delete_folder(job.folder)

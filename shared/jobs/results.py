@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from shared.errors import JobConflict, StorageUnavailable
+from shared.jobs.blobs import DAMAGED, read_batch
 from shared.jobs.job import Job, JobState
 from shared.models.scorer import Scores
 from shared.storage import Storage
@@ -28,10 +28,7 @@ def _pieces(job: Job, storage: Storage, start: int, end: int) -> Iterator[Scores
         return
     for chunk in range(start // job.chunk_rows, (end - 1) // job.chunk_rows + 1):
         first = chunk * job.chunk_rows
-        with storage.read(job.scores_blob(chunk)) as file:
-            # Copied: the blob's memory map is closed when the block ends.
-            try:
-                column = np.array(pa.ipc.open_file(file).get_batch(0).column(0))
-            except pa.ArrowInvalid as error:
-                raise StorageUnavailable("The stored scores of the job are damaged.") from error
+        column: Scores = read_batch(job.scores_blob(chunk), 0, storage).column(0).to_numpy()
+        if len(column) != min(job.chunk_rows, job.rows - first):
+            raise StorageUnavailable(DAMAGED)
         yield column[max(start - first, 0) : end - first]

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from shared.errors import ModelError, PretError, StorageUnavailable, UnknownJob
+from shared.errors import ModelError, PretError, UnknownJob
+from shared.jobs.blobs import read_batch, write_batches
 from shared.jobs.job import Job
 from shared.jobs.store import Claim, JobStore
 from shared.models.library import ModelLibrary
@@ -42,15 +43,9 @@ def score_chunk(job_id: str, chunk: int, *, store: JobStore, storage: Storage, l
 
 def _scores(job: Job, chunk: int, storage: Storage, library: ModelLibrary) -> Scores:
     model = library.load(job.model_version)
-    with storage.read(job.input_blob) as file:
-        try:
-            batch = pa.ipc.open_file(file).get_batch(chunk)
-        except pa.ArrowInvalid as error:
-            raise StorageUnavailable("The stored rows of the job are damaged.") from error
-        return model.scorer.score_batch(batch)
+    return model.scorer.score_batch(read_batch(job.input_blob, chunk, storage))
 
 
 def _write(scores: Scores, name: str, storage: Storage) -> None:
     batch = pa.record_batch([pa.array(scores)], schema=SCORE_SCHEMA)
-    with storage.write(name) as file, pa.ipc.new_file(file, SCORE_SCHEMA) as writer:
-        writer.write_batch(batch)
+    write_batches([batch], SCORE_SCHEMA, name, storage)

@@ -41,6 +41,8 @@ class Model:
     version: str
     folder: Path
     file: Path
+    size: int
+    modified_at: float
     mlmodel: MLmodel
     contract: Contract
     classifier: CatBoostClassifier
@@ -88,7 +90,18 @@ def load(folder: Path, version: str, model_file: str = MODEL_FILE) -> Model:
     file = folder / model_file
     classifier = _load_classifier(file)
     _check_agreement(classifier, contract)
-    model = Model(version, folder, file, description, contract, classifier, Scorer(classifier, contract))
+    facts = file.stat()
+    model = Model(
+        version,
+        folder,
+        file,
+        facts.st_size,
+        facts.st_mtime,
+        description,
+        contract,
+        classifier,
+        Scorer(classifier, contract),
+    )
     _check_example(model)
     _check_golden_rows(model)
     return model

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from shared.errors import ModelError, NoModel, PretError, RedisUnavailable, Unavailable
+from shared.errors import ModelError, NoModel, PretError, RedisUnavailable, SourceUnavailable, Unavailable
 from shared.models.artifact import Model
 from shared.models.fleet import REPORT_INTERVAL, ActiveVersion, Candidate, Fleet, Kind, Prepared, ProcessReport
 from shared.models.library import ModelLibrary
@@ -148,6 +148,9 @@ class Member:
                 self._library.load(candidate.version)
         except (ModelError, Unavailable) as failure:
             error = failure
+        except Exception as failure:
+            logger.exception("The candidate could not be made ready")
+            error = SourceUnavailable(f"The process could not make the model ready ({type(failure).__name__}).")
         report = Prepared(
             error=str(error) if error else None,
             error_kind=type(error).__name__ if error else None,

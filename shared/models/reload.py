@@ -106,10 +106,11 @@ class Coordinator:
             if failed := [report for report in live if report.name in prepared and prepared[report.name].error]:
                 raise self._failure(failed[0], prepared, before)
             waiting = [report for report in live if report.name not in prepared]
-            if not waiting:
+            # Nobody's word is no yes: right after Redis lost its records no process seems to live.
+            if not waiting and prepared:
                 return prepared
             if time.monotonic() > deadline:
-                names = ", ".join(report.name for report in waiting)
+                names = ", ".join(report.name for report in waiting) or "any process"
                 raise ReloadTimedOut(f"No answer in time from {names}; nothing was changed.", _table(before, prepared))
             time.sleep(PAUSE)
 

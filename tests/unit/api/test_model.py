@@ -1,5 +1,7 @@
 """What the service tells of its model and of its health."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.factories import METADATA, Kit
@@ -80,3 +82,24 @@ def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench
     ready = api.get("/router_health")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     api_bench.parts.member.retire()
+
+
+def test_a_reload_body_of_any_size_is_refused_after_a_few_kilobytes(api: ApiClient) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield b" " * 2**16
+
+    assert_problem(api.post("/reload_model", content=endless(), headers={"Content-Type": "application/json"}), 413)
+    assert taken < 10
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"revision": 5}', b'{"version": "v2"}', b"[]", b"\xff"])
+def test_a_reload_of_nonsense_is_refused(api: ApiClient, body: bytes) -> None:
+    document = assert_problem(
+        api.post("/reload_model", content=body, headers={"Content-Type": "application/json"}), 422
+    )
+    assert document["detail"][0]["loc"][0] == "body"

@@ -65,3 +65,8 @@ def test_what_is_no_wait_is_passed_over(headers: list[str]) -> None:
 
 def test_an_unreadable_preference_does_not_spoil_the_next_header() -> None:
     assert seconds('note="open', "wait=4") == 4
+
+
+def test_a_header_of_many_quotes_takes_no_time_and_says_nothing() -> None:
+    # Telling its quotes apart would take minutes, and the test its time limit.
+    assert seconds('"' + r"\"" * 100_000, "wait=5") == 5
