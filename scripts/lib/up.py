@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 import redis
+from pydantic import ValidationError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -56,7 +57,7 @@ EPILOG = """environment variables:
   FLOWER_PORT  port of Flower (default 5555)
   REDIS_PORT   port of the embedded Valkey (default 6379)
   REDIS_URL    use this server instead of the embedded one
-  MODEL_DIR    folder of the model to serve (default exported_model; the demo model is trained if that is missing)
+  MODEL_DIR    folder of the model to serve (default exported_model, where the demo model is trained if there is none)
 The README lists the settings of the service itself; all of them work here too."""
 
 
@@ -79,6 +80,8 @@ class Ports:
         ports = cls(
             _port("API_PORT", 8000), _port("FLOWER_PORT", 5555), _port("REDIS_PORT", 6379) if own_redis else None
         )
+        if len({ports.api, ports.flower, ports.redis}) < 3:
+            raise StartError("API_PORT, FLOWER_PORT and REDIS_PORT must differ.")
         for name, port in (("API_PORT", ports.api), ("FLOWER_PORT", ports.flower), ("REDIS_PORT", ports.redis)):
             if port is not None and _is_busy(port):
                 raise StartError(
@@ -109,6 +112,10 @@ def main() -> int:
     except StartError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except ValidationError as error:
+        for detail in error.errors(include_input=False, include_url=False):
+            print(f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}.", file=sys.stderr)
+        return 1
 
 
 def run() -> int:
@@ -135,8 +142,8 @@ def run() -> int:
     try:
         _wait_until_healthy(ports, supervisor, stop)
         if not stop.is_set():
-            _take_model_folder()
-            print(_table(ports, time.monotonic() - began), flush=True)
+            origin = _take_current_model()
+            print(_table(ports, origin, time.monotonic() - began), flush=True)
         while not stop.wait(0.5):
             if supervisor.poll() is not None:
                 raise StartError("The supervisor has ended; the service is down.")
@@ -300,6 +307,8 @@ def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop:
     }
     deadline = time.monotonic() + START_DEADLINE
     for name, check in checks.items():
+        if stop.is_set():
+            return
         print(f"waiting for {name} ...", flush=True)
         while not stop.is_set() and not _holds(check):
             if supervisor.poll() is not None or time.monotonic() > deadline:
@@ -327,25 +336,26 @@ def _parts(ports: Ports) -> dict[str, Any]:
     return parts
 
 
-def _take_model_folder() -> None:
-    """Serve what lies in the model folder now; Redis may remember an older version from the last run."""
+def _take_current_model() -> str:
+    """Serve what the source holds now, Redis may remember another version from the last run; give what the version is from."""
     settings = Settings()
-    if settings.hf_repo_id or settings.model_uri:
-        return
     library = ModelLibrary.from_settings(settings)
     try:
         Coordinator(Fleet(connect(settings.redis_url)), library.resolve, settings.reload_timeout).reload(
             None, "scripts/up"
         )
     except PretError as error:
-        print(f"The model folder is not taken, the last version goes on serving: {error}", flush=True)
+        print(f"The version served last goes on: {error}", flush=True)
+        return "an earlier run"
+    return settings.hf_repo_id or settings.model_uri or str(settings.model_dir)
 
 
-def _table(ports: Ports, seconds: float) -> str:
+def _table(ports: Ports, origin: str, seconds: float) -> str:
     status = httpx.get(f"{ports.api_url}/model_status").json()
     settings = Settings()
-    origin = settings.hf_repo_id or settings.model_uri or str(settings.model_dir)
-    example = "@applicant.json" if settings.hf_repo_id or settings.model_uri else f"@{origin}/input_example.json"
+    own_folder = str(settings.model_dir) == origin
+    folder = settings.model_dir if own_folder else settings.model_cache_dir / status["version"]
+    example = f"@{folder}/input_example.json"
     redis_place = f"{HOST}:{ports.redis}" if ports.redis else "from REDIS_URL"
     return f"""
 Prêt à Dépenser is up after {seconds:.1f} s.

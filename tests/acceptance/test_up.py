@@ -12,6 +12,8 @@ import pytest
 
 from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit
+from tests.hub import HubServer
+from tests.integration.test_reload import REPO, TOKEN, publish
 from tests.processes import redis_server, wait_for
 
 
@@ -124,3 +126,32 @@ def test_uv_is_fetched_into_the_project_where_it_is_missing(own: Up) -> None:
     own.settings["PATH"] = path
     assert own.shell(". scripts/lib/uv.sh && echo $UV").strip().endswith(".local/uv/bin/uv")
     assert (fetched / "bin" / "uv").is_file()
+
+
+def test_another_source_is_taken_at_the_next_start(
+    own: Up, mixed: Kit, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own.start()
+    own.interrupt()
+    folder = tmp_path_factory.mktemp("source")
+    with HubServer(folder / "hub") as hub:
+        hub.site.store.create(REPO, private=True)
+        version = publish(hub, mixed, folder / "model")
+        own.settings |= {"HF_REPO_ID": REPO, "HF_TOKEN": TOKEN, "HF_ENDPOINT": hub.url}
+        own.start()
+        assert f"{version} from {REPO}" in own.log
+        own.interrupt()
+    own.start()
+    assert f"{version} from an earlier run" in own.log
+
+
+def test_a_wrong_setting_is_named(own: Up) -> None:
+    own.settings |= {"CHUNK_ROWS": "many", "MAX_WAIT": "-1"}
+    message = refusal(own)
+    assert "CHUNK_ROWS: " in message
+    assert "MAX_WAIT: " in message
+
+
+def test_ports_must_differ(own: Up) -> None:
+    own.ports["FLOWER_PORT"] = own.ports["API_PORT"]
+    assert "must differ" in refusal(own)
