@@ -1,6 +1,7 @@
 """The objects that the routes work with, made once a process."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from anyio import CapacityLimiter
 
@@ -41,12 +42,9 @@ def create_services(settings: Settings) -> Services:
     fleet = Fleet(client)
     library = ModelLibrary.from_settings(settings)
 
-    def prepare(version: str) -> PreparationProcess:
-        return PreparationProcess(version, settings)
-
     return Services(
         settings=settings,
-        member=Member("api", library, fleet, prepare, loads=True),
+        member=Member("api", library, fleet, partial(PreparationProcess, settings=settings), loads=True),
         fleet=fleet,
         coordinator=Coordinator(fleet, library.resolve, settings.reload_timeout),
         store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),

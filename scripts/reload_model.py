@@ -19,7 +19,6 @@ from scripts.lib import command
 from scripts.lib.command import ROOT, WRONG_USAGE, CommandError
 from shared.errors import ReloadFailed
 from shared.models.fleet import Fleet
-from shared.models.library import ModelLibrary
 from shared.models.reload import PREVIOUS, Coordinator, ProcessOutcome
 from shared.redis import connect
 from shared.settings import Settings
@@ -63,7 +62,7 @@ def reload(options: argparse.Namespace) -> int:
     # Relative paths among the settings start where the service runs.
     os.chdir(ROOT)
     settings = command.read_settings()
-    coordinator = Coordinator(_fleet(settings), ModelLibrary.from_settings(settings).resolve, settings.reload_timeout)
+    coordinator = Coordinator.from_settings(settings, _fleet(settings))
     try:
         outcome = coordinator.reload(PREVIOUS if options.rollback else options.revision, BY)
     except ReloadFailed as error:

@@ -1,6 +1,7 @@
 """The parts that tasks, control commands and reconciler work with, made once a process from the settings."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from celery import Celery
 
@@ -33,9 +34,6 @@ def create_parts(settings: Settings, app: Celery, *, patient: bool) -> Parts:
     fleet = Fleet(client)
     library = ModelLibrary.from_settings(settings)
 
-    def prepare(version: str) -> PreparationProcess:
-        return PreparationProcess(version, settings)
-
     return Parts(
         store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
         storage=Storage(settings.storage_url),
@@ -43,5 +41,5 @@ def create_parts(settings: Settings, app: Celery, *, patient: bool) -> Parts:
         queue=ChunkQueue(app, client),
         fleet=fleet,
         # The parent forks and must not load a model; its children load what each job is pinned to.
-        member=Member("worker", library, fleet, prepare, loads=False),
+        member=Member("worker", library, fleet, partial(PreparationProcess, settings=settings), loads=False),
     )

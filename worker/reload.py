@@ -6,7 +6,6 @@ import sys
 from shared import logging as service_logging
 from shared.errors import PretError
 from shared.models.fleet import Fleet
-from shared.models.library import ModelLibrary
 from shared.models.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
@@ -20,8 +19,7 @@ def main(revision: str | None) -> int:
     """Reload, and log what came of it."""
     settings = Settings()
     service_logging.set_up(settings.log_level)
-    fleet = Fleet(connect(settings.redis_url, patient=True))
-    coordinator = Coordinator(fleet, ModelLibrary.from_settings(settings).resolve, settings.reload_timeout)
+    coordinator = Coordinator.from_settings(settings, Fleet(connect(settings.redis_url, patient=True)))
     try:
         outcome = coordinator.reload(revision, BY)
     except PretError as error:

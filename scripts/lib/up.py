@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import httpx
@@ -31,7 +30,6 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402 - found by the line above
 from shared.errors import PretError
 from shared.models.fleet import Fleet
-from shared.models.library import ModelLibrary
 from shared.models.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
@@ -339,11 +337,8 @@ def _parts(ports: Ports) -> dict[str, Any]:
 def _take_current_model() -> str:
     """Serve what the source holds now, Redis may remember another version from the last run; give what the version is from."""
     settings = Settings()
-    library = ModelLibrary.from_settings(settings)
     try:
-        Coordinator(Fleet(connect(settings.redis_url)), library.resolve, settings.reload_timeout).reload(
-            None, "scripts/up"
-        )
+        Coordinator.from_settings(settings, Fleet(connect(settings.redis_url))).reload(None, "scripts/up")
     except PretError as error:
         print(f"The version served last goes on: {error}", flush=True)
         return "an earlier run"
@@ -382,8 +377,6 @@ def _stop(supervisor: "subprocess.Popen[str]") -> None:
         supervisor.kill()
     print("Stopped.", flush=True)
 
-
-Frame = FrameType | None
 
 if __name__ == "__main__":
     sys.exit(main())

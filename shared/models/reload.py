@@ -22,6 +22,8 @@ from shared.errors import (
     ReloadTimedOut,
 )
 from shared.models.fleet import ActiveVersion, Candidate, Fleet, HistoryEntry, Prepared, ProcessReport
+from shared.models.library import ModelLibrary
+from shared.settings import Settings
 
 PREVIOUS = "previous"
 """The revision that stands for the version that was active before."""
@@ -64,6 +66,11 @@ class Coordinator:
         self._fleet = fleet
         self._resolve = resolve
         self._timeout = timeout
+
+    @classmethod
+    def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
+        """Make the coordinator of a program that only reloads and has no model library of its own."""
+        return cls(fleet, ModelLibrary.from_settings(settings).resolve, settings.reload_timeout)
 
     def reload(self, revision: str | None, by: str) -> ReloadOutcome:
         """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
