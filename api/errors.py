@@ -37,8 +37,9 @@ from shared.errors import (
     UnknownRevision,
     UnsupportedInput,
     VersionUnavailable,
+    WrongColumns,
+    cut,
 )
-from shared.formats import cut
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class NotAuthenticated(PretError):
 
 STATUS: dict[type[PretError], HTTPStatus] = {
     MalformedInput: HTTPStatus.BAD_REQUEST,
+    WrongColumns: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRows: HTTPStatus.UNPROCESSABLE_ENTITY,
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedInput: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -3,6 +3,7 @@
 PretError
 ├── InputError            the caller sent something that cannot be scored
 │   ├── MalformedInput
+│   ├── WrongColumns
 │   ├── InvalidRows
 │   ├── InputTooLarge
 │   └── UnsupportedInput
@@ -35,6 +36,9 @@ from typing import Any
 
 MAX_REPORTED_ROW_ERRORS = 100
 
+MAX_NAME_LENGTH = 100
+"""A name that the caller made up is cut to this many characters in an error."""
+
 
 class PretError(Exception):
     """Something went wrong."""
@@ -51,12 +55,21 @@ class MalformedInput(InputError):
     """The body is not what its content type says."""
 
 
+class WrongColumns(InputError):
+    """The columns are not those that the model takes."""
+
+
 class InputTooLarge(InputError):
     """The body is larger than this service accepts."""
 
 
 class UnsupportedInput(InputError):
     """The body is of a type that this service does not read."""
+
+
+def cut(name: str) -> str:
+    """Shorten a name that the caller made up."""
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from api.prefer import wait_seconds
 from api.schemas import JobBody, ResultsPage, Score
 from api.services import Services
 from shared.errors import JobConflict, Unavailable
-from shared.formats import batches_from_json
+from shared.formats.json_rows import batches_from_json
 from shared.jobs import results
 from shared.jobs.ingest import submit
 from shared.jobs.job import Job, JobState

@@ -9,7 +9,7 @@ from api.answers import answer, encode
 from api.body import JSON, read_json
 from api.errors import response_to
 from api.services import Services
-from shared.formats import row_from_json
+from shared.formats.json_rows import row_from_json
 
 INDIVIDUAL_SCORE = "/individual_score"
 

@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 
 from shared.errors import ModelError, PretError, SourceUnavailable, Unavailable
-from shared.formats import batches_from_json
+from shared.formats.json_rows import batches_from_json
 from shared.jobs import run
 from shared.jobs.ingest import submit
 from shared.jobs.job import Job

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRows, RedisUnavailable, StorageUnavailable
-from shared.formats import batches_from_json
+from shared.formats.json_rows import batches_from_json
 from shared.jobs.ingest import submit, to_chunks
 from shared.jobs.job import JobState
 from shared.storage import Storage

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from shared.formats import batches_from_json, row_from_json
+from shared.formats.json_rows import batches_from_json, row_from_json
 from shared.models import artifact
 from shared.models.artifact import Model
 from tests.factories import Kit, fitted, make_rows, write_bare_artifact

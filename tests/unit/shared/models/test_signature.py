@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadArtifact, InvalidRows, PretError, RowError
-from shared.formats import batches_from_json, row_from_json
+from shared.formats.json_rows import batches_from_json, row_from_json
 from shared.models.signature import Contract, Row
 from tests.factories import make_contract
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, PretError, RowError
-from shared.formats import MAX_NAME_LENGTH, SLICE_ROWS, batches_from_json, row_from_json
+from shared.errors import MAX_NAME_LENGTH, MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, PretError, RowError
+from shared.formats.json_rows import SLICE_ROWS, batches_from_json, row_from_json
 from tests.factories import make_contract
 
 CONTRACT = make_contract(

@@ -10,14 +10,11 @@ import pyarrow as pa
 import pydantic_core
 from pydantic import ValidationError
 
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError
+from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError, cut
 from shared.models.signature import Contract, Row
 
 SLICE_ROWS = 1000
 """Rows checked in one go; some 3 ms, during which no other thread of the process runs."""
-
-MAX_NAME_LENGTH = 100
-"""A key that the caller made up is cut to this many characters in an error."""
 
 
 def row_from_json(body: bytes, contract: Contract) -> Row:
@@ -108,11 +105,6 @@ def _row_errors(error: ValidationError, number: int | None) -> list[RowError]:
 
 def _feature_name(location: tuple[int | str, ...]) -> str | None:
     return cut(str(location[0])) if location else None
-
-
-def cut(name: str) -> str:
-    """Shorten a name that the caller made up."""
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
 def _refusal(errors: list[RowError]) -> MalformedInput | InvalidRows:

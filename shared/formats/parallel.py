@@ -1,0 +1,31 @@
+"""Work on several pieces of a file at a time, in order and with bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+THREADS = 2
+"""Reading and checking leave the GIL most of the time, so two threads keep two cores busy."""
+
+
+def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: int = THREADS) -> Iterator[Out]:
+    """Apply `function` to the pieces in threads, and give the results in the order of the pieces.
+
+    At most `threads + 1` pieces are under way. The first error, in the order of the pieces, ends it.
+    """
+    waiting: deque[Future[Out]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(function, piece))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
