@@ -20,8 +20,10 @@ PretError
 │   └── NoPreviousVersion
 ├── JobError              the job is not there, or not in the state that the call needs
 │   ├── UnknownJob
-│   └── JobConflict
+│   ├── JobConflict
+│   └── IdempotencyConflict
 └── Unavailable           something that the service rests on does not answer
+    ├── QueueFull
     ├── RedisUnavailable
     ├── StorageUnavailable
     ├── SourceUnavailable
@@ -88,7 +90,7 @@ class InvalidRows(InputError):
     def __init__(self, errors: list[RowError], total: int | None = None) -> None:
         self.errors = errors[:MAX_REPORTED_ROW_ERRORS]
         self.total = len(errors) if total is None else total
-        super().__init__(f"{self.total} error(s) against the feature contract")
+        super().__init__(f"The rows break the feature contract {self.total} time(s); the report names the first.")
 
 
 class ModelError(PretError):
@@ -152,8 +154,16 @@ class JobConflict(JobError):
     """The job is not in a state that allows this."""
 
 
+class IdempotencyConflict(JobError):
+    """This Idempotency-Key was used for another submission in the last 24 hours; take a new key."""
+
+
 class Unavailable(PretError):
     """A part of the service does not answer."""
+
+
+class QueueFull(Unavailable):
+    """Too many rows wait to be scored already; try again later."""
 
 
 class RedisUnavailable(Unavailable):

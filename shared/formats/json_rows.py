@@ -1,8 +1,10 @@
-"""Bodies of requests to rows: one row, or record batches small enough that no step holds up the process for long."""
+"""Bodies of requests to rows: one row, or slices small enough that no step holds up the process for long."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -10,11 +12,29 @@ import pyarrow as pa
 import pydantic_core
 from pydantic import ValidationError
 
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError, cut
+from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError
+from shared.formats.json_columns import NOT_IN_BULK, JsonRows, row_errors
+from shared.formats.source import ReadOptions
+from shared.models.checked import Checked
+from shared.models.columns import match_columns
 from shared.models.signature import Contract, Row
 
-SLICE_ROWS = 1000
-"""Rows checked in one go; some 3 ms, during which no other thread of the process runs."""
+SLICE_ROWS = 2000
+"""About as many rows are checked in one go; some 3 ms, during which no other thread of the process runs."""
+
+FIRST_SLICE_BYTES = 2**16
+MAX_SLICE_BYTES = 2**20
+"""A slice is larger only if one row is."""
+
+CUT_ATTEMPTS = 3
+"""Places that look like the end of a row, but are none, that are tried before the rest of a body is taken as one."""
+
+BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
+BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
+
+EMPTY = "The array is empty; send at least one row."
+NOT_A_LIST = "The body is not a JSON array of objects."
+SHAPES = "dataframe_split, dataframe_records or columns"
 
 
 def row_from_json(body: bytes, contract: Contract) -> Row:
@@ -22,89 +42,213 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
     try:
         row = contract.row_adapter.validate_json(body)
     except ValidationError as error:
-        raise _refusal(_row_errors(error, None)) from None
+        raise _refusal(row_errors(error, None)) from None
     if errors := contract.order_errors(row):
         raise InvalidRows(errors)
     return row
 
 
-def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Read a JSON array of objects as record batches of the contract's schema, of SLICE_ROWS rows at most.
+def checked_from_json(
+    body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool
+) -> Iterator[Checked]:
+    """Check a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is no such array.
 
-    Raises MalformedInput if the body is not such an array. If rows are bad, reads on to count them all, then raises
-    InvalidRows; what was read until then is of no use.
+    Unknown keys that are not kept are refused; with `ignore_extra` only in a row that lacks a feature. What a row lacks of
+    the kept columns is null. A kept column has the type of its values in this slice, or is text if they are of several.
+    """
+    rows = JsonRows(contract, options, ignore_extra=ignore_extra)
+    return _checked_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
+
+
+def checked_from_document(
+    body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool = True
+) -> Iterator[Checked]:
+    """Check rows in any of the shapes of JSON that a job takes: an array, or an object with one of the keys in SHAPES.
+
+    Verdicts are those of `checked_from_json`. Raises MalformedInput for another shape or for columns of unequal length, and
+    WrongColumns for the columns of a shape that names them once for all rows.
+    """
+    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+        return checked_from_json(body, contract, options, ignore_extra=ignore_extra)
+    document = _object(body)
+    shape, content = next(iter(document.items()), ("", b""))
+    if len(document) != 1 or shape not in ("dataframe_split", "dataframe_records", "columns"):
+        raise MalformedInput(f"The body must be an array, or an object with one key: {SHAPES}.")
+    if shape == "dataframe_records":
+        return checked_from_json(content, contract, options, ignore_extra=ignore_extra)
+    rows = JsonRows(contract, options, ignore_extra=True)
+    of_shape = _checked_split if shape == "dataframe_split" else _checked_columns
+    return of_shape(_object(content), rows, contract, options.keep)
+
+
+def refuse_bad_rows(checked: Iterator[Checked]) -> Iterator[Checked]:
+    """Pass slices on until a row is bad; then read on to count all refusals, and raise InvalidRows with the first of them.
+
+    What was read until then is of no use.
     """
     errors: list[RowError] = []
     total = 0
-    for start, raw in _slices(body):
-        try:
-            batch, found = _checked(raw, contract, start)
-        except ValidationError as error:
-            # Once enough errors are told, the others are only counted: telling them apart costs far more.
-            enough = len(errors) >= MAX_REPORTED_ROW_ERRORS
-            batch, found = None, [] if enough else _errors_of_raw_rows(raw, contract, start)
-            total += error.error_count() if enough else 0
-        if batch is not None and not errors:
-            yield batch
-        total += len(found)
-        errors.extend(found[: MAX_REPORTED_ROW_ERRORS - len(errors)])
-    if errors:
+    for piece in checked:
+        errors.extend(piece.errors[: MAX_REPORTED_ROW_ERRORS - len(errors)])
+        total += piece.total
+        if not total:
+            yield piece
+    if total:
         raise InvalidRows(errors, total)
 
 
-def _checked(raw: list[msgspec.Raw], contract: Contract, start: int) -> tuple[pa.RecordBatch | None, list[RowError]]:
-    """Give the rows as columns, or name those out of order; raises pydantic's ValidationError for all else."""
-    rows = contract.rows_adapter.validate_json(b"[" + b",".join(raw) + b"]")
-    batch = contract.to_batch(rows)
-    unordered = contract.unordered_rows(batch)
-    if unordered:
-        return None, [error for i in unordered for error in contract.order_errors(rows[i], start + i)]
-    return batch, []
+def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Read a JSON array of objects as record batches of the contract's schema; raises MalformedInput or InvalidRows."""
+    for checked in refuse_bad_rows(checked_from_json(body, contract, ReadOptions(), ignore_extra=False)):
+        yield checked.batch
 
 
-def _errors_of_raw_rows(raw: list[msgspec.Raw], contract: Contract, start: int) -> list[RowError]:
-    return [error for i, row in enumerate(raw) for error in _errors_of_raw_row(row, contract, start + i)]
+def _checked_array(
+    array: bytes,
+    in_bulk: Callable[[bytes, int], Checked | None],
+    one_by_one: Callable[[Sequence[bytes], int], Checked],
+    between: re.Pattern[bytes],
+) -> Iterator[Checked]:
+    """Cut the text of an array at commas between its elements, and check a piece at a time, in bulk where that can be done.
+
+    What looks like such a comma may stand in a text or deeper down. But a piece that is a JSON array once brackets are put
+    around it was cut between elements, for how a parser stands at the cut depends only on what comes before.
+    """
+    start, size = 0, FIRST_SLICE_BYTES
+    position: int | None = array.find(b"[") + 1
+    while position is not None:
+        found, end = _next_piece(array, position, size, start, in_bulk, between)
+        rows = found.batch.num_rows if isinstance(found, Checked) else len(found)
+        if isinstance(found, Checked):
+            yield found
+        else:
+            for i in range(0, rows, SLICE_ROWS):
+                yield one_by_one(found[i : i + SLICE_ROWS], start + i)
+        length = (len(array) if end is None else end) - position
+        size = min(length * SLICE_ROWS // max(rows, 1), MAX_SLICE_BYTES)
+        start += rows
+        position = None if end is None else end + 1
+    if not start:
+        raise MalformedInput(EMPTY)
 
 
-def _slices(body: bytes) -> Iterator[tuple[int, list[msgspec.Raw]]]:
-    """Cut the array into its elements without reading them, and give them with the number of the first one."""
+def _next_piece(
+    array: bytes,
+    position: int,
+    size: int,
+    start: int,
+    in_bulk: Callable[[bytes, int], Checked | None],
+    between: re.Pattern[bytes],
+) -> tuple[Checked | list[bytes], int | None]:
+    """Give the next rows, checked or as they stand, and where the comma after them is; None if they are the last."""
+    commas = (found.start(1) for found in between.finditer(array, position + size))
+    for end in (*islice(commas, CUT_ATTEMPTS), None):
+        piece = b"[" + array[position:end] + (b"" if end is None else b"]")
+        if (checked := in_bulk(piece, start)) is not None:
+            return checked, end
+        if (rows := _elements(piece)) is not None:
+            return rows, end
+    return _all_elements(array)[start:], None
+
+
+def _elements(array: bytes) -> list[bytes] | None:
+    """Take an array apart; None if it is none. NaN and Infinity are no JSON but happen: the rows they are in can be named."""
     try:
-        elements = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        elements = _elements_beyond_json(body)
-    if not elements:
-        raise MalformedInput("The array is empty; send at least one row.")
-    for start in range(0, len(elements), SLICE_ROWS):
-        yield start, elements[start : start + SLICE_ROWS]
+        return list(map(bytes, msgspec.json.decode(array, type=list[msgspec.Raw])))
+    except NOT_IN_BULK:
+        try:
+            return _all_elements(array)
+        except MalformedInput:
+            return None
 
 
-def _elements_beyond_json(body: bytes) -> list[msgspec.Raw]:
-    """Read an array that has NaN or Infinity in it, which are no JSON but happen: the rows they stand in can be named."""
+def _all_elements(array: bytes) -> list[bytes]:
+    elements = _parsed(array)
+    if not isinstance(elements, list):
+        raise MalformedInput(NOT_A_LIST)
+    return [json.dumps(element).encode() for element in elements]
+
+
+def _object(text: bytes) -> dict[str, bytes]:
+    """Take an object apart."""
     try:
-        elements: Any = pydantic_core.from_json(body, allow_inf_nan=True)
+        return {name: bytes(raw) for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
+    except NOT_IN_BULK:
+        value = _parsed(text)
+    if not isinstance(value, dict):
+        raise MalformedInput("The body has a value where an object should be.")
+    return {name: json.dumps(part).encode() for name, part in value.items()}
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(text, allow_inf_nan=True)
     except ValueError as error:
         raise MalformedInput(f"The body is not JSON: {error}.") from None
-    if not isinstance(elements, list):
-        raise MalformedInput("The body is not a JSON array of objects.")
-    return [msgspec.Raw(json.dumps(element).encode()) for element in elements]
 
 
-def _errors_of_raw_row(raw: msgspec.Raw, contract: Contract, number: int) -> list[RowError]:
+def _checked_split(
+    document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
+) -> Iterator[Checked]:
+    if not {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+        raise MalformedInput("dataframe_split must have columns and data, may have index, and nothing else.")
     try:
-        row = contract.row_adapter.validate_json(bytes(raw))
-    except ValidationError as error:
-        return _row_errors(error, number)
-    return contract.order_errors(row, number)
+        names = msgspec.json.decode(document["columns"], type=list[str])
+    except NOT_IN_BULK:
+        raise MalformedInput("The columns of dataframe_split are not a list of names.") from None
+    match_columns(contract, names, keep)
+    row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
+    decoder = msgspec.json.Decoder(list[row_type])
+
+    def in_bulk(array: bytes, start: int) -> Checked | None:
+        try:
+            columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
+        except NOT_IN_BULK:
+            return None
+        return rows.from_named_values(columns, start)
+
+    def one_by_one(texts: Sequence[bytes], start: int) -> Checked:
+        parts = [_elements(text) for text in texts]
+        for number, values in enumerate(parts, start):
+            if values is None or len(values) != len(names):
+                raise MalformedInput(f"Row {number} of dataframe_split is not a list of {len(names)} values.")
+        wanted = [(i, name) for i, name in enumerate(names) if name in rows.types]
+        return rows.from_rows([_row_text({name: values[i] for i, name in wanted}) for values in parts if values], start)
+
+    yield from _checked_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
 
 
-def _row_errors(error: ValidationError, number: int | None) -> list[RowError]:
-    """Translate pydantic's findings; none of its messages repeats the input once `input` and `ctx` are left out."""
-    details = error.errors(include_input=False, include_context=False, include_url=False)
-    return [RowError(number, _feature_name(detail["loc"]), detail["msg"], detail["type"]) for detail in details]
+def _checked_columns(
+    document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
+) -> Iterator[Checked]:
+    match_columns(contract, list(document), keep)
+    columns: dict[str, Sequence[Any]] = {}
+    texts: dict[str, list[bytes]] = {}
+    for name, text in document.items():
+        try:
+            columns[name] = msgspec.json.decode(text, type=list[rows.types.get(name, msgspec.Raw)])  # type: ignore[misc]
+        except NOT_IN_BULK:
+            if (elements := _elements(text)) is None:
+                raise MalformedInput("Each of the columns must be a list.") from None
+            texts[name] = columns[name] = elements
+    counts = {len(values) for values in columns.values()}
+    if counts == {0}:
+        raise MalformedInput(EMPTY)
+    if len(counts) != 1:
+        raise MalformedInput("The columns are not of the same length.")
+    for start in range(0, counts.pop(), SLICE_ROWS):
+        part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items() if name in rows.types}
+        checked = rows.from_named_values(part, start) if not texts else None
+        if checked is None:
+            for name in part.keys() - texts.keys():
+                texts[name] = _elements(document[name]) or []
+            lines = zip(*(texts[name][start : start + SLICE_ROWS] for name in part), strict=True)
+            checked = rows.from_rows([_row_text(dict(zip(part, line, strict=True))) for line in lines], start)
+        yield checked
 
 
-def _feature_name(location: tuple[int | str, ...]) -> str | None:
-    return cut(str(location[0])) if location else None
+def _row_text(values: dict[str, bytes]) -> bytes:
+    return b"{" + b",".join(json.dumps(name).encode() + b":" + value for name, value in values.items()) + b"}"
 
 
 def _refusal(errors: list[RowError]) -> MalformedInput | InvalidRows:

@@ -3,13 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 THREADS = 2
 """Reading and checking leave the GIL most of the time, so two threads keep two cores busy."""
+
+AHEAD = 2
+"""Pieces that are got ready before they are asked for."""
+
+END: Any = object()
 
 
 def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: int = THREADS) -> Iterator[Out]:
@@ -29,3 +34,13 @@ def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: in
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def ahead(items: Iterable[Out]) -> Iterator[Out]:
+    """Get the next items ready in a thread of their own while the caller is busy with the one before."""
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[Out]] = deque(pool.submit(next, iterator, END) for _ in range(AHEAD))
+        while (item := waiting.popleft().result()) is not END:
+            waiting.append(pool.submit(next, iterator, END))
+            yield item

@@ -1,10 +1,11 @@
 """Rows that went through the feature contract."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from shared.errors import RowError
+from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, RowError
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,29 @@ class Checked:
     """The first MAX_REPORTED_ROW_ERRORS refusals, ordered by row; rows count from the beginning of the input."""
     total: int = 0
     """Number of refusals; a row may have several."""
+
+
+@dataclass
+class Tally:
+    """The refusals of all the rows that pass by: the first ones, and how many there are."""
+
+    errors: list[RowError] = field(default_factory=list)
+    total: int = 0
+    enough: int | None = None
+    """With `reject`, do not count much further than that: finding what is wrong takes longer than the rest."""
+
+    def watch(self, slices: Iterable[Checked], on_invalid: str) -> Iterator[Checked]:
+        """Pass the slices on and count. With `reject`, none follows a bad one: reads on to count, then raises InvalidRows."""
+        for checked in slices:
+            self.total += checked.total
+            self.errors.extend(checked.errors[: MAX_REPORTED_ROW_ERRORS - len(self.errors)])
+            if on_invalid == "flag" or not self.total:
+                yield checked
+            elif self.enough is not None and self.total >= self.enough:
+                break
+        if self.total and on_invalid != "flag":
+            raise InvalidRows(self.errors, self.total)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.errors, self.total = [], 0

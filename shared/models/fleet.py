@@ -60,6 +60,10 @@ class ProcessReport:
     version: str | None
     since: float
     error: str | None = None
+    slots: int = 0
+    """Tasks that it does at the same time."""
+    lanes: tuple[str, ...] = ()
+    """The queues that it takes tasks from."""
 
     @property
     def name(self) -> str:
@@ -171,6 +175,10 @@ class Fleet:
             keys = sorted(self._redis.scan_iter(f"{PROCESS_KEY}*", count=1000))
             reports = self._redis.mget(keys) if keys else []
         return [ProcessReport(**json.loads(report)) for report in reports if report]
+
+    def slots(self, lane: str) -> int:
+        """Count the tasks of one queue that all live workers together do at the same time."""
+        return sum(process.slots for process in self.processes() if lane in process.lanes)
 
     def report_prepared(self, candidate: Candidate, process: str, prepared: Prepared) -> None:
         """Say what came of getting the candidate ready."""

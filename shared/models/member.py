@@ -44,6 +44,9 @@ class Member:
         self._answered: str | None = None
         self._retry_at = 0.0
         self._reported: tuple[str | None, str | None, float] = (None, None, 0.0)
+        self.slots = 0
+        self.lanes: tuple[str, ...] = ()
+        """How many tasks the process does at the same time, and the queues that it takes them from."""
         self.error: str | None = None
         """Why the version that should be served is not; None while all is well."""
 
@@ -175,7 +178,8 @@ class Member:
         self._retry_at = time.monotonic() + RETRY_SECONDS
 
     def _as_report(self) -> ProcessReport:
-        return ProcessReport(self._kind, socket.gethostname(), os.getpid(), self._version, self._since, self.error)
+        host, pid = socket.gethostname(), os.getpid()
+        return ProcessReport(self._kind, host, pid, self._version, self._since, self.error, self.slots, self.lanes)
 
     def _report(self) -> None:
         """Report at once what has changed, else every few seconds."""

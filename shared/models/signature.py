@@ -1,8 +1,10 @@
 """The feature contract: which rows a model accepts, made from its signature and its metadata.
 
-One contract, two faces: a pydantic validator for rows that come as JSON, an Arrow schema and vectorised checks for batches.
+One contract, two faces: here a pydantic validator for rows that come as JSON; in `shared.models.columns` the same for
+columns. They give the same verdict in the same words.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +13,8 @@ from math import ceil, floor
 from typing import Annotated, Any, NotRequired
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, WithJsonSchema
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.config import ExtraValues
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
@@ -24,6 +26,8 @@ Row = dict[str, Any]
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
+
+TOO_LONG = "Input should be an integer of at most 64 bits"
 
 MAX_NAMES_IN_MESSAGE = 5
 
@@ -67,33 +71,13 @@ class Feature:
 
     def annotation(self) -> Any:
         """Make the type that pydantic checks this feature's value with."""
-        value: Any = Annotated[self._value_type(), self._constraints()]
         if self.required:
-            return Annotated[value, Field(description=self.description)]
-        return NotRequired[Annotated[value | None, Field(description=self.description)]]
+            return Annotated[self._value_type(), Field(description=self.description)]
+        return NotRequired[Annotated[self._value_type() | None, Field(description=self.description)]]
 
-    def _value_type(self) -> Any:
-        if self.values is None:
-            return self.kind.python
-        # The value must first be of the type: for a bare Literal, true and 1.0 are 1.
-        allowed, plain = (
-            list(self.values),
-            core_schema.str_schema() if self.kind.python is str else self._whole_number(),
-        )
-        schema = core_schema.chain_schema([plain, core_schema.literal_schema(allowed)])
-        name = "string" if self.kind.python is str else "integer"
-        return Annotated[
-            self.kind.python,
-            GetPydanticSchema(lambda _type, _handler: schema),
-            WithJsonSchema({"type": name, "enum": allowed}),
-        ]
-
-    def _whole_number(self) -> core_schema.CoreSchema:
-        lowest, highest = self._bounds()
-        return core_schema.int_schema(strict=True, ge=lowest, le=highest)
-
-    def _bounds(self) -> tuple[Any, Any]:
-        """Lowest and highest value: the metadata's, within the type's."""
+    @cached_property
+    def bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value, or None: the metadata's, within the type's."""
         if self.kind.bounds is None:
             return self.ge, self.le
         lowest, highest = self.kind.bounds
@@ -102,13 +86,62 @@ class Feature:
             highest if self.le is None else min(highest, floor(self.le)),
         )
 
-    def _constraints(self) -> Any:
-        if self.values or self.kind.python in (bool, str):
-            return Field()
-        lowest, highest = self._bounds()
+    def refusal_of(self, value: Any) -> tuple[str, str]:
+        """Say in pydantic's words, and as its type of error, why a value that must not be missing is refused."""
+        try:
+            self._adapter.validate_json(json.dumps(value))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            return first["msg"], first["type"]
+        raise ValueError(f"The value of {self.name!r} is not refused.")
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._value_type(), config=ConfigDict(strict=True))
+
+    def _value_type(self) -> Any:
         if self.kind.python is float:
-            return Field(ge=lowest, le=highest, allow_inf_nan=False)
-        return Field(ge=lowest, le=highest)
+            return Annotated[float, Field(ge=self.ge, le=self.le, allow_inf_nan=False)]
+        if self.kind.python is int:
+            return self._by_schema(_whole_number(*self.bounds), {"type": "integer"})
+        if self.kind.python is str and self.values is not None:
+            return self._by_schema(core_schema.str_schema(), {"type": "string"})
+        return self.kind.python
+
+    def _by_schema(self, schema: core_schema.CoreSchema, described: dict[str, Any]) -> Any:
+        """Make a type of a pydantic-core schema, and of what JSON Schema says of it."""
+        if self.values is not None:
+            # The value must first be of the type: for a bare Literal, true and 1.0 are 1.
+            allowed = list(self.values)
+            schema, described = (
+                core_schema.chain_schema([schema, core_schema.literal_schema(allowed)]),
+                described | {"enum": allowed},
+            )
+        elif self.kind.python is int:
+            described |= {"maximum": self.bounds[1], "minimum": self.bounds[0]}
+        return Annotated[self.kind.python, GetPydanticSchema(lambda _type, _handler: schema), WithJsonSchema(described)]
+
+
+def _whole_number(lowest: int, highest: int) -> core_schema.CoreSchema:
+    """Accept 59, 59.0 and 5.9e1, but neither booleans nor text, as pydantic alone would have to be lax to do."""
+    beyond = float(2**63)
+    return core_schema.chain_schema(
+        [
+            _integer_or(core_schema.float_schema(strict=True), "int_type"),
+            _integer_or(core_schema.float_schema(allow_inf_nan=False), "finite_number"),
+            # Without this step pydantic would speak of a "string" that is too long.
+            _integer_or(core_schema.float_schema(gt=-beyond, lt=beyond), "int_size", TOO_LONG),
+            core_schema.int_schema(strict=False, ge=lowest, le=highest),
+        ]
+    )
+
+
+def _integer_or(other: core_schema.CoreSchema, error: str, message: str | None = None) -> core_schema.CoreSchema:
+    """Accept an integer or `other`, with one error for both; it is one of pydantic's own where there is no message."""
+    integer = core_schema.int_schema(strict=True)
+    return core_schema.union_schema(
+        [integer, other], mode="left_to_right", custom_error_type=error, custom_error_message=message
+    )
 
 
 @dataclass(frozen=True)
@@ -144,16 +177,24 @@ class Contract:
     @cached_property
     def row_type(self) -> Any:
         """The TypedDict of a row: exact types, unknown keys refused. A TypedDict, since a feature may have any name."""
+        return self._row_type("forbid")
+
+    def _row_type(self, extra: ExtraValues) -> Any:
         fields = {feature.name: feature.annotation() for feature in self.features}
         make: Any = TypedDict
         row_type = make("Features", fields)
-        row_type.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+        row_type.__pydantic_config__ = ConfigDict(extra=extra, strict=True)
         return row_type
 
     @cached_property
     def row_adapter(self) -> TypeAdapter[Row]:
         """Validator of one row."""
         return TypeAdapter(self.row_type)
+
+    @cached_property
+    def features_adapter(self) -> TypeAdapter[Row]:
+        """Validator of the features of one row, blind to all other keys."""
+        return TypeAdapter(self._row_type("ignore"))
 
     @cached_property
     def rows_adapter(self) -> TypeAdapter[list[Row]]:
@@ -173,20 +214,6 @@ class Contract:
                     errors.append(RowError(number, name, f"Input should not be less than {previous[0]}", "not_ordered"))
                 previous = (name, float(value))
         return errors
-
-    def unordered_rows(self, batch: pa.RecordBatch) -> list[int]:
-        """Row numbers within `batch` for which `order_errors` finds something."""
-        bad = pa.array([False] * batch.num_rows, pa.bool_()) if self.ordered else pa.array([], pa.bool_())
-        for names in self.ordered:
-            previous = None
-            for name in names:
-                value = pc.cast(batch.column(name), pa.float64(), safe=False)
-                if previous is not None:
-                    bad = pc.or_(bad, pc.fill_null(pc.less(value, previous), False))
-                    value = pc.coalesce(value, previous)
-                previous = value
-        rows: list[int] = pc.indices_nonzero(bad).to_pylist()
-        return rows
 
     def to_batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """Put validated rows into columns; absent and null become Arrow nulls."""

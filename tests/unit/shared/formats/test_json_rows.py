@@ -6,8 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import MAX_NAME_LENGTH, MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, PretError, RowError
-from shared.formats.json_rows import SLICE_ROWS, batches_from_json, row_from_json
+from shared.errors import (
+    MAX_NAME_LENGTH,
+    MAX_REPORTED_ROW_ERRORS,
+    InvalidRows,
+    MalformedInput,
+    PretError,
+    RowError,
+    WrongColumns,
+)
+from shared.formats import json_rows
+from shared.formats.json_rows import (
+    SLICE_ROWS,
+    batches_from_json,
+    checked_from_document,
+    checked_from_json,
+    refuse_bad_rows,
+    row_from_json,
+)
+from shared.formats.source import ReadOptions
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -61,12 +78,15 @@ def read_array(body: bytes) -> list[int]:
         ('{"amount": 1}', "age", "missing"),
         ('{"amount": "1", "age": 40}', "amount", "float_type"),
         ('{"amount": true, "age": 40}', "amount", "float_type"),
-        ('{"amount": 1, "age": 40.0}', "age", "int_type"),
+        ('{"amount": 1, "age": 40.5}', "age", "int_from_float"),
+        ('{"amount": 1, "age": "40"}', "age", "int_type"),
         ('{"amount": 1, "age": false}', "age", "int_type"),
         ('{"amount": 1, "age": null}', "age", "int_type"),
         ('{"amount": -1, "age": 40}', "amount", "greater_than_equal"),
         ('{"amount": 1, "age": 101}', "age", "less_than_equal"),
         ('{"amount": 1, "age": 40, "step": 2}', "step", "literal_error"),
+        ('{"amount": 1, "age": NaN}', "age", "finite_number"),
+        ('{"amount": 1, "age": 1e19}', "age", "int_size"),
         ('{"amount": NaN, "age": 40}', "amount", "finite_number"),
         ('{"amount": Infinity, "age": 40}', "amount", "finite_number"),
         ('{"amount": -Infinity, "age": 40}', "amount", "finite_number"),
@@ -209,16 +229,19 @@ def test_row_numbers_count_from_the_start_of_the_body(bad: bytes, kind: str) -> 
     rows[2345] = bad
     [error] = errors_of(read_array, array_of(rows)).errors
     assert (error.row, error.type) == (2345, kind)
-    rows[SLICE_ROWS] = rows[SLICE_ROWS - 1] = bad
-    assert [found.row for found in errors_of(read_array, array_of(rows)).errors] == [999, 1000, 2345]
+    first_slice = read_array(array_of([GOOD] * 3000))[0]
+    rows[first_slice] = rows[first_slice - 1] = bad
+    expected = sorted([first_slice - 1, first_slice, 2345])
+    assert [found.row for found in errors_of(read_array, array_of(rows)).errors] == expected
 
 
-@pytest.mark.parametrize(("rows", "sizes"), [(1, [1]), (1000, [1000]), (1001, [1000, 1]), (2500, [1000, 1000, 500])])
-def test_a_body_comes_in_slices_in_the_order_of_its_rows(rows: int, sizes: list[int]) -> None:
+@pytest.mark.parametrize("rows", [1, SLICE_ROWS, 4 * SLICE_ROWS, 20 * SLICE_ROWS + 1])
+def test_a_body_comes_in_slices_in_the_order_of_its_rows(rows: int) -> None:
     amounts = [i + 0.25 for i in range(rows)]
     body = json.dumps([{"amount": amount, "age": 40} for amount in amounts], indent=1).encode()
     batches = list(batches_from_json(body, CONTRACT))
-    assert [batch.num_rows for batch in batches] == sizes
+    assert max(batch.num_rows for batch in batches) <= 1.2 * SLICE_ROWS
+    assert len(batches) <= 3 + rows / SLICE_ROWS
     assert [amount for batch in batches for amount in batch.column("amount").to_pylist()] == amounts
 
 
@@ -230,3 +253,157 @@ def test_types_and_order_of_a_row_are_checked_in_this_turn() -> None:
         RowError(0, "age", "Input should be a valid integer", "int_type"),
         RowError(1, "most", "Input should not be less than amount", "not_ordered"),
     ]
+
+
+AWKWARD = [
+    b'{"amount": 1, "age": 40, "word": "},{"}',
+    rb'{"amount": 2, "age": 40, "word": "\"},{\""}',
+    b'{"amount": 3, "age": 40, "word": "[{},{}]"}',
+    b'{"amount": 4, "age": 40, "most": NaN, "most": 5}',
+]
+
+
+@pytest.mark.parametrize("size", [1, 40, 100])
+def test_a_body_is_never_cut_within_a_row(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(json_rows, "FIRST_SLICE_BYTES", size)
+    monkeypatch.setattr(json_rows, "MAX_SLICE_BYTES", size)
+    rows = [AWKWARD[(i * i) % len(AWKWARD)] for i in range(60)]
+    batches = list(batches_from_json(b" [ " + b" , ".join(rows) + b" ] ", CONTRACT))
+    assert [amount for batch in batches for amount in batch.column("amount").to_pylist()] == [
+        float((i * i) % len(AWKWARD) + 1) for i in range(60)
+    ]
+    with pytest.raises(MalformedInput, match="line 1 column"):
+        list(batches_from_json(b"[" + b",".join(rows) + b"],{}", CONTRACT))
+
+
+def test_nested_lists_of_objects_are_not_taken_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "FIRST_SLICE_BYTES", 1)
+    nested = b'{"amount": 1, "age": 40, "more": [{"a": 1},{"a": 2},{"a": 3},{"a": 4},{"a": 5}]}'
+    assert [error.row for error in errors_of(read_array, array_of([nested, GOOD, nested])).errors] == [0, 2]
+
+
+def test_checked_slices_tell_of_bad_rows_and_go_on() -> None:
+    body = array_of([GOOD, b'{"amount": -1, "age": 4}', b"5"])
+    [checked] = checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False)
+    assert checked.reasons is not None
+    assert checked.reasons.to_pylist() == [
+        None,
+        "amount: Input should be greater than or equal to 0; age: Input should be greater than or equal to 18",
+        "Input should be an object",
+    ]
+    assert checked.total == 3
+    assert checked.batch.num_rows == 3
+
+
+def test_refusals_of_all_slices_are_counted_and_the_first_hundred_named() -> None:
+    body = array_of([GOOD, b'{"amount": -1, "age": 4}'] * (2 * SLICE_ROWS))
+    slices = refuse_bad_rows(checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False))
+    error = errors_of(lambda _: list(slices), b"")
+    assert (len(error.errors), error.total) == (MAX_REPORTED_ROW_ERRORS, 4 * SLICE_ROWS)
+
+
+FULL = {"amount": 1.5, "age": 40, "flag": True, "word": "a", "step": 1, "most": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "ignore_extra", "found"),
+    [
+        (FULL | {"id": 1}, False, []),
+        (FULL | {"more": 1}, False, ["more"]),
+        (FULL | {"more": 1, "id": "x"}, True, []),
+        ({"amount": 1, "age": 40, "id": 5}, True, []),
+        ({"amount": 1, "age": 40, "more": 5}, True, ["more"]),
+        ({"amount": 1, "more": 5}, True, ["age", "more"]),
+        ({"amount": 1, "more": 5}, False, ["age", "more"]),
+    ],
+)
+def test_unknown_keys(row: dict[str, object], ignore_extra: bool, found: list[str]) -> None:
+    body = json.dumps([row]).encode()
+    [checked] = checked_from_json(body, CONTRACT, ReadOptions(keep=("id",)), ignore_extra=ignore_extra)
+    assert [error.feature for error in checked.errors] == found
+    assert checked.kept is not None
+    assert checked.kept.to_pylist() == [{"id": row.get("id")}]
+
+
+ROWS = [FULL, FULL | {"amount": 0.25, "most": None}, FULL | {"flag": None}]
+SHAPES: list[object] = [
+    ROWS,
+    {"dataframe_records": ROWS},
+    {"dataframe_split": {"index": [7, 8, 9], "columns": list(FULL), "data": [list(row.values()) for row in ROWS]}},
+    {"dataframe_split": {"columns": ["x", *FULL], "data": [[[1, "y"], *row.values()] for row in ROWS]}},
+    {"columns": {name: [row[name] for row in ROWS] for name in reversed(FULL)}},
+    {"columns": {"x": [{}, 1, "y"]} | {name: [row[name] for row in ROWS] for name in FULL}},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_has_the_same_rows(shape: object) -> None:
+    [checked] = checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions(keep=("word",)))
+    assert checked.batch.to_pylist() == ROWS
+    assert checked.kept is not None
+    assert checked.kept.to_pydict() == {"word": ["a", "a", "a"]}
+    assert checked.total == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("bad", ['"x"', "NaN", "true", "[1]"])
+def test_every_shape_names_the_same_bad_row(shape: object, bad: str) -> None:
+    [checked] = checked_from_document(json.dumps(shape).replace("0.25", bad).encode(), CONTRACT, ReadOptions())
+    assert [(error.row, error.feature) for error in checked.errors] == [(1, "amount")]
+
+
+def test_columns_of_many_rows_come_in_slices() -> None:
+    rows = 2 * SLICE_ROWS + 1
+    columns: dict[str, list[object]] = {"amount": [float(i) for i in range(rows)], "age": [40] * rows}
+    columns["age"][SLICE_ROWS] = "x"
+    split = {"dataframe_split": {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))}}
+    for shape in ({"columns": columns}, split):
+        slices = list(checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
+        assert len(slices) > 2
+        assert [error.row for checked in slices for error in checked.errors] == [SLICE_ROWS]
+        good = [row for checked in slices for row in checked.batch.column("amount").to_pylist()]
+        assert [value for i, value in enumerate(good) if i != SLICE_ROWS] == [
+            float(i) for i in range(rows) if i != SLICE_ROWS
+        ]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{}", "an object with one key"),
+        ('{"rows": []}', "an object with one key"),
+        ('{"columns": {}, "dataframe_records": []}', "an object with one key"),
+        ('{"columns": 5}', "where an object should be"),
+        ('{"columns": {"amount": 5, "age": [40]}}', "must be a list"),
+        ('{"columns": {"amount": [1, 2], "age": [40]}}', "not of the same length"),
+        ('{"columns": {"amount": [], "age": []}}', "empty"),
+        ('{"dataframe_records": []}', "empty"),
+        ('{"dataframe_records": {}}', "not a JSON array"),
+        ('{"dataframe_split": {"columns": ["amount", "age"]}}', "must have columns and data"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": [], "x": 1}}', "nothing else"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": []}}', "empty"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": 5}}', "not a JSON array"),
+        ('{"dataframe_split": {"columns": ["amount", 5], "data": [[1, 2]]}}', "not a list of names"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": [[1, 40], [1]]}}', "Row 1 of dataframe_split"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": [{"amount": 1}]}}', "Row 0 of dataframe_split"),
+        ('{"columns": {"amount": [1]', "not JSON"),
+        ("5", "not a JSON array"),
+        ("", "not JSON"),
+    ],
+)
+def test_what_is_of_no_shape_is_refused_in_words(body: str, said: str) -> None:
+    with pytest.raises(MalformedInput, match=said):
+        list(checked_from_document(body.encode(), CONTRACT, ReadOptions()))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"columns": {"amount": [1]}},
+        {"columns": {"amount": [1], "age": [40], "more": [1]}},
+        {"dataframe_split": {"columns": ["amount", "age", "age"], "data": [[1, 40, 40]]}},
+    ],
+)
+def test_columns_that_do_not_match_are_refused(shape: object) -> None:
+    with pytest.raises(WrongColumns):
+        list(checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))

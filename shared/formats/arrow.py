@@ -1,0 +1,209 @@
+"""Arrow IPC files (Feather) and streams to checked rows: mapped into memory, copied nowhere, and trusted nowhere."""
+
+import mmap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from shared.errors import InputError, InputTooLarge, MalformedInput
+from shared.formats.parallel import ahead, ordered_map
+from shared.formats.source import ReadOptions, Source
+from shared.memory import refuse_beyond_memory, slice_rows
+from shared.models.checked import Checked
+from shared.models.columns import check_columns, match_columns
+from shared.models.signature import Contract
+
+SLICE_TEXT_BYTES = 4 << 20
+"""Most text in one slice once dictionaries are undone: one long value, named a million times, is small only in the file."""
+
+MAX_TEXT_BYTES = 256 << 20
+"""Most text in as many rows as are otherwise read in one go: 4 kB a row."""
+
+FORGET_SLICES = 16
+"""After so many slices the operating system is told that the part of the file in memory is not needed any more."""
+
+FILE_MAGIC = b"ARROW1"
+FEATHER_1_MAGIC = b"FEA1"
+CONTINUATION = b"\xff\xff\xff\xff"
+STREAM_END = CONTINUATION + bytes(4)
+ADVICE = "record batches, of at most a million rows"
+
+Batches = Iterator[pa.RecordBatch]
+Open = Callable[[pa.Buffer], tuple[pa.Schema, Batches]]
+
+
+def read_file(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+    """Check the rows of an Arrow IPC file, also called Feather; raises MalformedInput, WrongColumns, InputTooLarge.
+
+    A record batch may be of any size, unless it is compressed: then it is in memory as a whole.
+    """
+    return _read(_open_file, source, options, contract)
+
+
+def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+    """Check the rows of an Arrow IPC stream, like `read_file`.
+
+    It is read from a local file too: the record batch of a stream is often the whole table, and then fits no memory.
+    """
+    return _read(_open_stream, source, options, contract)
+
+
+def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contract) -> list[int]:
+    """Give the positions of the columns that are features or kept; raises WrongColumns."""
+    match_columns(contract, names, options.keep)
+    wanted = {*contract.names, *options.keep}
+    return [i for i, name in enumerate(names) if name in wanted]
+
+
+def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> None:
+    """Raise WrongColumns if no row of these columns could be right."""
+    nothing = pa.RecordBatch.from_pylist([], schema=schema)
+    check_columns(contract, nothing, 0, options.keep, options.kept_as_text)
+
+
+def check_batches(batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+    """Validate record batches of any size, cut them and check their rows, in threads; raises MalformedInput without rows."""
+
+    def check(numbered: tuple[int, pa.RecordBatch]) -> Checked:
+        start, rows = numbered
+        return check_columns(contract, rows, start, options.keep, options.kept_as_text)
+
+    empty = True
+    for checked in ordered_map(check, ahead(_numbered(piece for batch in batches for piece in _slices(batch)))):
+        empty = False
+        yield checked
+    if empty:
+        raise MalformedInput("The file has no rows.")
+
+
+@contextmanager
+def refuse_malformed(what: str) -> Iterator[None]:
+    """Raise MalformedInput where Arrow cannot read on; its own words may repeat values, so they are not told."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except (pa.ArrowException, ValueError, OverflowError, KeyError, IndexError) as error:
+        raise MalformedInput(f"The {what} is damaged, or uses something that is not supported.") from error
+    except OSError as error:
+        # One without a number comes from Arrow; with one it is the disk's.
+        if error.errno is not None:
+            raise
+        raise MalformedInput(f"The {what} is damaged, or cut off.") from error
+
+
+def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+    what = "Arrow file" if open_ is _open_file else "Arrow stream"
+    with source.local_file() as path, refuse_beyond_memory(ADVICE), refuse_malformed(what), _mapped(path) as mapped:
+        buffer = pa.py_buffer(mapped)
+        schema, batches = open_(buffer)
+        needed = needed_columns(schema.names, options, contract)
+        check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
+        # All columns are read and some left out: told to read some only, Arrow would copy them.
+        yield from _forgetting(mapped, check_batches((batch.select(needed) for batch in batches), options, contract))
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise MalformedInput("The file is empty.")
+        # Not closed here: it closes itself once no array lies in it.
+        yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _forgetting(mapped: mmap.mmap, slices: Iterator[Checked]) -> Iterator[Checked]:
+    for number, checked in enumerate(slices, 1):
+        yield checked
+        if number % FORGET_SLICES == 0 and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
+    start = buffer.slice(0, 8).to_pybytes()
+    if start.startswith(FEATHER_1_MAGIC):
+        raise MalformedInput("The file is Feather of version 1, which is not read; write version 2.")
+    if not start.startswith(FILE_MAGIC):
+        raise MalformedInput("The file is not an Arrow file.")
+    reader = pa.ipc.open_file(buffer)
+    return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
+
+
+def _open_stream(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
+    start = buffer.slice(0, 8).to_pybytes()
+    if start.startswith(FILE_MAGIC):
+        raise MalformedInput("This is an Arrow file, not a stream; send it as one.")
+    if not start.startswith(CONTINUATION):
+        raise MalformedInput("The file is not an Arrow stream, or one of a version before 0.15, which is not read.")
+    file = pa.BufferReader(buffer)
+    reader = pa.ipc.open_stream(file)
+    return reader.schema, _to_the_end(reader, file)
+
+
+def _to_the_end(reader: pa.RecordBatchReader, file: pa.BufferReader) -> Batches:
+    """Read a stream, and see that it was written to its end: what is cut off between two record batches lacks nothing else."""
+    yield from reader
+    position = file.tell()
+    file.seek(position - len(STREAM_END))
+    if file.read(len(STREAM_END)) != STREAM_END:
+        raise MalformedInput("The Arrow stream has no end mark, so it may be cut off.")
+    if position != file.size():
+        raise MalformedInput("There is something after the end of the Arrow stream.")
+
+
+def _numbered(slices: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    start = 0
+    for rows in slices:
+        yield start, rows
+        start += rows.num_rows
+
+
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    # First that the buffers are as long as they should be, else the slices themselves lie beyond them.
+    batch.validate()
+    size = slice_rows(batch.num_columns)
+    for start in range(0, batch.num_rows, size):
+        rows = batch.slice(start, size)
+        rows.validate(full=True)
+        text = sum(map(_text_bytes, rows.columns))
+        if text > MAX_TEXT_BYTES:
+            raise InputTooLarge(f"There are more than {MAX_TEXT_BYTES >> 20} MB of text in {rows.num_rows} rows.")
+        yield from _cut_by_text(rows, text)
+
+
+def _cut_by_text(rows: pa.RecordBatch, text: int) -> Iterator[pa.RecordBatch]:
+    if rows.num_rows < 2 or text <= SLICE_TEXT_BYTES:
+        yield rows
+        return
+    middle = rows.num_rows // 2
+    for half in (rows.slice(0, middle), rows.slice(middle)):
+        yield from _cut_by_text(half, sum(map(_text_bytes, half.columns)))
+
+
+def _text_bytes(column: pa.Array) -> int:
+    """Bytes of all text in a column, dictionaries undone, or somewhat more; 0 if it has none."""
+    if types.is_run_end_encoded(column.type):
+        lengths = _lengths(column.values)
+        return 0 if lengths is None else (pc.max(lengths).as_py() or 0) * len(column)
+    lengths = _lengths(column)
+    return 0 if lengths is None else pc.sum(lengths).as_py() or 0
+
+
+def _lengths(column: pa.Array) -> Any:
+    """Bytes of each text of a column; None if it is not of text."""
+    if types.is_dictionary(column.type):
+        lengths = _lengths(column.dictionary)
+        return None if lengths is None else pc.take(lengths, column.indices)
+    if types.is_string_view(column.type):
+        # Four numbers a value, of which the first is its length; a null may have any.
+        views = np.frombuffer(column.buffers()[1] or b"", np.int32).reshape(-1, 4)
+        return pa.array(views[column.offset : column.offset + len(column), 0].clip(0))
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        return pc.binary_length(column)
+    return None

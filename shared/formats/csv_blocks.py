@@ -1,0 +1,199 @@
+"""Cut a stream of CSV into blocks of whole records, and say where a block is not CSV.
+
+A record ends at a newline that has an even number of quotes before it. That holds as long as quotes only stand around
+fields, or doubled within such a field; `check` refuses a block where one stands elsewhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import MalformedInput
+
+MAX_RECORD_BYTES = 16 * 2**20
+"""A longer record is taken for a quote that is never closed, or for no CSV at all."""
+LIMIT = f"{MAX_RECORD_BYTES // 2**20} MB"
+
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+QUOTE, NEWLINE, RETURN, NUL = b'"', b"\n", b"\r", b"\0"
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some whole records; the last one of a file may lack its newline."""
+
+    data: bytes
+    line: int
+    """Number of its first line in the file, from 1."""
+
+    def fault(self, place: int, what: str) -> NoReturn:
+        """Raise MalformedInput, naming the line that `place`, an offset in the block, is on."""
+        raise MalformedInput(f"Line {self.line + self.data.count(NEWLINE, 0, place)}: {what}")
+
+
+class Blocks(Iterator[Block]):
+    """The blocks of a stream, in order. Holds no more of it than two blocks, or than one record may have."""
+
+    def __init__(self, stream: BinaryIO, delimiter: str, size: int) -> None:
+        self.size = size
+        """About so many bytes is a block; may be changed on the way."""
+        self._stream = stream
+        self._delimiter = delimiter
+        self._line = 1
+        start = stream.read(len(UTF8_MARK))
+        if start.startswith(UTF16_MARKS):
+            raise MalformedInput("The file is UTF-16; write it as UTF-8.")
+        self._rest = start.removeprefix(UTF8_MARK)
+
+    def __next__(self) -> Block:
+        while True:
+            # Reading as much again keeps a long record from being copied and searched too often.
+            wanted = max(self.size, len(self._rest))
+            piece = self._stream.read(min(wanted, MAX_RECORD_BYTES + 1 - len(self._rest)))
+            data = self._rest + piece
+            if not piece:
+                self._rest = b""
+                return self._last(data)
+            end = _end_of_records(data)
+            self._rest = data[end:]
+            if len(self._rest) > MAX_RECORD_BYTES:
+                self._refuse(Block(self._rest, self._line))
+            if end:
+                return self._block(data[:end])
+
+    def _block(self, data: bytes) -> Block:
+        block = Block(data, self._line)
+        self._line += _count(data, NEWLINE)
+        return block
+
+    def _last(self, data: bytes) -> Block:
+        if not data:
+            raise StopIteration
+        if _count(data, QUOTE) % 2:
+            self._refuse(Block(data, self._line))
+        return self._block(data)
+
+    def _refuse(self, block: Block) -> NoReturn:
+        """Say why a record does not end."""
+        _check_quotes(block, self._delimiter)
+        if _count(block.data, QUOTE) % 2:
+            block.fault(block.data.rfind(QUOTE), f"a quote is opened that is not closed, or not within {LIMIT}.")
+        block.fault(0, f"a record begins that is longer than {LIMIT}.")
+
+
+def first_record(block: Block) -> tuple[Block, Block]:
+    """Take the first record off a block; give it, and the block that follows."""
+    end, inside = 0, False
+    while end < len(block.data):
+        start, end = end, block.data.find(NEWLINE, end) + 1 or len(block.data)
+        inside ^= block.data.count(QUOTE, start, end) % 2 == 1
+        if not inside:
+            break
+    lines = block.data.count(NEWLINE, 0, end)
+    return Block(block.data[:end], block.line), Block(block.data[end:], block.line + lines)
+
+
+def check(block: Block, delimiter: str) -> None:
+    """Raise MalformedInput if there is something in the block that no CSV file has, of any number of columns."""
+    if NUL in block.data:
+        block.fault(block.data.index(NUL), "there is a NUL byte.")
+    if not block.data.isascii():
+        try:
+            str(block.data, "utf-8")
+        except UnicodeDecodeError as error:
+            block.fault(error.start, "the text is not UTF-8.")
+    _check_quotes(block, delimiter)
+    _check_returns(block)
+
+
+def check_fields(block: Block, delimiter: str, columns: int) -> None:
+    """Raise MalformedInput, naming the line, if a record has not as many fields as there are columns."""
+    octets = _bytes(block.data)
+    quotes = _find(octets, QUOTE)
+    delimiters = _outside(_find(octets, delimiter.encode()), quotes)
+    ends = _outside(_find(octets, NEWLINE), quotes)
+    if not block.data.endswith(NEWLINE):
+        ends = np.append(ends, len(octets))
+    starts = np.append(0, ends[:-1] + 1)
+    fields = np.diff(np.searchsorted(delimiters, np.append(0, ends))) + 1
+    bare = (ends == starts) | ((ends == starts + 1) & (octets[starts.clip(max=len(octets) - 1)] == ord(RETURN)))
+    for number in np.flatnonzero((fields != columns) & ~bare)[:1]:
+        block.fault(int(starts[number]), f"there are {fields[number]} fields, but the header has {columns}.")
+
+
+def _check_quotes(block: Block, delimiter: str) -> None:
+    """Refuse a quote within a field: they open and close in turns, each opens after and closes before a border."""
+    if QUOTE not in block.data:
+        return
+    octets = _bytes(block.data)
+    quotes = _find(octets, QUOTE)
+    opening, closing = quotes[0::2], quotes[1::2]
+    before, after = _is_one_of(f'{delimiter}\n"'), _is_one_of(f'{delimiter}\n\r"')
+    # Before the first byte there is a border (-1 is the last one, whatever it is), and after the last one too.
+    right = before[octets[opening - 1]] | (opening == 0)
+    astray = opening[~right]
+    right = after[octets[np.minimum(closing + 1, len(octets) - 1)]]
+    astray = np.sort(np.append(astray, closing[~right]))
+    for place in astray[:1]:
+        block.fault(int(place), "there is a quote within a field; put the field in quotes and double the quote.")
+
+
+def _check_returns(block: Block) -> None:
+    """Refuse a carriage return alone, outside of quotes: it ends a line for some readers only."""
+    if RETURN not in block.data:
+        return
+    octets = _bytes(block.data)
+    returns = _find(octets, RETURN)
+    returns = returns[returns + 1 < len(octets)]
+    alone = returns[octets[returns + 1] != ord(NEWLINE)]
+    for place in _outside(alone, _find(octets, QUOTE))[:1] if len(alone) else ():
+        block.fault(int(place), "there is a carriage return that no newline follows.")
+
+
+def _end_of_records(data: bytes) -> int:
+    """Where the last whole record ends; 0 if there is none. The data begin with a record."""
+    if QUOTE not in data:
+        return data.rfind(NEWLINE) + 1
+    end = len(data)
+    inside = _count(data, QUOTE) % 2 == 1
+    while True:
+        newline = data.rfind(NEWLINE, 0, end)
+        if newline < 0:
+            return 0
+        inside ^= data.count(QUOTE, newline, end) % 2 == 1
+        if not inside:
+            return newline + 1
+        # The newline stands within a field: go on before the quote that opens it.
+        end = data.rfind(QUOTE, 0, newline)
+        inside = False
+
+
+def _outside(places: Places, quotes: Places) -> Places:
+    """Those places that are not within quotes."""
+    outside: Places = places[np.searchsorted(quotes, places) % 2 == 0]
+    return outside
+
+
+def _is_one_of(characters: str) -> npt.NDArray[np.bool_]:
+    """Make a table that tells of each byte whether it is one of these."""
+    table = np.zeros(256, np.bool_)
+    table[list(characters.encode())] = True
+    return table
+
+
+def _find(octets: npt.NDArray[np.uint8], what: bytes) -> Places:
+    return np.flatnonzero(octets == ord(what))
+
+
+def _count(data: bytes, what: bytes) -> int:
+    return int(np.count_nonzero(_bytes(data) == ord(what)))
+
+
+def _bytes(data: bytes) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8)

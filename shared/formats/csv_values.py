@@ -1,0 +1,105 @@
+"""Read the fields of CSV as values: the slow and exact way, for columns that Arrow's CSV reader does not take as they are.
+
+Both ways accept the same spellings and give the same bits. Spaces and tabs around numbers and booleans do not count.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.models.columns import Refusal, wrong_type
+from shared.models.signature import Feature
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+"""What stands for no value in columns of numbers and booleans; in text, only the empty field does."""
+TRUE = ("true", "True", "TRUE", "1")
+FALSE = ("false", "False", "FALSE", "0")
+BLANKS = " \t"
+
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
+INTEGER = r"^[+-]?[0-9]+$"
+
+EXACT_IN_FLOAT64 = 2.0**53
+BEYOND_INT64 = 2.0**63
+DECIMAL_DIGITS = 38
+"""Digits of the widest integers that are told apart; longer ones are beyond every bound."""
+
+NO_TEXT = pa.scalar(None, pa.string())
+
+
+def text_or_missing(text: pa.StringArray) -> pa.StringArray:
+    """Take fields as they stand, empty ones as null."""
+    return pc.if_else(pc.equal(text, ""), NO_TEXT, text)
+
+
+def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.Array, Refusal | None]:
+    """Read the fields of a feature; gives null for what is missing, and for what cannot be read, which is refused.
+
+    Whole numbers come as float64, or as decimals where that could not hold them exactly.
+    """
+    kind = feature.kind.python
+    if kind is str:
+        return text_or_missing(text), None
+    text = pc.ascii_trim(text, BLANKS)
+    text = pc.if_else(pc.is_in(text, pa.array(MISSING)), NO_TEXT, text)
+    if kind is bool:
+        values = pc.if_else(
+            pc.is_in(text, pa.array(TRUE)), True, pc.if_else(pc.is_in(text, pa.array(FALSE)), False, None)
+        )
+        wrong = pc.and_(pc.is_valid(text), pc.is_null(values))
+        return values, _refusal(feature, wrong)
+    text, numbers, wrong = _numbers(text, decimal)
+    if kind is int and (large := _large_integers(text, numbers)) is not None:
+        # All are refused for one reason here: a column with several of them and with such numbers is rare indeed.
+        values, odd = large
+        if pc.any(wrong).as_py():
+            return values, wrong_type(feature, pc.or_(wrong, odd))
+        return values, _odd_refusal(feature, odd, numbers)
+    return numbers, _refusal(feature, wrong)
+
+
+def _refusal(feature: Feature, wrong: pa.BooleanArray) -> Refusal | None:
+    return wrong_type(feature, wrong) if pc.any(wrong).as_py() else None
+
+
+def _numbers(text: pa.StringArray, decimal: str) -> tuple[pa.StringArray, pa.DoubleArray, pa.BooleanArray]:
+    """Give numbers as text with a decimal point, and as float64, and which fields are no numbers."""
+    if decimal != ".":
+        pointed = pc.match_substring(text, ".")
+        # A point would be taken for the decimal sign; with a letter before it, it is no number.
+        text = pc.if_else(pointed, "x", pc.replace_substring(text, decimal, "."))
+    try:
+        numbers = pc.cast(text, pa.float64())
+        if not pc.any(pc.is_nan(numbers)).as_py():
+            return text, numbers, pa.repeat(False, len(text))
+    except pa.ArrowInvalid:
+        pass
+    # Arrow knows more spellings of NaN than are allowed.
+    right = pc.match_substring_regex(text, NUMBER)
+    text = pc.if_else(right, text, NO_TEXT)
+    return text, pc.cast(text, pa.float64()), pc.fill_null(pc.invert(right), False)
+
+
+def _large_integers(text: pa.StringArray, numbers: pa.DoubleArray) -> tuple[pa.Array, pa.BooleanArray] | None:
+    """Read integers that float64 cannot hold exactly; None if there are none.
+
+    Also gives which fields are not whole, or not finite, or beyond 64 bits in a notation that is not an integer's.
+    """
+    large = pc.greater_equal(pc.abs(numbers), EXACT_IN_FLOAT64)
+    if not pc.any(large).as_py():
+        return None
+    plain = pc.fill_null(pc.match_substring_regex(text, INTEGER), False)
+    if not pc.any(pc.and_(plain, large)).as_py():
+        return None
+    digits = pc.replace_substring_regex(text, r"^([+-]?)0+([0-9])", r"\1\2")
+    widest = pc.if_else(pc.less(numbers, 0.0), "-" + "9" * (DECIMAL_DIGITS - 1), "9" * (DECIMAL_DIGITS - 1))
+    digits = pc.if_else(pc.less(pc.binary_length(digits), DECIMAL_DIGITS), digits, widest)
+    kind = pa.decimal128(DECIMAL_DIGITS, 0)
+    whole = pc.and_(pc.equal(numbers, pc.trunc(numbers)), pc.less(pc.abs(numbers), BEYOND_INT64))
+    others = pc.cast(pc.if_else(pc.and_not(whole, plain), numbers, pa.scalar(None, pa.float64())), pa.int64())
+    values = pc.if_else(plain, pc.cast(pc.if_else(plain, digits, NO_TEXT), kind), pc.cast(others, kind))
+    return values, pc.fill_null(pc.invert(pc.or_(whole, plain)), False)
+
+
+def _odd_refusal(feature: Feature, odd: pa.BooleanArray, numbers: pa.DoubleArray) -> Refusal | None:
+    first = pc.index(odd, True).as_py()
+    return None if first < 0 else Refusal(odd, *feature.refusal_of(numbers[first].as_py()))

@@ -1,0 +1,212 @@
+"""Rows that are JSON objects, to columns: in bulk while all is well, else row by row with pydantic, which names what is wrong.
+
+Both ways have the same verdict. The fast one gives up on whatever it is not sure of.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pydantic_core
+from msgspec.structs import astuple
+from pydantic import ValidationError
+
+from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, cut
+from shared.formats.source import ReadOptions
+from shared.models.checked import Checked
+from shared.models.columns import SEPARATOR, check_columns, reason_text
+from shared.models.signature import Contract, Row
+
+Values = Sequence[Any]
+"""The values of one column, as decoded."""
+
+NEGATIVE_ZERO = np.iinfo(np.int64).min
+"""The bits of -0.0."""
+
+NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
+"""What the fast way raises on what it cannot do. ValueError: text is no UTF-8, or NaN; ArithmeticError: too large a number."""
+
+FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
+MIXED_NUMBERS = (int | float, int | float | None)
+KEPT_TYPE = int | float | bool | str | None
+
+NAME_OF_TYPES = "Row"
+
+
+class JsonRows:
+    """The contract and what to keep, ready for rows. Unknown keys are refused, or passed over where nothing is missing."""
+
+    def __init__(self, contract: Contract, options: ReadOptions, *, ignore_extra: bool) -> None:
+        self._contract = contract
+        self._keep = tuple(dict.fromkeys(options.keep))
+        self._as_text = options.kept_as_text
+        self._ignore_extra = ignore_extra
+        self._features = set(contract.names)
+        self.types: dict[str, Any] = {
+            feature.name: self._type_of(feature.kind.python, feature.name, feature.required)
+            for feature in contract.features
+        } | {name: KEPT_TYPE for name in self._keep if name not in self._features}
+        """Of each wanted column the type that msgspec reads it as: a feature's in the order of the contract, then the kept."""
+        row_types = self._make_row_types()
+        self._decoders: list[Any] = [msgspec.json.Decoder(GenericAlias(list, row)) for row in row_types]
+        self._row_decoders: list[Any] = [msgspec.json.Decoder(row) for row in row_types]
+
+    def _type_of(self, python: type, name: str, required: bool) -> Any:
+        fast = int | float if python is float and name in self._keep else FAST_TYPES[python]
+        return fast if required else fast | None
+
+    def _make_row_types(self) -> list[Any]:
+        """Make a type with what is optional left out, but nothing unknown; if that is allowed, one the other way round."""
+        names = {f"f{i}": name for i, name in enumerate(self.types)}
+        needed = {feature.name for feature in self._contract.features if feature.required}
+        fields = [(field, self.types[name]) for field, name in names.items()]
+        with_defaults = [field if names[field[0]] in needed else (*field, None) for field in fields]
+        make: Any = partial(msgspec.defstruct, NAME_OF_TYPES, rename=names, gc=False, kw_only=True)
+        try:
+            strict = make(with_defaults, forbid_unknown_fields=True)
+            return [strict, make(fields)] if self._ignore_extra else [strict]
+        except ValueError:  # a name with a quote or a backslash in it
+            return []
+
+    def from_array(self, array: bytes, start: int) -> Checked | None:
+        """Check a JSON array of objects in bulk; None where that cannot be done, and an empty array is one such case."""
+        return self._in_bulk([partial(decoder.decode, array) for decoder in self._decoders], array, start)
+
+    def from_lines(self, lines: Sequence[bytes], start: int) -> Checked | None:
+        """Check objects, each a text of its own, in bulk; None where that cannot be done."""
+        decoders = [partial(map, decoder.decode, lines) for decoder in self._row_decoders]
+        return self._in_bulk(decoders, b"\n".join(lines), start)
+
+    def _in_bulk(self, decoders: Sequence[Callable[[], Iterable[Any]]], text: bytes, start: int) -> Checked | None:
+        for i, decode in enumerate(decoders):
+            try:
+                columns = list(zip(*map(astuple, decode()), strict=True))
+                if i and not text.isascii():
+                    text.decode()  # msgspec does not look into text that it passes over
+            except NOT_IN_BULK:
+                continue
+            return self.from_values(columns, start) if columns else None
+        return None
+
+    def from_values(self, columns: Sequence[Values], start: int) -> Checked | None:
+        """Check columns decoded as `types` says, in that order; None where that cannot be done."""
+        try:
+            arrays = [
+                _numbers(values) if self.types[feature.name] in MIXED_NUMBERS else pa.array(values, feature.kind.arrow)
+                for feature, values in zip(self._contract.features, columns, strict=False)
+            ]
+        except NOT_IN_BULK:
+            return None
+        if any(_has_negative_zero(array) for array in arrays):
+            return None
+        checked = check_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
+        return replace(checked, kept=self._kept(dict(zip(self.types, columns, strict=True))))
+
+    def from_named_values(self, columns: Mapping[str, Values], start: int) -> Checked | None:
+        """Do the same where columns that may be missing are not there, and there may be others."""
+        rows = len(next(iter(columns.values())))
+        return self.from_values([columns.get(name, [None] * rows) for name in self.types], start)
+
+    def from_rows(self, rows: Sequence[bytes], start: int) -> Checked:
+        """Check rows, each the text of one JSON value, one by one."""
+        good: list[Row] = []
+        kept: list[Row] = []
+        reasons: list[str | None] = []
+        errors: list[RowError] = []
+        total = 0
+        for number, text in enumerate(rows, start):
+            row, extra, found = self._one(text, number)
+            good.append(row)
+            kept.append(extra)
+            reasons.append(SEPARATOR.join(map(reason_text, found)) or None)
+            errors.extend(found[: MAX_REPORTED_ROW_ERRORS - len(errors)])
+            total += len(found)
+        columns: dict[str, Values] = {name: [row.get(name) for row in kept] for name in self._keep}
+        words = pa.array(reasons, pa.string()) if total else None
+        return Checked(self._contract.to_batch(good), self._kept(columns), words, tuple(errors), total)
+
+    def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[RowError]]:
+        """Give the features of a row, what is kept of it, and why it is refused; a refused row has no features."""
+        plain = not self._ignore_extra and not self._keep
+        adapter = self._contract.row_adapter if plain else self._contract.features_adapter
+        row: Row = {}
+        errors: list[RowError] = []
+        try:
+            row = adapter.validate_json(text)
+        except ValidationError as error:
+            errors = row_errors(error, number)
+        kept: Row = {}
+        if not plain and not (errors and errors[0].type == "json_invalid"):
+            value = pydantic_core.from_json(text, allow_inf_nan=True)
+            if isinstance(value, dict):
+                kept = {name: value.get(name) for name in self._keep}
+                errors += self._extra_errors(value, number)
+                errors += _kept_errors(kept, number, {error.feature for error in errors})
+        errors = errors or self._contract.order_errors(row, number)
+        return {} if errors else row, kept, errors
+
+    def _extra_errors(self, value: dict[str, Any], number: int) -> list[RowError]:
+        if self._ignore_extra and self._features <= value.keys():
+            return []
+        unknown = [name for name in value if name not in self.types]
+        # There may be a million of them in one row.
+        named = unknown[:MAX_REPORTED_ROW_ERRORS]
+        return [RowError(number, cut(name), "Extra inputs are not permitted", "extra_forbidden") for name in named]
+
+    def _kept(self, columns: dict[str, Values]) -> pa.RecordBatch | None:
+        if not self._keep:
+            return None
+        arrays = [kept_array(columns[name], as_text=self._as_text) for name in self._keep]
+        return pa.RecordBatch.from_arrays(arrays, list(self._keep))
+
+
+def row_errors(error: ValidationError, number: int | None) -> list[RowError]:
+    """Translate pydantic's findings; none of its messages repeats the input once `input` and `ctx` are left out."""
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return [
+        RowError(number, cut(str(detail["loc"][0])) if detail["loc"] else None, detail["msg"], detail["type"])
+        for detail in details
+    ]
+
+
+def kept_array(values: Values, *, as_text: bool = False) -> pa.Array:
+    """Give scalars as one column of their common type, or else as text: as JSON writes them. What is nested is null."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds and not as_text:
+        return pa.nulls(len(values))
+    if not as_text and kinds in ({bool}, {int}, {float}, {str}, {int, float}):
+        try:
+            return _numbers(values) if kinds & {int, float} else pa.array(values)
+        except NOT_IN_BULK:
+            pass  # too large an integer
+    return pa.array([_as_text(value) for value in values], pa.string())
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else None
+
+
+def _kept_errors(kept: Row, number: int, wrong: Iterable[str | None]) -> list[RowError]:
+    """Name what is nested, unless its name is among those that are `wrong` already."""
+    nested = [name for name, value in kept.items() if isinstance(value, list | dict) and cut(name) not in wrong]
+    reason = "Kept value should be a number, a boolean or text"
+    return [RowError(number, cut(name), reason, "kept_type") for name in nested]
+
+
+def _numbers(values: Values) -> pa.Array:
+    """Give numbers as int64, or as float64 if one is a float; raises what is in NOT_IN_BULK if one does not fit exactly."""
+    return pa.array(values, pa.float64() if float in set(map(type, values)) else pa.int64())
+
+
+def _has_negative_zero(array: pa.Array) -> bool:
+    """Find -0.0, which msgspec reads for the integer -0 as well, and pydantic does not."""
+    bits = array.buffers()[1] if pa.types.is_float64(array.type) else None
+    return bits is not None and bool((np.frombuffer(bits, np.int64) == NEGATIVE_ZERO).any())

@@ -1,0 +1,20 @@
+"""Which reader reads which format."""
+
+from collections.abc import Callable, Iterator
+
+from shared.formats import arrow, csv_rows, ndjson, parquet
+from shared.formats.source import Format, ReadOptions, Source
+from shared.models.checked import Checked
+from shared.models.signature import Contract
+
+Reader = Callable[[Source, ReadOptions, Contract], Iterator[Checked]]
+"""Reads a file as slices of checked rows, in order; raises InputError if the file as a whole is not readable."""
+
+READERS: dict[Format, Reader] = {
+    Format.NDJSON: ndjson.read,
+    Format.CSV: csv_rows.read,
+    Format.PARQUET: parquet.read,
+    Format.ARROW: arrow.read_file,
+    Format.ARROW_STREAM: arrow.read_stream,
+}
+"""JSON is not among them: a JSON document is no stream, and is read as a whole when it comes."""

@@ -1,0 +1,282 @@
+"""Record batches of results to files, piece by piece: the memory needed does not depend on the number of rows.
+
+The same batches always give the same bytes, so a download that broke off can be resumed by writing the file again.
+
+Text formats: dates and times are ISO 8601 with no more digits than they need; times with a zone are given in UTC, with `Z`.
+Numbers have as many digits as it takes to read the same number again. NaN means missing, in the same way as null.
+
+CSV is RFC 4180 in UTF-8: CRLF, a header, quotes only where needed; null is an empty field and empty text is `""`. A spreadsheet
+runs text that begins with `= + - @`, so such text gets an apostrophe in front, also in a column's name; only what reads as a
+number (`-5`, `+3,2e1`) stays as it is. Begins means after blanks and characters that cannot be seen, for some programs trim
+them; the full-width forms of the four count as well, and a tab or line break in front counts in any case. Text in quotes
+that belong to the text is not run, so it stays. No apostrophe goes in the middle of text, so a caller who opens the file
+with another delimiter than the comma is not protected.
+
+JSON: decimals are text, since a reader would make doubles of them; what is not finite is null.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shared.formats.source import Format
+
+PIECE_BYTES = 1 << 20
+"""No piece of a file is larger."""
+
+SLICE_ROWS = 8192
+SLICE_BYTES = 4 << 20
+"""Rows and Arrow bytes that become text in one go; a single row may be larger."""
+
+GROUP_ROWS = 128 * 1024
+"""Rows of a row group of Parquet."""
+
+CONTENT_TYPES: dict[Format, str] = {
+    Format.JSON: "application/json",
+    Format.NDJSON: "application/x-ndjson",
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.ARROW: "application/vnd.apache.arrow.file",
+    Format.ARROW_STREAM: "application/vnd.apache.arrow.stream",
+}
+"""What each format is called in HTTP."""
+
+TEXT = 2
+"""Which buffer of a string array just made holds its text: all of it in one piece, so lines are the file already."""
+
+FORMULA = r"^[\p{Z}\p{C}]*[=+\-@\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}]|^[\t\r\n]"
+NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+NEEDS_QUOTES = '[",\r\n]|^$'
+NEEDS_ESCAPE = r'[\x00-\x1f"\\]'
+
+# The backslash first: the other ones bring more of them.
+ESCAPES = {"\\": "\\\\", '"': '\\"'} | {chr(code): f"\\u{code:04x}" for code in range(0x20)}
+ESCAPES |= {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def encode(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """Write record batches of the schema, which hold scalars only, as a file, in pieces of PIECE_BYTES at most.
+
+    Without any rows there still is a file with a header or schema. Parquet and Arrow keep the schema's metadata. A
+    dictionary column has the same dictionary in every batch, else an Arrow file cannot hold it. Raises ValueError for
+    JSON, whose results come in pages: see `json_rows`. Whatever the batches raise on their way comes through.
+    """
+    if format not in _ENCODERS:
+        raise ValueError(f"There are no files of format {format}.")
+    return _ENCODERS[format](schema, batches)
+
+
+def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Give the rows as they would be read again from NDJSON: numbers, booleans, text and None only."""
+    columns = [_json_objects(column) for column in batch.columns]
+    return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    header = _csv_fields(pa.array(schema.names, pa.string())).to_pylist()
+    yield from _cut(pa.py_buffer(f"{','.join(header)}\r\n".encode()))
+    # A line with nothing on it would not count as a row.
+    null = '""' if len(header) == 1 else ""
+    for batch in _slices(batches):
+        *columns, last = [_per_value(column, _csv_fields) for column in batch.columns]
+        yield from _cut(_lines([*columns, _lines([last, "\r\n"], "", null)], ",", null).buffers()[TEXT])
+
+
+def _ndjson(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    names = [f"{name}:" for name in _json_texts(pa.array(schema.names, pa.string())).to_pylist()]
+    for batch in _slices(batches):
+        columns = [_per_value(column, _json_texts) for column in batch.columns]
+        fields = [part for name, column in zip(names, columns, strict=True) for part in (f",{name}", column)]
+        fields[0] = "{" + names[0]
+        yield from _cut(_lines([*fields, "}\n"], "", "null").buffers()[TEXT])
+
+
+def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    sink = _Sink()
+    # Scores and identifiers hardly ever repeat; a dictionary of them would only cost time.
+    seldom = (pa.float32(), pa.float64(), pa.int64(), pa.uint64())
+    repeating = [field.name for field in schema if field.type not in seldom]
+    options = {"compression": "zstd", "compression_level": 1, "use_dictionary": repeating}
+    with pq.ParquetWriter(sink, schema, **options) as writer:
+        for group in _groups(batches):
+            writer.write_table(group, row_group_size=GROUP_ROWS)
+            yield from sink.take()
+    yield from sink.take()
+
+
+def _arrow(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    return _ipc(pa.ipc.new_file, schema, batches)
+
+
+def _arrow_stream(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    return _ipc(pa.ipc.new_stream, schema, batches)
+
+
+def _ipc(open_writer: Callable[..., Any], schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    sink = _Sink()
+    with open_writer(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield from sink.take()
+    yield from sink.take()
+
+
+_ENCODERS: dict[Format, Callable[[pa.Schema, Iterable[pa.RecordBatch]], Iterator[bytes]]] = {
+    Format.CSV: _csv,
+    Format.NDJSON: _ndjson,
+    Format.PARQUET: _parquet,
+    Format.ARROW: _arrow,
+    Format.ARROW_STREAM: _arrow_stream,
+}
+
+
+class _Sink(io.RawIOBase):
+    """A file that is taken away while it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._written.append(bytes(data))
+        return len(self._written[-1])
+
+    def take(self) -> Iterator[bytes]:
+        """Give what was written since the last time."""
+        written, self._written = self._written, []
+        return _cut(pa.py_buffer(b"".join(written)))
+
+
+def _cut(buffer: pa.Buffer) -> Iterator[bytes]:
+    for start in range(0, buffer.size, PIECE_BYTES):
+        yield buffer.slice(start, min(PIECE_BYTES, buffer.size - start)).to_pybytes()
+
+
+def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut the batches into ones that are small as text; none is empty."""
+    for batch in batches:
+        rows = min(SLICE_ROWS, max(1, batch.num_rows * SLICE_BYTES // max(1, batch.nbytes)))
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Regroup the batches into tables of GROUP_ROWS rows; the last one may be smaller, none is empty."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        while rows + batch.num_rows >= GROUP_ROWS:
+            missing = GROUP_ROWS - rows
+            yield pa.Table.from_batches([*waiting, batch.slice(0, missing)])
+            waiting, rows, batch = [], 0, batch.slice(missing)
+        waiting.append(batch)
+        rows += batch.num_rows
+    if rows:
+        yield pa.Table.from_batches(waiting)
+
+
+def _lines(parts: list[Any], separator: str, null: str) -> pa.StringArray:
+    """Join columns and constants, row by row."""
+    return pc.binary_join_element_wise(*parts, separator, null_handling="replace", null_replacement=null)
+
+
+def _per_value(column: pa.Array, function: Callable[[pa.Array], pa.StringArray]) -> pa.StringArray:
+    """Apply the function to a column, but only once to each value of a small dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        return function(column)
+    if len(column.dictionary) > len(column):
+        return function(column.dictionary_decode())
+    return function(column.dictionary).take(column.indices)
+
+
+def _csv_fields(column: pa.Array) -> pa.StringArray:
+    text = _text(_without(pc.is_nan, column))
+    return _quoted(_defused(text)) if _is_text(column.type) else text
+
+
+def _json_texts(column: pa.Array) -> pa.StringArray:
+    kind = column.type
+    text = _text(_without(_is_not_finite, column))
+    if pa.types.is_floating(kind):
+        # Without a dot it would be read as the whole number 0, which has no sign.
+        return pc.if_else(pc.equal(text, "-0"), "-0.0", text)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
+        return text
+    return _joined('"', _escaped(text), '"')
+
+
+def _json_objects(column: pa.Array) -> list[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    column = _without(_is_not_finite, column)
+    if pa.types.is_floating(kind) and kind != pa.float64():
+        # By way of the text, so that 0.1 of a short float is the same number here as in NDJSON.
+        column = _text(column).cast(pa.float64())
+    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        column = _text(column)
+    objects: list[Any] = column.to_pylist()
+    return objects
+
+
+def _without(is_missing: Callable[[pa.Array], pa.BooleanArray], column: pa.Array) -> pa.Array:
+    """Make null what is missing in a column of floats."""
+    if not pa.types.is_floating(column.type):
+        return column
+    # The kernels do not know the shortest floats.
+    column = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+    missing = is_missing(column)
+    return pc.if_else(missing, None, column) if pc.any(missing).as_py() else column
+
+
+def _is_not_finite(column: pa.Array) -> pa.BooleanArray:
+    return pc.invert(pc.is_finite(column))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _text(column: pa.Array) -> pa.StringArray:
+    kind = column.type
+    if not pa.types.is_temporal(kind) or pa.types.is_duration(kind):
+        return column.cast(pa.string())
+    if pa.types.is_timestamp(kind) and kind.tz:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+    text = pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
+    trimmed = pc.replace_substring_regex(text, r"(\.[0-9]*?)0+(Z?)$", r"\1\2")
+    return pc.replace_substring_regex(trimmed, r"\.(Z?)$", r"\1")
+
+
+def _defused(text: pa.StringArray) -> pa.StringArray:
+    runs = pc.match_substring_regex(text, FORMULA)
+    if not pc.any(runs).as_py():
+        return text
+    return pc.if_else(pc.and_not(runs, pc.match_substring_regex(text, NUMBER)), _joined("'", text), text)
+
+
+def _quoted(text: pa.StringArray) -> pa.StringArray:
+    odd = pc.match_substring_regex(text, NEEDS_QUOTES)
+    if not pc.any(odd).as_py():
+        return text
+    return pc.if_else(odd, _joined('"', pc.replace_substring(text, '"', '""'), '"'), text)
+
+
+def _escaped(text: pa.StringArray) -> pa.StringArray:
+    if not pc.any(pc.match_substring_regex(text, NEEDS_ESCAPE)).as_py():
+        return text
+    for character, escape in ESCAPES.items():
+        text = pc.replace_substring(text, character, escape)
+    return text
+
+
+def _joined(*parts: Any) -> pa.StringArray:
+    """Join columns and constants; null stays null."""
+    return pc.binary_join_element_wise(*parts, "")
