@@ -7,7 +7,7 @@ from shared.models import artifact
 from shared.models.artifact import Model
 from tests.factories import Kit, make_kit
 
-pytest.register_assert_rewrite("tests.store_contract")
+pytest.register_assert_rewrite("tests.store_contract", "tests.storage_contract")
 
 # The same examples in every run: a test that is green stays green, and no database is left behind.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True, database=None)

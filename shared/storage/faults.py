@@ -1,0 +1,64 @@
+"""Errors of file systems, told in words that name no host, path or key."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from shared.errors import StorageUnavailable
+
+MISSING = "The storage has no such file."
+FULL = "The storage is full."
+UNREACHABLE = "The storage does not answer."
+NO_BUCKET = "The storage has no such bucket."
+BAD_CREDENTIALS = "The storage does not know the credentials, or they have expired."
+FORBIDDEN = "The storage does not allow this with the credentials that it was given."
+OTHER_REGION = "The bucket lies in another region than the one that is set."
+
+S3_CODES = {
+    "NETWORK_CONNECTION": UNREACHABLE,
+    "REQUEST_TIMEOUT": UNREACHABLE,
+    "SERVICE_UNAVAILABLE": UNREACHABLE,
+    "NO_SUCH_BUCKET": NO_BUCKET,
+    "INVALID_ACCESS_KEY_ID": BAD_CREDENTIALS,
+    "SIGNATURE_DOES_NOT_MATCH": BAD_CREDENTIALS,
+    "INVALID_CLIENT_TOKEN_ID": BAD_CREDENTIALS,
+    "UNRECOGNIZED_CLIENT": BAD_CREDENTIALS,
+    "INVALID_SIGNATURE": BAD_CREDENTIALS,
+    "MISSING_AUTHENTICATION_TOKEN": BAD_CREDENTIALS,
+    "REQUEST_EXPIRED": BAD_CREDENTIALS,
+    "ACCESS_DENIED": FORBIDDEN,
+}
+"""The AWS SDK's names of errors. A request without an answer's body, such as HEAD, knows only ACCESS_DENIED."""
+
+S3_CODE = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))? during")
+
+ERRNOS = {
+    errno.ENOENT: MISSING,
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+}
+
+FINAL = frozenset({MISSING, FULL, NO_BUCKET, BAD_CREDENTIALS, FORBIDDEN, OTHER_REGION})
+"""Reasons that trying again does not change."""
+
+
+def reason_of(error: Exception) -> str | None:
+    """Say what an error of a file system means; None if that is not known."""
+    if found := S3_CODE.search(str(error)):
+        code, status = found.groups()
+        return OTHER_REGION if status == "301" else S3_CODES.get(code)
+    return ERRNOS.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+@contextmanager
+def translated(kinds: tuple[type[Exception], ...] = (OSError, pa.ArrowException)) -> Iterator[None]:
+    """Raise StorageUnavailable for errors of the given kinds: all that a file system raises, unless told otherwise."""
+    try:
+        yield
+    except kinds as error:
+        raise StorageUnavailable(reason_of(error)) from error

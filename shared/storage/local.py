@@ -1,0 +1,90 @@
+"""A local folder as storage: a blob is a file, written under another name and renamed, so nobody sees half of one."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+
+from shared.storage.faults import translated
+from shared.storage.interface import checked_name
+
+PARTIAL_SUFFIX = ".partial"
+
+
+class LocalStorage:
+    """Blobs below one folder, which is made when the first is written."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def local_path(self, name: str) -> Path:
+        """Give the file that a blob is."""
+        return self._root / checked_name(name)
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[pa.NativeFile]:
+        """Open a file that gets its name once the block ends, and is removed if the block raises."""
+        path = self.local_path(name)
+        partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
+        # Arrow's other errors in the block are about what is written, not about the disk.
+        with translated((OSError,)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with pa.OSFile(str(partial), "wb") as file:
+                    yield file
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def read(self, name: str) -> Iterator[pa.NativeFile]:
+        """Open a file."""
+        # Not mapped: a file that shrinks under a mapping would kill the process.
+        with translated((OSError,)), pa.OSFile(str(self.local_path(name)), "rb") as file:
+            yield file
+
+    def size(self, name: str) -> int:
+        """Give the size of a file in bytes."""
+        with translated():
+            return self.local_path(name).stat().st_size
+
+    def delete(self, name: str) -> None:
+        """Remove a file."""
+        with translated():
+            self.local_path(name).unlink(missing_ok=True)
+
+    def delete_folder(self, name: str) -> None:
+        """Remove a folder with all that lies in it."""
+        shutil.rmtree(self.local_path(name), ignore_errors=True)
+
+    def folders_older_than(self, name: str, seconds: float) -> list[str]:
+        """List the folders in the folder `name` that no file was added to for so long."""
+        with translated():
+            try:
+                folders = [entry for entry in os.scandir(self.local_path(name)) if entry.is_dir()]
+                return [entry.name for entry in folders if _changed_at(entry) < time.time() - seconds]
+            except FileNotFoundError:
+                return []
+
+    def check(self) -> None:
+        """Write a file and remove it."""
+        name = f"health-{uuid4().hex}"
+        with self.write(name) as file:
+            file.write(b"ok")
+        self.delete(name)
+
+    def free_bytes(self) -> int:
+        """Give the space left on the disk of the folder, or of the one that it will be made in."""
+        root = self._root.absolute()
+        with translated():
+            return shutil.disk_usage(next(path for path in (root, *root.parents) if path.exists())).free
+
+
+def _changed_at(folder: "os.DirEntry[str]") -> float:
+    """Give when a file was last added to the folder, or written to: one may come in for hours."""
+    return max([folder.stat().st_mtime, *(entry.stat().st_mtime for entry in os.scandir(folder))])
