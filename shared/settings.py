@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,10 +34,33 @@ class Settings(BaseSettings):
     admin_keys: SecretStr | None = Field(
         None, description="Keys that may change the model, `name:key,name:key`; without any, everybody may."
     )
-    storage_url: str = Field(".local/storage", description="Folder for the inputs and scores of jobs.")
-    max_body_bytes: PositiveInt = Field(64 * 2**20, description="Largest request body accepted, in bytes.")
+    storage_url: str = Field(
+        ".local/storage", description="Folder, or `s3://bucket/prefix`, for the inputs and scores of jobs."
+    )
+    min_free_bytes: NonNegativeInt = Field(
+        2**30, description="Bytes that must stay free in a storage folder; below that, no jobs are taken."
+    )
+    max_body_bytes: PositiveInt = Field(64 * 2**20, description="Largest JSON body accepted, in bytes.")
+    max_file_bytes: PositiveInt = Field(
+        64 * 2**30, description="Largest file accepted as a job, in bytes, before and after decompression."
+    )
+    max_queued_rows: PositiveInt = Field(
+        500_000_000, description="Rows that may wait to be scored; beyond that, no jobs are taken, nor larger files."
+    )
+    input_uri_prefixes: str | None = Field(
+        None, description="Where jobs may read from, `s3://bucket/folder,…`; without any, from nowhere."
+    )
+    output_uri_prefixes: str | None = Field(
+        None, description="Where jobs may write to, `s3://bucket/folder,…`; without any, to nowhere."
+    )
+    callback_hosts: str | None = Field(
+        None, description="Hosts that may be told of the end of a job, `host,host:port,*.domain`; without any, none."
+    )
+    callback_secret: SecretStr | None = Field(None, description="Secret that callbacks are signed with.")
     max_wait: PositiveFloat = Field(30.0, description="Longest `Prefer: wait` honoured, in seconds.")
-    chunk_rows: PositiveInt = Field(20_000, description="Rows that one task scores.")
+    chunk_rows: PositiveInt | None = Field(
+        None, description="Rows that one task scores; by default as many as take a third of a second."
+    )
     chunk_lease: PositiveFloat = Field(
         15.0, description="Seconds that a worker may take for one chunk before another may do it instead."
     )
@@ -56,6 +79,11 @@ class Settings(BaseSettings):
             if not (name and key and key.isascii()):
                 raise ValueError("ADMIN_KEYS must read name:key,name:key, in plain ASCII")
         return keys
+
+    @staticmethod
+    def listed(value: str | None) -> tuple[str, ...]:
+        """Split a setting that holds several values."""
+        return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
     @property
     def hub_token(self) -> str | None:

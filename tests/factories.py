@@ -12,6 +12,7 @@ import yaml
 from catboost import CatBoostClassifier
 
 from shared.jobs.job import Job
+from shared.jobs.store import JobStore
 from shared.models.mlmodel import MLmodel
 from shared.models.signature import Contract
 
@@ -163,3 +164,9 @@ def make_job(job_id: str = "1" * 32, *, rows: int = 5, chunk_rows: int = 2, **ch
     """A queued job; by default of three chunks."""
     values: dict[str, Any] = {"model_version": "local-1", "threshold": 0.5, "created_at": 1_700_000_000.25}
     return Job(id=job_id, rows=rows, chunk_rows=chunk_rows, **(values | changes))
+
+
+def removed(store: JobStore, job_id: str) -> None:
+    """Make it as if the job had ended and expired."""
+    store.cancel(job_id)
+    store.forget(job_id)

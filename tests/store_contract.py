@@ -5,23 +5,46 @@ a time to live below zero is over as soon as it begins.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
 
-from shared.errors import UnknownJob
-from shared.jobs.job import JobState
+from shared.errors import IdempotencyConflict, RowError, UnknownJob
+from shared.formats.source import Format
+from shared.jobs.job import READING, WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
-from tests.factories import make_job
+from tests.factories import make_job, removed
 
 JOB, OLDER, NEWER = "1" * 32, "a" * 32, "f" * 32
 OVER = -1.0
 LONG = 1000.0
 
+CALLER = "https://hooks.example.com/"
+ERRORS = (
+    RowError(0, "age", "Input should be greater than or equal to 18", "greater_than_equal"),
+    RowError(7, None, "lowest must not be above highest", "é"),
+)
+
+WINDOW = 10
+"""Units of one job under way; more than these jobs have."""
+
 
 def store_over(client: redis.Redis, *, job_ttl: int = 3600, lease: float = LONG, attempts: int = 3) -> JobStore:
     return JobStore(client, job_ttl=job_ttl, lease=lease, attempts=attempts)
+
+
+def make_file_job(job_id: str = JOB, **changes: Any) -> Job:
+    """A job whose file is not read yet."""
+    values: dict[str, Any] = {"stage": Stage.READING, "format": Format.CSV, "upload_bytes": 10}
+    return replace(make_job(job_id), rows=None, chunk_rows=None, **(values | changes))
+
+
+def read(job: Job, rows: int = 5, attempt: str = "abc") -> Job:
+    """The job as the reading of its file makes it: chunks of two rows, each in two batches."""
+    return replace(job, rows=rows, chunk_rows=2, batch_rows=1, attempt=attempt)
 
 
 class StoreContract:
@@ -30,7 +53,7 @@ class StoreContract:
     @pytest.fixture
     def store(self, store_client: redis.Redis) -> JobStore:
         made = store_over(store_client)
-        made.create(make_job())
+        made.create(make_job(), WINDOW)
         return made
 
     @pytest.fixture
@@ -38,45 +61,74 @@ class StoreContract:
         """A store of the same jobs, whose leases are over at once."""
         return store_over(store_client, lease=OVER)
 
-    def commit_all(self, store: JobStore) -> None:
+    def commit_all(self, store: JobStore, job_id: str = JOB) -> None:
         for chunk, rows in enumerate((2, 2, 1)):
-            assert store.claim(JOB, chunk) is Claim.TAKEN
-            assert store.commit(JOB, chunk, granted=rows, refused=0)
+            assert store.claim(job_id, str(chunk)) is Claim.TAKEN
+            assert store.commit(job_id, str(chunk), WINDOW, granted=rows, refused=0) is not None
+
+    def give_up(self, store: JobStore, unit: str, job_id: str = JOB) -> None:
+        """Use up the attempts at a unit."""
+        for _ in range(3):
+            assert store.claim(job_id, unit) is Claim.TAKEN
+            store.release(job_id, unit, "The disk was full.")
+        assert store.claim(job_id, unit) is Claim.OVER
 
     def test_a_job_is_read_as_it_was_written(self, store: JobStore) -> None:
         job = make_job(NEWER, rows=7, threshold=0.1 + 0.2, model_version="é: 1", created_at=time.time())
-        store.create(job)
+        assert store.create(job, WINDOW) == (NEWER, ["0", "1", "2", "3"])
+        assert store.get(NEWER) == replace(job, next_chunk=4)
+        assert store.get(JOB) == make_job(next_chunk=3)
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            {"keep": ("a", 'é, "b"', "0")},
+            {"keep": ()},
+            {"format": Format.ARROW_STREAM, "encoding": "zstd"},
+            {"delimiter": "\t", "decimal": ",", "name": "à b.csv", "on_invalid": "flag"},
+            {"retryable": False},
+            {"retryable": True, "name": None, "output_uri": None},
+            {"input_uri": "s3://a/b.csv", "output_uri": "s3://a/c.csv", "callback_url": CALLER},
+            {"attempt": "0123", "batch_rows": 1, "rows_read": 5, "upload_bytes": 2**40, "callback_attempts": 3},
+            {"rows_done": 3, "granted": 1, "refused": 1, "invalid": 1, "next_chunk": 3},
+            {"scoring_at": 1.1, "started_at": 1e9 + 0.123456, "finished_at": 1e9 + 1 / 3, "expires_at": 2e9},
+            {"error": "a 'quoted' reason, é\n", "threshold": 1e-17},
+        ],
+    )
+    def test_a_record_survives_every_type_of_field(self, store: JobStore, facts: dict[str, Any]) -> None:
+        job = make_job(NEWER, **({"next_chunk": 3} | facts))
+        store.create(job, WINDOW)
         assert store.get(NEWER) == job
-        assert store.get(JOB) == make_job()
+        assert [type(value) for value in vars(store.get(NEWER)).values()] == [type(v) for v in vars(job).values()]
 
     @pytest.mark.parametrize("job_id", ["0" * 32, "", f"{JOB}:due", f"{JOB}:leases", f"{JOB}\n", "\x00é"])
     def test_a_job_that_is_not_there_is_unknown(self, store: JobStore, job_id: str) -> None:
-        store.claim(JOB, 0)
+        store.claim(JOB, "0")
         with pytest.raises(UnknownJob):
             store.get(job_id)
 
     def test_the_first_claim_starts_the_job(self, store: JobStore) -> None:
         before = time.time()
-        assert store.claim(JOB, 1) is Claim.TAKEN
+        assert store.claim(JOB, "1") is Claim.TAKEN
         job = store.get(JOB)
         assert job.state is JobState.RUNNING
         assert job.started_at == pytest.approx(before, abs=60)
-        store.claim(JOB, 0)
+        store.claim(JOB, "0")
         assert store.get(JOB).started_at == job.started_at
 
     def test_a_chunk_is_held_by_one_worker_until_its_lease_ends(self, store: JobStore, hasty: JobStore) -> None:
-        assert hasty.claim(JOB, 0) is Claim.TAKEN
-        assert store.claim(JOB, 0) is Claim.TAKEN
-        assert store.claim(JOB, 0) is Claim.HELD
-        assert store.claim(JOB, 1) is Claim.TAKEN
+        assert hasty.claim(JOB, "0") is Claim.TAKEN
+        assert store.claim(JOB, "0") is Claim.TAKEN
+        assert store.claim(JOB, "0") is Claim.HELD
+        assert store.claim(JOB, "1") is Claim.TAKEN
 
     def test_every_chunk_counts_and_the_last_one_ends_the_job(self, store: JobStore) -> None:
-        store.claim(JOB, 0)
-        assert store.commit(JOB, 0, granted=1, refused=1)
+        store.claim(JOB, "0")
+        assert store.commit(JOB, "0", WINDOW, granted=1, refused=1) is not None
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.granted, job.refused) == (JobState.RUNNING, 2, 1, 1)
-        assert store.commit(JOB, 2, granted=0, refused=1)
-        assert store.commit(JOB, 1, granted=2, refused=0)
+        assert store.commit(JOB, "2", WINDOW, granted=0, refused=1) is not None
+        assert store.commit(JOB, "1", WINDOW, granted=2, refused=0) is not None
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.granted, job.refused) == (JobState.SUCCEEDED, 5, 3, 2)
         assert job.started_at is not None
@@ -87,60 +139,157 @@ class StoreContract:
         assert job.error is None
 
     def test_a_chunk_done_twice_counts_once(self, store: JobStore, hasty: JobStore) -> None:
-        assert hasty.claim(JOB, 0) is Claim.TAKEN
-        assert store.claim(JOB, 0) is Claim.TAKEN
-        assert store.commit(JOB, 0, granted=2, refused=0)
-        assert not store.commit(JOB, 0, granted=0, refused=2)
+        assert hasty.claim(JOB, "0") is Claim.TAKEN
+        assert store.claim(JOB, "0") is Claim.TAKEN
+        assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is not None
+        assert store.commit(JOB, "0", WINDOW, granted=0, refused=2) is None
         job = store.get(JOB)
         assert (job.rows_done, job.granted, job.refused) == (2, 2, 0)
-        assert store.claim(JOB, 0) is Claim.OVER
+        assert store.claim(JOB, "0") is Claim.OVER
+
+    def test_rows_that_break_the_contract_are_counted_apart(self, store: JobStore) -> None:
+        store.claim(JOB, "0")
+        store.commit(JOB, "0", WINDOW, granted=0, refused=1, invalid=1)
+        job = store.get(JOB)
+        assert (job.rows_done, job.granted, job.refused, job.invalid) == (2, 0, 1, 1)
+
+    def test_the_first_claim_of_a_chunk_and_no_other_tells_when_scoring_began(self, store: JobStore) -> None:
+        store.claim(JOB, "1")
+        began = store.get(JOB).scoring_at
+        assert began == pytest.approx(time.time(), abs=60)
+        store.claim(JOB, "0")
+        assert store.get(JOB).scoring_at == began
+
+    def test_only_so_many_chunks_as_the_window_allows_are_under_way(self, store: JobStore) -> None:
+        assert store.create(make_job(NEWER, rows=9), 2) == (NEWER, ["0", "1"])
+        assert store.claim(NEWER, "2") is Claim.OVER
+        assert store.commit(NEWER, "2", 2, granted=1, refused=0) is None
+        assert store.commit(NEWER, "1", 2, granted=2, refused=0) == ["2"]
+        assert store.commit(NEWER, "2", 2, granted=2, refused=0) == ["3"]
+        assert store.commit(NEWER, "0", 2, granted=2, refused=0) == ["4"]
+        assert store.commit(NEWER, "3", 2, granted=2, refused=0) == []
+        assert store.get(NEWER).state is JobState.QUEUED
+        assert store.commit(NEWER, "4", 2, granted=1, refused=0) == []
+        assert (store.get(NEWER).state, store.get(NEWER).rows_done) == (JobState.SUCCEEDED, 9)
+
+    def test_a_window_that_has_grown_is_filled_at_the_next_commit_or_at_once(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, rows=20), 1)
+        assert store.fill(NEWER, 1) == []
+        assert store.fill(NEWER, 3) == ["1", "2"]
+        assert store.fill(NEWER, 3) == []
+        assert store.commit(NEWER, "1", 5, granted=2, refused=0) == ["3", "4", "5"]
+        assert store.get(NEWER).next_chunk == 6
+        assert store.claim(NEWER, "5") is Claim.TAKEN
+
+    def test_a_window_that_has_shrunk_holds_back_until_there_is_room(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, rows=20), 3)
+        assert store.fill(NEWER, 1) == []
+        assert store.commit(NEWER, "0", 1, granted=2, refused=0) == []
+        assert store.commit(NEWER, "2", 1, granted=2, refused=0) == []
+        assert store.commit(NEWER, "1", 1, granted=2, refused=0) == ["3"]
+
+    @pytest.mark.parametrize("end", [JobStore.cancel, removed, lambda store, job_id: store.fail(job_id, "why")])
+    def test_nothing_more_is_filled_once_a_job_has_ended(
+        self, store: JobStore, store_client: redis.Redis, end: Callable[[JobStore, str], object]
+    ) -> None:
+        store.create(make_job(NEWER, rows=20), 1)
+        end(store, NEWER)
+        assert store.fill(NEWER, 10) == []
+        assert store.claim(NEWER, "1") is Claim.OVER
+        assert not store_client.exists(f"pret:job:{NEWER}:due")
+
+    def test_a_job_has_few_keys_and_few_members_in_them_however_large_it_is(
+        self, store: JobStore, store_client: redis.Redis
+    ) -> None:
+        store.create(make_job(NEWER, rows=2_000_000_000), 4)
+        for chunk in range(50):
+            store.claim(NEWER, str(chunk))
+            store.commit(NEWER, str(chunk), 4, granted=2, refused=0)
+        assert store_client.zcard(f"pret:job:{NEWER}:due") == 4
+        assert store_client.hlen(f"pret:job:{NEWER}:leases") == 0
+        assert store_client.hlen(f"pret:job:{NEWER}:attempts") == 0
+
+    def test_the_finished_chunks_are_those_before_the_first_one_that_is_not(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, rows=20), 3)
+
+        def finished() -> int:
+            return store.finished_chunks(store.get(NEWER))
+
+        assert finished() == 0
+        for chunk, count in (("1", 0), ("0", 2), ("2", 3), ("4", 3), ("3", 5)):
+            store.commit(NEWER, chunk, 3, granted=2, refused=0)
+            assert finished() == count
+
+    def test_all_chunks_are_finished_while_the_output_is_written_and_none_while_the_file_is_read(
+        self, store: JobStore
+    ) -> None:
+        store.create(make_file_job(OLDER), WINDOW)
+        assert store.finished_chunks(store.get(OLDER)) == 0
+        store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
+        self.commit_all(store, NEWER)
+        assert store.finished_chunks(store.get(NEWER)) == 3
 
     def test_a_chunk_that_was_released_can_be_claimed_at_once(self, store: JobStore) -> None:
-        store.claim(JOB, 0)
-        store.release(JOB, 0, "The disk was full.")
-        assert store.overdue_chunks(JOB) == [0]
-        assert store.claim(JOB, 0) is Claim.TAKEN
+        store.claim(JOB, "0")
+        store.release(JOB, "0", "The disk was full.")
+        assert store.overdue(JOB) == ["0"]
+        assert store.claim(JOB, "0") is Claim.TAKEN
 
     def test_a_job_fails_when_the_attempts_at_a_chunk_are_used_up_and_tells_the_last_error(
         self, store: JobStore
     ) -> None:
         for reason in ("first", "second", "The disk was full."):
-            assert store.claim(JOB, 2) is Claim.TAKEN
-            store.release(JOB, 2, reason)
-        assert store.claim(JOB, 2) is Claim.OVER
+            assert store.claim(JOB, "2") is Claim.TAKEN
+            store.release(JOB, "2", reason)
+        assert store.claim(JOB, "2") is Claim.OVER
         job = store.get(JOB)
         assert job.state is JobState.FAILED
         assert job.error == "Chunk 2 was given up after 3 attempts. The disk was full."
-        assert store.claim(JOB, 0) is Claim.OVER
+        assert store.claim(JOB, "0") is Claim.OVER
+
+    @pytest.mark.parametrize(("unit", "words"), [(READING, "The reading of its file"), (WRITING, "The writing of its")])
+    def test_a_job_fails_when_the_attempts_at_its_file_are_used_up(
+        self, store: JobStore, unit: str, words: str
+    ) -> None:
+        job = make_file_job(NEWER) if unit == READING else make_job(NEWER, output_uri="s3://a/b.csv")
+        store.create(job, WINDOW)
+        if unit == WRITING:
+            self.commit_all(store, NEWER)
+        self.give_up(store, unit, NEWER)
+        failed = store.get(NEWER)
+        assert (failed.state, failed.retryable) == (JobState.FAILED, True)
+        assert failed.error is not None
+        assert failed.error.startswith(words)
+        assert failed.error.endswith(" was given up after 3 attempts. The disk was full.")
 
     def test_a_worker_that_died_without_a_word_has_used_up_an_attempt(self, hasty: JobStore, store: JobStore) -> None:
-        assert [hasty.claim(JOB, 0) for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
+        assert [hasty.claim(JOB, "0") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
         assert store.get(JOB).error == "Chunk 0 was given up after 3 attempts. Its worker died."
 
     def test_attempts_are_counted_for_each_chunk_apart(self, hasty: JobStore) -> None:
         for chunk in (0, 1, 2) * 3:
-            assert hasty.claim(JOB, chunk) is Claim.TAKEN
+            assert hasty.claim(JOB, str(chunk)) is Claim.TAKEN
 
     def test_a_late_commit_after_the_last_attempt_began_still_counts(self, hasty: JobStore) -> None:
         for _ in range(3):
-            hasty.claim(JOB, 0)
-        assert hasty.commit(JOB, 0, granted=2, refused=0)
-        assert hasty.claim(JOB, 0) is Claim.OVER
+            hasty.claim(JOB, "0")
+        assert hasty.commit(JOB, "0", WINDOW, granted=2, refused=0) is not None
+        assert hasty.claim(JOB, "0") is Claim.OVER
         assert hasty.get(JOB).state is JobState.RUNNING
 
     def test_a_failed_job_says_why_and_takes_no_more_scores(self, store: JobStore) -> None:
-        store.claim(JOB, 0)
+        store.claim(JOB, "0")
         assert store.fail(JOB, "Its model is gone.")
-        assert not store.commit(JOB, 0, granted=2, refused=0)
+        assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
         job = store.get(JOB)
         assert (job.state, job.error, job.rows_done) == (JobState.FAILED, "Its model is gone.", 0)
 
     def test_a_cancelled_job_takes_no_more_scores(self, store: JobStore) -> None:
-        store.claim(JOB, 0)
+        store.claim(JOB, "0")
         assert store.cancel(JOB)
-        assert not store.commit(JOB, 0, granted=2, refused=0)
-        store.release(JOB, 0, "too late")
-        assert store.claim(JOB, 1) is Claim.OVER
+        assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
+        store.release(JOB, "0", "too late")
+        assert store.claim(JOB, "1") is Claim.OVER
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.error) == (JobState.CANCELLED, 0, None)
         assert job.finished_at is not None
@@ -154,23 +303,33 @@ class StoreContract:
 
     def test_nothing_happens_to_a_job_that_is_not_there(self, store: JobStore, store_client: redis.Redis) -> None:
         keys = set(store_client.keys())
-        assert store.claim("0" * 32, 0) is Claim.OVER
-        assert not store.commit("0" * 32, 0, granted=1, refused=0)
+        assert store.claim("0" * 32, "0") is Claim.OVER
+        assert store.commit("0" * 32, "0", WINDOW, granted=1, refused=0) is None
         assert not store.cancel("0" * 32)
         assert not store.fail("0" * 32, "why")
-        store.release("0" * 32, 0, "why")
-        store.postpone("0" * 32, [0])
-        assert store.overdue_chunks("0" * 32) == []
+        store.release("0" * 32, "0", "why")
+        store.postpone("0" * 32, ["0"])
+        assert store.overdue("0" * 32) == []
+        assert store.fill("0" * 32, WINDOW) == []
+        assert not store.renew("0" * 32, READING, 1)
+        assert store.commit_reading(read(make_file_job("0" * 32)), WINDOW) is None
+        assert not store.commit_writing("0" * 32)
+        assert store.retry("0" * 32, WINDOW) is None
+        assert store.begin_callback("0" * 32, LONG) is None
+        store.end_callback("0" * 32, None)
+        store.end_callback("0" * 32, LONG)
+        assert store.report("0" * 32) == ([], 0)
+        store.forget("0" * 32)
         assert set(store_client.keys()) == keys
 
-    @pytest.mark.parametrize("chunk", [3, -1, 10**6])
-    def test_a_chunk_that_the_job_does_not_have_is_over(self, store: JobStore, chunk: int) -> None:
+    @pytest.mark.parametrize("chunk", ["3", "-1", "1000000"])
+    def test_a_chunk_that_the_job_does_not_have_is_over(self, store: JobStore, chunk: str) -> None:
         assert store.claim(JOB, chunk) is Claim.OVER
-        assert not store.commit(JOB, chunk, granted=1, refused=0)
+        assert store.commit(JOB, chunk, WINDOW, granted=1, refused=0) is None
 
     def test_open_jobs_come_oldest_first_until_they_end(self, store: JobStore) -> None:
-        store.create(make_job(OLDER, created_at=1.0))
-        store.create(make_job(NEWER, created_at=2e9))
+        store.create(make_job(OLDER, created_at=1.0), WINDOW)
+        store.create(make_job(NEWER, created_at=2e9), WINDOW)
         assert store.open_jobs() == [OLDER, JOB, NEWER]
         store.cancel(OLDER)
         self.commit_all(store)
@@ -179,44 +338,366 @@ class StoreContract:
     def test_chunks_are_overdue_when_neither_published_nor_started_within_a_lease(
         self, store: JobStore, hasty: JobStore
     ) -> None:
-        assert store.overdue_chunks(JOB) == []
-        hasty.create(make_job(NEWER))
-        assert hasty.overdue_chunks(NEWER) == [0, 1, 2]
-        store.claim(NEWER, 0)
-        store.postpone(NEWER, [1])
-        assert store.overdue_chunks(NEWER) == [2]
-        store.commit(NEWER, 2, granted=1, refused=0)
-        assert store.overdue_chunks(NEWER) == []
+        assert store.overdue(JOB) == []
+        hasty.create(make_job(NEWER), WINDOW)
+        assert hasty.overdue(NEWER) == ["0", "1", "2"]
+        store.claim(NEWER, "0")
+        store.postpone(NEWER, ["1"])
+        assert store.overdue(NEWER) == ["2"]
+        store.commit(NEWER, "2", WINDOW, granted=1, refused=0)
+        assert store.overdue(NEWER) == []
 
     def test_postponing_a_done_chunk_does_not_bring_it_back(self, store: JobStore) -> None:
         self.commit_all(store)
-        store.postpone(JOB, [0, 1, 2])
-        assert store.claim(JOB, 0) is Claim.OVER
+        store.postpone(JOB, ["0", "1", "2"])
+        assert store.claim(JOB, "0") is Claim.OVER
 
     def test_an_ended_job_expires_and_an_open_one_never(self, store: JobStore, store_client: redis.Redis) -> None:
         short_lived = store_over(store_client, job_ttl=-1)
         assert short_lived.expired_jobs() == []
-        short_lived.create(make_job(NEWER))
+        short_lived.create(make_job(NEWER), WINDOW)
         short_lived.cancel(NEWER)
         self.commit_all(store)
         assert short_lived.expired_jobs() == [NEWER]
 
+    # The reading of the file.
+
+    def test_a_file_is_one_unit_of_work_until_it_is_read(self, store: JobStore) -> None:
+        assert store.create(make_file_job(NEWER), WINDOW) == (NEWER, [READING])
+        job = store.get(NEWER)
+        assert (job.stage, job.rows, job.chunks, job.next_chunk) == (Stage.READING, None, None, 0)
+        assert store.fill(NEWER, WINDOW) == []
+        assert store.claim(NEWER, "0") is Claim.OVER
+        assert store.claim(NEWER, READING) is Claim.TAKEN
+        assert store.claim(NEWER, READING) is Claim.HELD
+        job = store.get(NEWER)
+        assert (job.state, job.scoring_at) == (JobState.RUNNING, None)
+
+    def test_what_is_read_becomes_chunks_as_the_window_allows(self, store: JobStore) -> None:
+        store.create(make_file_job(NEWER), WINDOW)
+        store.claim(NEWER, READING)
+        assert store.commit_reading(read(make_file_job(NEWER), rows=7), 3) == ["0", "1", "2"]
+        job = store.get(NEWER)
+        assert (job.stage, job.rows, job.rows_read, job.chunks) == (Stage.SCORING, 7, 7, 4)
+        assert (job.chunk_rows, job.batch_rows, job.attempt, job.next_chunk) == (2, 1, "abc", 3)
+        assert store.claim(NEWER, READING) is Claim.OVER
+        assert store.commit(NEWER, "0", 3, granted=2, refused=0) == ["3"]
+
+    def test_of_two_readings_the_first_one_counts(self, store: JobStore, hasty: JobStore) -> None:
+        store.create(make_file_job(NEWER), WINDOW)
+        assert hasty.claim(NEWER, READING) is Claim.TAKEN
+        assert store.claim(NEWER, READING) is Claim.TAKEN
+        assert store.commit_reading(read(make_file_job(NEWER), attempt="first"), 1) == ["0"]
+        assert store.commit_reading(read(make_file_job(NEWER), attempt="second", rows=9), 10) is None
+        job = store.get(NEWER)
+        assert (job.attempt, job.rows, job.next_chunk) == ("first", 5, 1)
+
+    def test_a_sign_of_life_keeps_the_unit_and_tells_how_far_it_is(self, store: JobStore, hasty: JobStore) -> None:
+        hasty.create(make_file_job(NEWER), WINDOW)
+        assert hasty.claim(NEWER, READING) is Claim.TAKEN
+        assert store.overdue(NEWER) == [READING]
+        assert store.renew(NEWER, READING, 123)
+        assert store.overdue(NEWER) == []
+        assert store.claim(NEWER, READING) is Claim.HELD
+        assert store.get(NEWER).rows_read == 123
+
+    def test_a_sign_of_life_is_refused_once_there_is_nothing_to_do(self, store: JobStore) -> None:
+        for job_id in (OLDER, NEWER):
+            store.create(make_file_job(job_id), WINDOW)
+            store.claim(job_id, READING)
+        store.commit_reading(read(make_file_job(OLDER)), WINDOW)
+        store.cancel(NEWER)
+        assert not store.renew(OLDER, READING, 99)
+        assert not store.renew(NEWER, READING, 99)
+        assert (store.get(OLDER).rows_read, store.get(NEWER).rows_read) == (5, 0)
+        assert store.overdue(NEWER) == []
+
+    # The writing of the output.
+
+    def test_the_output_is_written_after_the_last_chunk_and_then_the_job_has_ended(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
+        assert not store.commit_writing(NEWER)
+        assert store.commit(NEWER, "2", WINDOW, granted=1, refused=0) == []
+        assert store.commit(NEWER, "0", WINDOW, granted=2, refused=0) == []
+        assert store.commit(NEWER, "1", WINDOW, granted=2, refused=0) == [WRITING]
+        assert store.claim(NEWER, WRITING) is Claim.TAKEN
+        job = store.get(NEWER)
+        assert (job.state, job.stage, job.rows_done, job.finished_at) == (JobState.RUNNING, Stage.WRITING, 5, None)
+        assert NEWER in store.open_jobs()
+        assert store.commit_writing(NEWER)
+        assert not store.commit_writing(NEWER)
+        assert store.get(NEWER).state is JobState.SUCCEEDED
+        assert NEWER not in store.open_jobs()
+
+    def test_a_job_cancelled_while_its_output_is_written_stays_cancelled(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
+        self.commit_all(store, NEWER)
+        store.claim(NEWER, WRITING)
+        store.cancel(NEWER)
+        assert not store.commit_writing(NEWER)
+        assert store.get(NEWER).state is JobState.CANCELLED
+
+    # Reports.
+
+    def test_a_job_fails_with_the_rows_that_are_refused(self, store: JobStore) -> None:
+        assert store.report(JOB) == ([], 0)
+        assert store.fail(JOB, "why", retryable=False, errors=ERRORS, total=1234)
+        assert store.report(JOB) == (list(ERRORS), 1234)
+        assert not store.get(JOB).retryable
+
+    def test_a_job_that_goes_on_keeps_the_rows_that_are_refused(self, store: JobStore) -> None:
+        store.note_report(JOB, list(ERRORS), 2)
+        self.commit_all(store)
+        assert store.report(JOB) == (list(ERRORS), 2)
+        assert store.get(JOB).retryable
+
+    # Retries.
+
+    def test_a_retry_begins_with_the_stored_rows_and_counts_anew(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, rows=9, callback_url=CALLER), 3)
+        store.claim(NEWER, "0")
+        store.commit(NEWER, "0", 3, granted=1, refused=0, invalid=1)
+        self.give_up(store, "2", NEWER)
+        assert store.retry(NEWER, 2) == ["0", "1"]
+        assert store.get(NEWER) == make_job(NEWER, rows=9, callback_url=CALLER, next_chunk=2)
+        assert NEWER in store.open_jobs()
+        assert store.claim(NEWER, "2") is Claim.OVER
+        assert store.commit(NEWER, "0", 3, granted=2, refused=0) == ["2", "3"]
+        self.give_up(store, "2", NEWER)
+        assert store.get(NEWER).error == "Chunk 2 was given up after 3 attempts. The disk was full."
+
+    def test_an_old_reason_is_not_told_after_a_retry(self, store: JobStore, hasty: JobStore) -> None:
+        self.give_up(store, "2")
+        store.retry(JOB, WINDOW)
+        assert [hasty.claim(JOB, "2") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
+        assert store.get(JOB).error == "Chunk 2 was given up after 3 attempts. Its worker died."
+
+    def test_a_retry_before_there_are_rows_begins_with_the_file(self, store: JobStore) -> None:
+        store.create(make_file_job(NEWER), WINDOW)
+        store.claim(NEWER, READING)
+        store.renew(NEWER, READING, 3)
+        store.release(NEWER, READING, "first")
+        store.fail(NEWER, "why")
+        assert store.retry(NEWER, WINDOW) == [READING]
+        assert store.get(NEWER) == make_file_job(NEWER)
+        assert store.claim(NEWER, READING) is Claim.TAKEN
+
+    def test_a_retry_after_the_output_could_not_be_written_scores_again(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
+        self.commit_all(store, NEWER)
+        self.give_up(store, WRITING, NEWER)
+        assert store.retry(NEWER, WINDOW) == ["0", "1", "2"]
+        assert store.get(NEWER).stage is Stage.SCORING
+        self.commit_all(store, NEWER)
+        assert store.claim(NEWER, WRITING) is Claim.TAKEN
+
+    def test_a_refused_input_is_not_tried_again(self, store: JobStore) -> None:
+        store.fail(JOB, "why", retryable=False)
+        job = store.get(JOB)
+        assert store.retry(JOB, WINDOW) is None
+        assert store.get(JOB) == job
+
+    def test_only_a_failed_job_is_tried_again(self, store: JobStore) -> None:
+        for job_id in (OLDER, NEWER):
+            store.create(make_job(job_id), WINDOW)
+        store.claim(NEWER, "0")
+        store.cancel(OLDER)
+        for job_id in (OLDER, NEWER, JOB):
+            job = store.get(job_id)
+            assert store.retry(job_id, WINDOW) is None
+            assert store.get(job_id) == job
+        self.commit_all(store)
+        assert store.retry(JOB, WINDOW) is None
+
+    def test_a_job_that_is_tried_again_does_not_expire(self, store: JobStore, store_client: redis.Redis) -> None:
+        short_lived = store_over(store_client, job_ttl=-1)
+        short_lived.fail(JOB, "why")
+        assert store.expired_jobs() == [JOB]
+        store.retry(JOB, WINDOW)
+        assert store.expired_jobs() == []
+        assert store.get(JOB).expires_at is None
+
+    # Lists of jobs.
+
+    def test_jobs_come_in_pages_newest_first(self, store: JobStore) -> None:
+        ids = [f"{i:032x}" for i in range(5)]
+        for i, job_id in enumerate(ids):
+            store.create(make_job(job_id, created_at=10.0 + i), WINDOW)
+
+        def page(offset: int, limit: int) -> list[str]:
+            jobs, total = store.page(None, offset, limit)
+            assert total == 6
+            return [job.id for job in jobs]
+
+        newest_first = [JOB, *reversed(ids)]
+        assert page(0, 10) == newest_first
+        assert [page(offset, 2) for offset in (0, 2, 4, 6)] == [newest_first[i : i + 2] for i in (0, 2, 4, 6)]
+        assert store.page(None, 0, 1)[0] == [make_job(next_chunk=3)]
+
+    def test_every_state_has_a_list_that_a_job_leaves_when_it_goes_on(self, store: JobStore) -> None:
+        def lists() -> dict[JobState, list[str]]:
+            pages = {state: store.page(state, 0, 10) for state in JobState}
+            assert all(len(jobs) == total for jobs, total in pages.values())
+            assert all(job.state is state for state, (jobs, _) in pages.items() for job in jobs)
+            return {state: [job.id for job in jobs] for state, (jobs, _) in pages.items() if jobs}
+
+        store.create(make_job(NEWER, created_at=2e9), WINDOW)
+        assert lists() == {JobState.QUEUED: [NEWER, JOB]}
+        store.claim(NEWER, "0")
+        assert lists() == {JobState.QUEUED: [JOB], JobState.RUNNING: [NEWER]}
+        store.fail(NEWER, "why")
+        assert lists() == {JobState.QUEUED: [JOB], JobState.FAILED: [NEWER]}
+        store.retry(NEWER, WINDOW)
+        assert lists() == {JobState.QUEUED: [NEWER, JOB]}
+        self.commit_all(store)
+        store.cancel(NEWER)
+        assert lists() == {JobState.SUCCEEDED: [JOB], JobState.CANCELLED: [NEWER]}
+        removed(store, JOB)
+        assert lists() == {JobState.CANCELLED: [NEWER]}
+        assert store.page(None, 0, 10)[1] == 1
+
+    def test_a_job_that_fails_before_it_was_started_leaves_the_list_of_those_that_wait(self, store: JobStore) -> None:
+        store.fail(JOB, "why")
+        assert [store.page(state, 0, 1)[1] for state in (JobState.QUEUED, JobState.FAILED)] == [0, 1]
+
+    def test_the_rows_that_wait_are_those_of_open_jobs_that_are_read_and_not_done(self, store: JobStore) -> None:
+        assert store.queued_rows() == 5
+        store.create(make_file_job(NEWER), WINDOW)
+        assert store.queued_rows() == 5
+        store.claim(NEWER, READING)
+        store.renew(NEWER, READING, 100)
+        assert store.queued_rows() == 105
+        store.commit_reading(read(make_file_job(NEWER), rows=2000), WINDOW)
+        assert store.queued_rows() == 2005
+        store.commit(NEWER, "0", WINDOW, granted=1, refused=1)
+        assert store.queued_rows() == 2003
+        store.cancel(NEWER)
+        self.commit_all(store)
+        assert store.queued_rows() == 0
+
+    def test_the_versions_in_use_are_those_of_open_jobs(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, model_version="local-2"), WINDOW)
+        assert store.versions_in_use() == {"local-1", "local-2"}
+        store.cancel(JOB)
+        assert store.versions_in_use() == {"local-2"}
+
+    # The same submission twice.
+
+    def test_the_same_submission_twice_is_one_job(self, store: JobStore) -> None:
+        assert store.create(make_job(NEWER), WINDOW, "a key, é", "print") == (NEWER, ["0", "1", "2"])
+        assert store.create(make_job(OLDER, rows=9), WINDOW, "a key, é", "print") == (NEWER, [])
+        assert not store.exists(OLDER)
+        assert store.open_jobs() == [JOB, NEWER]
+        assert store.page(None, 0, 10)[1] == 2
+        assert store.create(make_job(OLDER), WINDOW, "another key", "print")[0] == OLDER
+
+    def test_another_submission_with_the_same_key_is_refused_and_leaves_nothing(
+        self, store: JobStore, store_client: redis.Redis
+    ) -> None:
+        store.create(make_job(NEWER), WINDOW, "key", "print")
+        keys = set(store_client.keys())
+        with pytest.raises(IdempotencyConflict):
+            store.create(make_job(OLDER), WINDOW, "key", "other")
+        assert set(store_client.keys()) == keys
+        assert store.open_jobs() == [JOB, NEWER]
+
+    def test_submissions_without_a_key_are_never_the_same(self, store: JobStore) -> None:
+        assert [store.create(make_job(job_id), WINDOW)[0] for job_id in (OLDER, NEWER)] == [OLDER, NEWER]
+
+    def test_a_submission_is_known_for_a_day(self, store: JobStore, store_client: redis.Redis) -> None:
+        store.create(make_job(NEWER), WINDOW, "key", "print")
+        assert 24 * 3600 - 60 < int(store_client.ttl("pret:submission:key")) <= 24 * 3600
+
+    # Callbacks.
+
+    def test_a_caller_is_told_of_the_end_of_a_job_that_names_one(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
+        assert store.due_callbacks() == []
+        assert store.begin_callback(NEWER, LONG) is None
+        self.commit_all(store)
+        assert store.due_callbacks() == []
+        self.commit_all(store, NEWER)
+        assert store.due_callbacks() == [NEWER]
+
+    @pytest.mark.parametrize("end", [JobStore.cancel, lambda store, job_id: store.fail(job_id, "why")])
+    def test_a_caller_is_told_of_every_end(self, store: JobStore, end: Callable[[JobStore, str], object]) -> None:
+        store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
+        end(store, NEWER)
+        assert store.due_callbacks() == [NEWER]
+
+    def test_one_worker_tells_the_caller_and_another_only_when_that_one_is_lost(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
+        store.cancel(NEWER)
+        assert store.begin_callback(NEWER, OVER) == 0
+        assert store.due_callbacks() == [NEWER]
+        assert store.begin_callback(NEWER, LONG) == 1
+        assert store.begin_callback(NEWER, LONG) is None
+        assert store.due_callbacks() == []
+        assert store.get(NEWER).callback_attempts == 2
+
+    def test_a_caller_is_told_again_later_or_never(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
+        store.cancel(NEWER)
+        store.begin_callback(NEWER, LONG)
+        store.end_callback(NEWER, OVER)
+        assert store.due_callbacks() == [NEWER]
+        assert store.begin_callback(NEWER, LONG) == 1
+        store.end_callback(NEWER, LONG)
+        assert store.due_callbacks() == []
+        store.end_callback(NEWER, None)
+        store.end_callback(NEWER, OVER)
+        assert store.due_callbacks() == []
+        assert store.begin_callback(NEWER, LONG) is None
+
+    def test_nobody_is_told_of_the_first_end_of_a_job_that_is_tried_again(self, store: JobStore) -> None:
+        store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
+        store.fail(NEWER, "why")
+        store.begin_callback(NEWER, OVER)
+        store.retry(NEWER, WINDOW)
+        assert store.due_callbacks() == []
+        assert store.get(NEWER).callback_attempts == 0
+        self.commit_all(store, NEWER)
+        assert store.begin_callback(NEWER, LONG) == 0
+
+    # Turns, and the end of it all.
+
+    def test_one_of_many_gets_the_turn(self, store: JobStore, store_client: redis.Redis) -> None:
+        assert [store.is_first_since(LONG) for _ in range(3)] == [True, False, False]
+        assert 0 < int(store_client.pttl("pret:jobs:removal")) <= 1_000_000
+
     def test_a_forgotten_job_leaves_no_key(self, store: JobStore, store_client: redis.Redis) -> None:
-        store.claim(JOB, 0)
+        store.claim(JOB, "0")
         assert store.exists(JOB)
-        store.forget(JOB)
+        removed(store, JOB)
         assert not store.exists(JOB)
         assert store_client.keys() == []
+
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_a_forgotten_job_leaves_nothing_but_the_key_of_its_submission(
+        self, store: JobStore, store_client: redis.Redis, ended: bool
+    ) -> None:
+        removed(store, JOB)
+        store.create(make_file_job(callback_url=CALLER, output_uri="s3://a/b.csv"), WINDOW, "key", "print")
+        store.claim(JOB, READING)
+        store.commit_reading(read(make_file_job()), WINDOW)
+        store.note_report(JOB, list(ERRORS), 2)
+        store.claim(JOB, "0")
+        store.release(JOB, "0", "why")
+        store.claim(JOB, "0")
+        if ended:
+            store.fail(JOB, "why")
+        removed(store, JOB)
+        assert store_client.keys() == ["pret:submission:key"]
 
     def test_a_field_that_a_newer_version_wrote_is_passed_over(
         self, store: JobStore, store_client: redis.Redis
     ) -> None:
         store_client.hset(f"pret:job:{JOB}", "colour", "blue")
-        assert store.get(JOB) == make_job()
+        assert store.get(JOB) == make_job(next_chunk=3)
 
     def test_a_record_survives_every_state(self, store: JobStore) -> None:
         store.fail(JOB, "a 'quoted' reason, é\n")
         job = store.get(JOB)
         assert replace(job, finished_at=None, expires_at=None) == make_job(
-            state=JobState.FAILED, error="a 'quoted' reason, é\n"
+            state=JobState.FAILED, error="a 'quoted' reason, é\n", next_chunk=3
         )

@@ -2,12 +2,13 @@
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from celery import bootsteps
 
-from shared.errors import RedisUnavailable
-from shared.jobs.job import JOBS_FOLDER, folder_of
+from shared.errors import RedisUnavailable, UnknownJob
+from shared.jobs.queue import CALLBACK
 from shared.models.fleet import LOOK_INTERVAL
 from shared.settings import Settings
 from worker.parts import Parts, create_parts
@@ -17,8 +18,8 @@ logger = logging.getLogger(__name__)
 MODEL_AGE = 3600.0
 """Seconds for which a model version is kept on disk in any case."""
 
-ORPHAN_AGE = 3600.0
-"""Seconds after which a folder without a job record is taken for one whose submission died half way."""
+REMOVAL_INTERVAL = 60.0
+"""Seconds between two looks for folders that belong to no job."""
 
 
 class ReconcilerStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -36,6 +37,8 @@ class ReconcilerStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """Begin, with a first pass at once."""
         # Made once: a lost connection to the broker starts this step anew, and a preparation under way goes on.
         self._parts = parts = self._parts or create_parts(self.settings, consumer.app, patient=False)
+        parts.member.slots = consumer.controller.concurrency
+        parts.member.lanes = tuple(queue.name for queue in consumer.task_consumer.queues)
         every = consumer.timer.call_repeatedly
         self._timers = [
             every(LOOK_INTERVAL, parts.member.look),
@@ -58,10 +61,14 @@ class ReconcilerStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def reconcile(parts: Parts) -> None:
-    """Publish what was lost, remove what has expired and what nobody needs. Several workers may do so at the same time."""
+    """Publish what was lost and what may follow, and discard old models. Several workers may do so at the same time.
+
+    What touches the storage is left to a task: its client must not be made in this process, which forks.
+    """
     try:
-        republish_lost_chunks(parts)
-        remove_expired_jobs(parts)
+        republish_lost_units(parts)
+        publish_due_callbacks(parts)
+        publish_removal(parts)
         discard_old_models(parts)
     except RedisUnavailable:
         logger.warning("Redis is away; lost work is looked for when it is back")
@@ -70,28 +77,43 @@ def reconcile(parts: Parts) -> None:
         logger.exception("The search for lost work failed")
 
 
-def republish_lost_chunks(parts: Parts) -> None:
-    """Publish the chunks that are overdue and do not wait in the queue."""
-    overdue = {job_id: chunks for job_id in parts.store.open_jobs() if (chunks := parts.store.overdue_chunks(job_id))}
+def republish_lost_units(parts: Parts) -> None:
+    """Publish the units that are overdue and do not wait in the queue, and those for which the window has room."""
+    overdue: dict[str, list[str]] = {}
+    for job_id in parts.store.open_jobs():
+        if units := parts.store.overdue(job_id):
+            overdue[job_id] = units
+        elif units := parts.store.fill(job_id, parts.window()):
+            _publish(parts, job_id, units)
     if not overdue:
         return
     waiting = parts.queue.waiting()
-    for job_id, chunks in overdue.items():
-        lost = [chunk for chunk in chunks if (job_id, chunk) not in waiting]
+    for job_id, units in overdue.items():
+        lost = [unit for unit in units if (job_id, unit) not in waiting]
         if lost:
-            logger.warning("Publishing %d chunk(s) of job %s again", len(lost), job_id)
-        parts.queue.publish((job_id, chunk) for chunk in lost)
-        parts.store.postpone(job_id, chunks)
+            logger.warning("Publishing %d unit(s) of job %s again", len(lost), job_id)
+            _publish(parts, job_id, lost)
+        parts.store.postpone(job_id, units)
 
 
-def remove_expired_jobs(parts: Parts) -> None:
-    """Remove blobs, then records, of jobs past their time to live, and folders that belong to no job."""
-    for job_id in parts.store.expired_jobs():
-        parts.storage.delete_folder(folder_of(job_id))
-        parts.store.forget(job_id)
-    for job_id in parts.storage.folders_older_than(JOBS_FOLDER, ORPHAN_AGE):
-        if not parts.store.exists(job_id):
-            parts.storage.delete_folder(folder_of(job_id))
+def _publish(parts: Parts, job_id: str, units: list[str]) -> None:
+    with suppress(UnknownJob):
+        parts.queue.publish(parts.store.get(job_id), units)
+
+
+def publish_due_callbacks(parts: Parts) -> None:
+    """Have the callers told whose jobs have ended."""
+    due = parts.store.due_callbacks()
+    waiting = parts.queue.waiting() if due else set()
+    for job_id in due:
+        if (job_id, CALLBACK) not in waiting:
+            parts.queue.publish_callback(job_id)
+
+
+def publish_removal(parts: Parts) -> None:
+    """Have what is expired removed, and now and then what belongs to no job."""
+    if parts.store.expired_jobs() or parts.store.is_first_since(REMOVAL_INTERVAL):
+        parts.queue.publish_removal()
 
 
 def discard_old_models(parts: Parts) -> None:

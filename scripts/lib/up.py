@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
 from shared.errors import PretError
+from shared.jobs.queue import CHUNKS, FILES, QUICK
 from shared.models.fleet import Fleet
 from shared.models.reload import Coordinator
 from shared.redis import connect
@@ -195,7 +196,9 @@ def _ensure_model() -> None:
 def _write_config(ports: Ports) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     programs = {
-        "worker": [sys.executable, "-m", "celery", "-A", "worker.app", "worker"],
+        "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
+        # A process of its own reads large files, so that scoring goes on beside it.
+        "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
         "api": [
             sys.executable,
             "-m",
@@ -242,6 +245,10 @@ def _write_config(ports: Ports) -> None:
         *(_program(name, command) for name, command in programs.items()),
     ]
     CONFIG.write_text("\n".join(sections))
+
+
+def _worker(name: str, options: list[str]) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--hostname", f"{name}@%h", *options]
 
 
 def _program(name: str, command: list[str]) -> str:
@@ -301,6 +308,7 @@ def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop:
         "api": lambda: httpx.get(f"{ports.api_url}/api_health").is_success,
         "model": lambda: _model_is_loaded(ports),
         "worker": lambda: _parts(ports)["workers"]["status"] == "ok",
+        "reader": lambda: _parts(ports)["readers"]["status"] == "ok",
         "flower": lambda: httpx.get(f"{ports.flower_url}/healthcheck").is_success,
     }
     deadline = time.monotonic() + START_DEADLINE

@@ -1,11 +1,17 @@
 """The task queue: the Celery app that both sides share, and the messages. The only place in `shared` that knows Celery.
 
-A message is a hint that a chunk waits; the job record is the truth. So a message may be lost or come twice.
+A message is a hint that a unit of work waits; the job record is the truth. So a message may be lost or come twice. There are
+three lanes, which a worker serves in turn: what is done at once does not wait for the chunks of large jobs, and these do not
+wait for large files to be read, where other workers do that.
 """
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -13,17 +19,42 @@ from celery import Celery
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
+from shared.jobs.job import READING, WRITING, Job
 from shared.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, KEY_PREFIX, translated_errors
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SCORE_CHUNK = "score_chunk"
-CHUNK_QUEUE = "chunks"
 QUEUE_PREFIX = f"{KEY_PREFIX}queue:"
 
-Chunk = tuple[str, int]
-"""A job id and the number of one of its chunks."""
+QUICK = "quick"
+"""Lane of what takes a moment: jobs of one chunk, small files, callbacks, clearing up."""
+
+CHUNKS = "chunks"
+"""Lane of the chunks of larger jobs."""
+
+FILES = "files"
+"""Lane of what takes as long as a file is large: reading it, writing the output."""
+
+LANES = (QUICK, CHUNKS, FILES)
+
+SMALL_UPLOAD = 1_000_000
+"""Bytes; a file up to this size is read in the quick lane."""
+
+UNPACKED = 20
+"""How many times larger than it came a compressed file is taken to be."""
+
+READ_FILE = "read_file"
+SCORE_CHUNK = "score_chunk"
+WRITE_OUTPUT = "write_output"
+SEND_CALLBACK = "send_callback"
+REMOVE_EXPIRED = "remove_expired"
+
+CALLBACK = "callback"
+"""Stands for the number of a chunk in the name of a task that tells a caller."""
+
+Unit = tuple[str, str]
+"""A job id and one of its units of work."""
 
 TRANSPORT = {
     "global_keyprefix": QUEUE_PREFIX,
@@ -43,14 +74,14 @@ TRANSPORT = {
 
 
 def create_app(settings: Settings) -> Celery:
-    """Make the Celery app: one queue, late acknowledgement, no result backend."""
+    """Make the Celery app: three lanes, late acknowledgement, no result backend."""
     app = Celery("pret", broker=settings.redis_url, backend=None, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_queues=[Queue(CHUNK_QUEUE)],  # type: ignore[no-untyped-call]
-        task_default_queue=CHUNK_QUEUE,
+        task_queues=[Queue(lane) for lane in LANES],  # type: ignore[no-untyped-call]
+        task_default_queue=QUICK,
         task_create_missing_queues=False,
         task_acks_late=True,
         # A chunk that kills its worker would come back for ever; attempts are counted in the job record instead.
@@ -73,54 +104,115 @@ def create_app(settings: Settings) -> Celery:
     return app
 
 
-class ChunkQueue:
-    """Publishes chunks and looks at what waits."""
+@dataclass(frozen=True)
+class _Message:
+    """One message; `name` begins the task's id, `shown` is what people see of its arguments in Flower."""
+
+    task: str
+    arguments: tuple[str, ...]
+    name: str
+    lane: str
+    shown: str
+
+
+class TaskQueue:
+    """Publishes units of work and looks at what waits."""
 
     def __init__(self, app: Celery, client: "redis.Redis") -> None:
         self._app = app
         self._redis = client
+        self._producer: Any = None
+        # A connection serves one thread at a time.
+        self._lock = Lock()
 
-    def publish(self, chunks: Iterable[Chunk]) -> None:
-        """Send one message a chunk. A failure is logged, not raised: the reconciler sends again what did not arrive."""
-        waiting = list(chunks)
-        if not waiting:
-            return
-        try:
-            # A connection of its own: a pooled one may be stale since a restart of Redis, and a pool once closed stays so.
-            with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
-                while waiting:
-                    job_id, number = waiting[0]
-                    self._app.send_task(
-                        SCORE_CHUNK,
-                        args=(job_id, number),
-                        task_id=f"{job_id}.{number}.{uuid4().hex[:8]}",
-                        producer=producer,
-                    )
-                    waiting.pop(0)
-        except (OperationalError, redis.RedisError, OSError) as error:
-            logger.warning(
-                "%d chunk(s) of job %s could not be published yet: %s",
-                len(waiting),
-                waiting[0][0],
-                type(error).__name__,
-            )
+    def publish(self, job: Job, units: Sequence[str]) -> None:
+        """Send one message a unit. A failure is logged, not raised: the reconciler sends again what did not arrive."""
+        self._send([_message(job, unit) for unit in units])
 
-    def waiting(self) -> set[Chunk]:
-        """Read which chunks still wait in the queue; raises RedisUnavailable."""
-        with translated_errors():
-            messages: list[str] = self._redis.lrange(f"{QUEUE_PREFIX}{CHUNK_QUEUE}", 0, -1)  # type: ignore[assignment]
-        return {chunk for message in messages if (chunk := _chunk(message))}
+    def publish_callback(self, job_id: str) -> None:
+        """Ask for the caller of an ended job to be told."""
+        self._send([_Message(SEND_CALLBACK, (job_id,), f"{job_id}.{CALLBACK}", QUICK, f"({job_id})")])
 
-    def length(self) -> int:
-        """Count the chunks that wait; raises RedisUnavailable."""
-        with translated_errors():
-            return int(self._redis.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}"))
+    def publish_removal(self) -> None:
+        """Ask for expired jobs to be removed."""
+        self._send([_Message(REMOVE_EXPIRED, (), "expired.jobs", QUICK, "()")])
+
+    def _send(self, messages: Sequence[_Message]) -> None:
+        waiting = list(messages)
+        # The connection may be stale, since a restart of Redis for instance: then a new one gets another try.
+        for connection_is_new in (self._producer is None, True):
+            try:
+                with self._lock:
+                    while waiting:
+                        self._send_one(waiting[0])
+                        waiting.pop(0)
+                return
+            except (OperationalError, redis.RedisError, OSError) as error:
+                self._disconnect()
+                failure = error
+            if connection_is_new:
+                break
+        names = ", ".join(message.name for message in waiting[:3])
+        logger.warning("%d task(s) could not be published yet (%s): %s", len(waiting), names, type(failure).__name__)
+
+    def _send_one(self, message: _Message) -> None:
+        if self._producer is None:
+            # Not one of the app's pool: once closed, that stays closed.
+            self._producer = self._app.amqp.Producer(self._app.connection_for_write())
+        self._app.send_task(
+            message.task,
+            message.arguments,
+            task_id=f"{message.name}.{uuid4().hex[:8]}",
+            queue=message.lane,
+            argsrepr=message.shown,
+            producer=self._producer,
+        )
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                with suppress(OperationalError, redis.RedisError, OSError):
+                    producer.connection.close()
+
+    def waiting(self) -> set[Unit]:
+        """Read which units still wait in the lanes; raises RedisUnavailable."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for lane in LANES:
+                pipe.lrange(f"{QUEUE_PREFIX}{lane}", 0, -1)
+            lanes: list[list[str]] = pipe.execute()
+        return {unit for messages in lanes for message in messages if (unit := _unit(message))}
+
+    def lengths(self) -> dict[str, int]:
+        """Count the tasks that wait, by lane; raises RedisUnavailable."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for lane in LANES:
+                pipe.llen(f"{QUEUE_PREFIX}{lane}")
+            return dict(zip(LANES, pipe.execute(), strict=True))
 
 
-def _chunk(message: str) -> Chunk | None:
-    """Read which chunk the message is for; None if it is not one of ours."""
+def _message(job: Job, unit: str) -> _Message:
+    which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else unit
+    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _lane_of(job, unit), f"({job.id}, {which})")
+
+
+def _task_of(unit: str) -> str:
+    return {READING: READ_FILE, WRITING: WRITE_OUTPUT}.get(unit, SCORE_CHUNK)
+
+
+def _lane_of(job: Job, unit: str) -> str:
+    if unit == READING:
+        size = job.upload_bytes * (UNPACKED if job.encoding else 1)
+        return QUICK if job.input_uri is None and size <= SMALL_UPLOAD else FILES
+    if unit == WRITING:
+        return FILES
+    return QUICK if job.chunks == 1 else CHUNKS
+
+
+def _unit(message: str) -> Unit | None:
+    """Read which unit the message is for; None if it is not one of ours."""
     try:
-        job_id, number, _ = json.loads(message)["headers"]["id"].split(".")
-        return job_id, int(number)
+        job_id, unit, _ = json.loads(message)["headers"]["id"].split(".")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    return job_id, unit

@@ -1,34 +1,85 @@
-"""The results of a job, read from its score blobs in the order of its rows."""
+"""The results of a job, read from its blobs in the order of its rows: kept columns, score, decision, reason."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from shared.errors import JobConflict, StorageUnavailable
-from shared.jobs.blobs import DAMAGED, read_batch
+from shared.jobs.blobs import DAMAGED, read_batches, read_schema
 from shared.jobs.job import Job, JobState
-from shared.models.scorer import Scores
+from shared.jobs.rows import ERROR_COLUMN
+from shared.jobs.store import JobStore
+from shared.models.scorer import GRANTED, REFUSED
 from shared.storage import Storage
 
+RESULT_FIELDS = (
+    pa.field("score", pa.float64()),
+    pa.field("prediction", pa.int8()),
+    pa.field("decision", pa.dictionary(pa.int8(), pa.string())),
+)
+RESULT_COLUMNS = (*(item.name for item in RESULT_FIELDS), "threshold", "model_version", ERROR_COLUMN)
+"""Names that a kept column cannot have."""
 
-def scores(job: Job, storage: Storage, offset: int, limit: int) -> Scores:
-    """Read the scores of up to `limit` rows from row `offset` on.
-
-    Raises JobConflict unless the job succeeded, StorageUnavailable if its blobs cannot be read.
-    """
-    if job.state is not JobState.SUCCEEDED:
-        reason = f": {job.error}" if job.error else ""
-        raise JobConflict(f"The job is {job.state.value}{reason}; only a job that succeeded has results.")
-    end = min(offset + limit, job.rows)
-    return np.concatenate([np.empty(0), *_pieces(job, storage, offset, end)])
+DECISIONS = pa.array([GRANTED, REFUSED])
 
 
-def _pieces(job: Job, storage: Storage, start: int, end: int) -> Iterator[Scores]:
-    if start >= end:
-        return
-    for chunk in range(start // job.chunk_rows, (end - 1) // job.chunk_rows + 1):
-        first = chunk * job.chunk_rows
-        column: Scores = read_batch(job.scores_blob(chunk), 0, storage).column(0).to_numpy()
-        if len(column) != min(job.chunk_rows, job.rows - first):
+@dataclass(frozen=True)
+class Results:
+    """The rows of a job from the first to number `rows`, that one not included; all of them, or those that are done so far."""
+
+    job: Job
+    rows: int
+    storage: Storage
+
+    @classmethod
+    def of(cls, job: Job, store: JobStore, storage: Storage, *, partial: bool = False) -> "Results":
+        """Find what there is; raises JobConflict if there is nothing to give."""
+        if job.state is JobState.SUCCEEDED:
+            return cls(job, job.rows or 0, storage)
+        if partial and job.state in (JobState.QUEUED, JobState.RUNNING):
+            done = store.finished_chunks(job) * (job.chunk_rows or 0)
+            return cls(job, min(done, job.rows or 0), storage)
+        reason = f" {job.error}" if job.error else ""
+        raise JobConflict(f"Only a job that succeeded has results; this one is {job.state.value}.{reason}")
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns: kept ones, score, prediction, decision and, where rows may be refused, the reason."""
+        echo = list(read_schema(self.job.echo_blob, self.storage)) if self.job.has_echo and self.rows else []
+        kept = [item for item in echo if item.name != ERROR_COLUMN]
+        error = [pa.field(ERROR_COLUMN, pa.string())] if self.job.is_flagged else []
+        facts = {"model_version": self.job.model_version, "threshold": repr(self.job.threshold), "job": self.job.id}
+        return pa.schema([*kept, *RESULT_FIELDS, *error], metadata=facts)
+
+    def batches(self, start: int = 0, end: int | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the rows from `start` on, up to `end` or to the last one, in small batches; raises StorageUnavailable."""
+        end = self.rows if end is None else min(end, self.rows)
+        size = self.job.chunk_rows or 1
+        for chunk in range(start // size, -(-end // size) if start < end else 0):
+            first = chunk * size
+            for batch in self._chunk(chunk):
+                offset = max(start - first, 0)
+                if offset < batch.num_rows and first < end:
+                    yield batch.slice(offset, end - first - offset)
+                first += batch.num_rows
+
+    def _chunk(self, chunk: int) -> Iterator[pa.RecordBatch]:
+        job = self.job
+        [stored] = read_batches(job.scores_blob(chunk), [0], self.storage)
+        scores = stored.column(0)
+        if len(scores) != min(job.chunk_rows or 1, (job.rows or 0) - chunk * (job.chunk_rows or 1)):
             raise StorageUnavailable(DAMAGED)
-        yield column[max(start - first, 0) : end - first]
+        numbers = job.batches_of(chunk)
+        echo = read_batches(job.echo_blob, numbers, self.storage) if job.has_echo else iter([])
+        for i in range(len(numbers)):
+            part = scores.slice(i * (job.batch_rows or 1), job.batch_rows)
+            yield self._batch(part, next(echo).columns if job.has_echo else [])
+
+    def _batch(self, scores: pa.Array, echo: list[pa.Array]) -> pa.RecordBatch:
+        kept, reasons = (echo[:-1], echo[-1:]) if self.job.is_flagged else (echo, [])
+        prediction = pc.cast(pc.greater_equal(scores, self.job.threshold), pa.int8())
+        decision = pa.DictionaryArray.from_arrays(prediction, DECISIONS)
+        return pa.RecordBatch.from_arrays([*kept, scores, prediction, decision, *reasons], schema=self.schema)

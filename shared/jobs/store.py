@@ -1,136 +1,71 @@
-"""Job records in Redis. What must change together changes in one script, on the server's own clock.
+"""Job records in Redis. What must change together changes in one script, on the server's own clock (`job_scripts.py`).
 
-Of a job there are, below `pret:job:<id>`: the record (a hash), `:due` (sorted set: each chunk that is not done yet, by the
-time from which its message counts as lost), `:leases` (hash: chunk to the end of the lease of the worker that has it) and
-`:attempts` (hash: chunk to the number of times it was started). A chunk is done when it is gone from `:due`; so the first
-commit wins, and a second one finds nothing to do. Two sorted sets list the jobs: `pret:jobs:open` by creation and
-`pret:jobs:ended` by expiry.
+Of a job there are, below `pret:job:<id>`: the record (a hash), `:due` (sorted set: each unit of work that is published and
+not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end of the lease of the worker
+that has it), `:attempts` (hash: unit to the number of times it was started) and `:report` (the refused rows, as JSON). A unit
+is the reading of the file, the number of a chunk, or the writing of the output. Only so many chunks are in `:due` as the
+window allows, whatever the size of the job; the next ones follow as these are done. A unit is done when it is gone from
+`:due`; so the first commit wins, and a second one finds nothing to do.
 """
 
+import json
 import re
 import time
 from dataclasses import asdict, fields
 from enum import StrEnum
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 import redis
 
-from shared.errors import UnknownJob
-from shared.jobs.job import Job, JobState
-from shared.redis import KEY_PREFIX, translated_errors
+from shared.errors import IdempotencyConflict, RowError, UnknownJob
+from shared.jobs import job_scripts
+from shared.jobs.job import READING, WRITING, Job, JobState
+from shared.jobs.job_scripts import CALLBACKS_KEY, ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY
+from shared.redis import translated_errors
 
 JOB_ID = re.compile("[0-9a-f]{32}")
-JOB_KEY = f"{KEY_PREFIX}job:"
-OPEN_KEY = f"{KEY_PREFIX}jobs:open"
-ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
 
 OVERDUE_AT_ONCE = 1000
-"""Chunks of one job that one reconciliation looks at."""
+"""Units of one job that one reconciliation looks at."""
+
+IDEMPOTENCY_TTL = 24 * 3600
+"""Seconds for which a submission with the same key is the same submission."""
 
 
 class Claim(StrEnum):
-    """The answer to a worker that wants to score a chunk."""
+    """The answer to a worker that wants to do a unit of work."""
 
-    TAKEN = "taken"  # the chunk is yours until the lease ends
+    TAKEN = "taken"  # the unit is yours until the lease ends
     HELD = "held"  # another worker has it
-    OVER = (
-        "over"  # nothing to do: the chunk is done, or the job has ended, expired or just failed for too many attempts
-    )
-
-
-# Every script gets: KEYS record, due, leases, attempts, open, ended; ARGV[1] the job id, ARGV[2] the time to live of an
-# ended job in seconds.
-_PREAMBLE = """
-local record, due, leases, attempts, open, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local id, ttl = ARGV[1], tonumber(ARGV[2])
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local state = redis.call('HGET', record, 'state')
-local live = state == 'queued' or state == 'running'
-local function finish(final, reason)
-    redis.call('HSET', record, 'state', final, 'finished_at', now, 'expires_at', now + ttl)
-    if reason ~= '' then redis.call('HSET', record, 'error', reason) end
-    redis.call('DEL', due, leases, attempts)
-    redis.call('ZREM', open, id)
-    redis.call('ZADD', ended, now + ttl, id)
-end
-"""
-
-_CLAIM = """
-local chunk, lease, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-if not live or not redis.call('ZSCORE', due, chunk) then return 'over' end
-local held_until = redis.call('HGET', leases, chunk)
-if held_until and tonumber(held_until) > now then return 'held' end
-if tonumber(redis.call('HGET', attempts, chunk) or 0) >= limit then
-    local last = redis.call('HGET', record, 'last_error:' .. chunk) or 'Its worker died.'
-    finish('failed', 'Chunk ' .. chunk .. ' was given up after ' .. limit .. ' attempts. ' .. last)
-    return 'over'
-end
-redis.call('HINCRBY', attempts, chunk, 1)
-redis.call('HSET', leases, chunk, now + lease)
-redis.call('ZADD', due, now + lease, chunk)
-if state == 'queued' then redis.call('HSET', record, 'state', 'running', 'started_at', now) end
-return 'taken'
-"""
-
-_COMMIT = """
-local chunk = ARGV[3]
-if not live or redis.call('ZREM', due, chunk) == 0 then return 0 end
-redis.call('HDEL', leases, chunk)
-redis.call('HDEL', attempts, chunk)
-redis.call('HDEL', record, 'last_error:' .. chunk)
-redis.call('HINCRBY', record, 'rows_done', ARGV[4])
-redis.call('HINCRBY', record, 'granted', ARGV[5])
-redis.call('HINCRBY', record, 'refused', ARGV[6])
-if redis.call('EXISTS', due) == 0 then finish('succeeded', '') end
-return 1
-"""
-
-_END = """
-if not live then return 0 end
-finish(ARGV[3], ARGV[4])
-return 1
-"""
-
-_RELEASE = """
-if live and redis.call('ZSCORE', due, ARGV[3]) then
-    redis.call('HDEL', leases, ARGV[3])
-    redis.call('ZADD', due, now, ARGV[3])
-    redis.call('HSET', record, 'last_error:' .. ARGV[3], ARGV[4])
-end
-"""
-
-_OVERDUE = """
-return redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, tonumber(ARGV[3]))
-"""
-
-_POSTPONE = """
-for i = 4, #ARGV do redis.call('ZADD', due, 'XX', now + tonumber(ARGV[3]), ARGV[i]) end
-"""
+    OVER = "over"  # nothing to do: the unit is done, or the job has ended, expired or just failed for too many attempts
 
 
 class JobStore:
-    """Reads and changes job records. Every method raises RedisUnavailable while Redis is away."""
+    """Reads and changes job records. Every method raises RedisUnavailable while Redis is away.
+
+    `window` is the number of units of one job that may be under way; methods that take it give the names of those to publish.
+    """
 
     def __init__(self, client: "redis.Redis", *, job_ttl: int, lease: float, attempts: int) -> None:
         self._redis = client
         self._ttl = job_ttl
         self._lease = lease
         self._attempts = attempts
-        self._claim, self._commit, self._end, self._release, self._overdue, self._postpone = (
-            client.register_script(_PREAMBLE + body) for body in (_CLAIM, _COMMIT, _END, _RELEASE, _OVERDUE, _POSTPONE)
-        )
+        self._scripts = {name: client.register_script(text) for name, text in job_scripts.SCRIPTS.items()}
 
-    def create(self, job: Job) -> None:
-        """Record a new job; each of its chunks counts as published now."""
-        record, due, _, _, open_jobs, _ = _keys(job.id)
-        values: Any = {name: value for name, value in asdict(job).items() if value is not None}
-        overdue_from = time.time() + self._lease
-        with translated_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(record, mapping=values)
-            pipe.zadd(due, {str(chunk): overdue_from for chunk in range(job.chunks)})
-            pipe.zadd(open_jobs, {job.id: job.created_at})
-            pipe.execute()
+    def create(self, job: Job, window: int, key: str | None = None, fingerprint: str = "") -> tuple[str, list[str]]:
+        """Record a new job; give its id and the units to publish.
+
+        With an idempotency key that was used for the same fingerprint in the last 24 h, gives the id of that job and no
+        units; for another fingerprint raises IdempotencyConflict.
+        """
+        values = [part for name, value in asdict(job).items() if value is not None for part in (name, _text(value))]
+        arguments = [window, self._lease, job.created_at, key or "", fingerprint, IDEMPOTENCY_TTL, *values]
+        known, units = self._run("create", job.id, *arguments)
+        if known == "conflict":
+            raise IdempotencyConflict
+        return (known, []) if known else (job.id, units)
 
     def get(self, job_id: str) -> Job:
         """Read a job; raises UnknownJob."""
@@ -142,30 +77,107 @@ class JobStore:
             raise UnknownJob
         return _job(values)
 
-    def claim(self, job_id: str, chunk: int) -> Claim:
-        """Ask for a chunk, for the length of the lease."""
-        return Claim(self._run(self._claim, job_id, chunk, self._lease, self._attempts))
+    def page(self, state: JobState | None, offset: int, limit: int) -> tuple[list[Job], int]:
+        """Read some of the jobs, newest first, and count all of them."""
+        key = f"{STATE_KEY}{state or 'any'}"
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            total = int(self._redis.zcard(key))
+            ids: list[str] = self._redis.zrange(key, offset, offset + limit - 1, desc=True)  # type: ignore[assignment]
+            for job_id in ids:
+                pipe.hgetall(f"{JOB_KEY}{job_id}")
+            records = pipe.execute()
+        return [_job(values) for values in records if "state" in values], total
 
-    def commit(self, job_id: str, chunk: int, *, granted: int, refused: int) -> bool:
-        """Count a scored chunk, and end the job with the last one. False if that was done before, or the job has ended."""
-        return bool(self._run(self._commit, job_id, chunk, granted + refused, granted, refused))
+    def claim(self, job_id: str, unit: str) -> Claim:
+        """Ask for a unit of work, for the length of the lease."""
+        return Claim(self._run("claim", job_id, unit, self._lease, self._attempts))
 
-    def release(self, job_id: str, chunk: int, reason: str) -> None:
-        """Give a chunk back before its lease ends, saying why; the attempt stays counted."""
-        self._run(self._release, job_id, chunk, reason)
+    def renew(self, job_id: str, unit: str, rows_read: int) -> bool:
+        """Begin the lease anew and note how many rows were read. False if the job has ended, so that the work can stop."""
+        return bool(self._run("renew", job_id, unit, self._lease, rows_read))
 
-    def fail(self, job_id: str, reason: str) -> bool:
-        """End a job that cannot be done. False if it has ended already."""
-        return bool(self._run(self._end, job_id, JobState.FAILED, reason))
+    def commit_reading(self, job: Job, window: int) -> list[str] | None:
+        """Record what the reading made of the file: rows, sizes, attempt. None if that was done before."""
+        assert job.rows is not None and job.chunk_rows and job.attempt  # noqa: S101 - for the type checker
+        units: list[str] | None = self._run(
+            "commit_reading",
+            job.id,
+            READING,
+            self._lease,
+            window,
+            job.rows,
+            job.chunk_rows,
+            job.batch_rows,
+            job.attempt,
+        )
+        return units
+
+    def commit(
+        self, job_id: str, chunk: str, window: int, *, granted: int, refused: int, invalid: int = 0
+    ) -> list[str] | None:
+        """Count a scored chunk, and end the job with the last one. None if that was done before, or the job has ended."""
+        units: list[str] | None = self._run("commit", job_id, chunk, self._lease, window, granted, refused, invalid)
+        return units
+
+    def commit_writing(self, job_id: str) -> bool:
+        """End a job whose output is written. False if it has ended already."""
+        return bool(self._run("commit_writing", job_id, WRITING))
+
+    def fill(self, job_id: str, window: int) -> list[str]:
+        """Give the units that may be published in addition, since the window has grown."""
+        units: list[str] = self._run("fill", job_id, self._lease, window)
+        return units
+
+    def release(self, job_id: str, unit: str, reason: str) -> None:
+        """Give a unit back before its lease ends, saying why; the attempt stays counted."""
+        self._run("release", job_id, unit, reason)
+
+    def fail(
+        self, job_id: str, reason: str, *, retryable: bool = True, errors: tuple[RowError, ...] = (), total: int = 0
+    ) -> bool:
+        """End a job that cannot be done, perhaps with the refused rows. False if it has ended already."""
+        report = json.dumps({"total": total, "errors": [asdict(error) for error in errors]}) if errors else ""
+        return bool(self._run("end", job_id, JobState.FAILED, reason, int(retryable), report))
 
     def cancel(self, job_id: str) -> bool:
         """End a job at its owner's wish. False if it has ended already."""
-        return bool(self._run(self._end, job_id, JobState.CANCELLED, ""))
+        return bool(self._run("end", job_id, JobState.CANCELLED, "", 0, ""))
+
+    def retry(self, job_id: str, window: int) -> list[str] | None:
+        """Begin a failed job anew, from its stored rows or else its file. None if it is not one that may be retried."""
+        units: list[str] | None = self._run("retry", job_id, self._lease, window)
+        return units
+
+    def report(self, job_id: str) -> tuple[list[RowError], int]:
+        """Read the refused rows of a failed job: the first ones, and the number of all."""
+        with translated_errors():
+            report: Any = self._redis.get(f"{JOB_KEY}{job_id}:report")
+        content: dict[str, Any] = json.loads(report) if report else {"total": 0, "errors": []}
+        return [RowError(**error) for error in content["errors"]], content["total"]
+
+    def note_report(self, job_id: str, errors: list[RowError], total: int) -> None:
+        """Keep the refused rows of a job that goes on without them."""
+        report = json.dumps({"total": total, "errors": [asdict(error) for error in errors]})
+        with translated_errors():
+            self._redis.set(f"{JOB_KEY}{job_id}:report", report)
+
+    def finished_chunks(self, job: Job) -> int:
+        """Count the chunks from the first one on that are all done."""
+        with translated_errors():
+            under_way: Any = self._redis.zrange(f"{JOB_KEY}{job.id}:due", 0, -1)
+        if not under_way:
+            # It ended meanwhile.
+            return 0
+        return min([int(unit) for unit in under_way if unit.isdigit()], default=job.next_chunk)
 
     def open_jobs(self) -> list[str]:
         """List the jobs that have not ended, oldest first."""
         with translated_errors():
             return self._redis.zrange(OPEN_KEY, 0, -1)  # type: ignore[return-value]
+
+    def queued_rows(self) -> int:
+        """Count the rows of open jobs that wait to be scored, as far as their files are read."""
+        return int(self._run("queued_rows", ""))
 
     def versions_in_use(self) -> set[str]:
         """Name the model versions that open jobs are pinned to."""
@@ -174,46 +186,77 @@ class JobStore:
                 pipe.hget(f"{JOB_KEY}{job_id}", "model_version")
             return {version for version in pipe.execute() if version}
 
-    def overdue_chunks(self, job_id: str) -> list[int]:
-        """List the chunks whose message may be lost: not done, and neither published nor started within the last lease."""
-        return [int(chunk) for chunk in self._run(self._overdue, job_id, OVERDUE_AT_ONCE)]
+    def overdue(self, job_id: str) -> list[str]:
+        """List the units whose message may be lost: not done, and neither published nor started within the last lease."""
+        units: list[str] = self._run("overdue", job_id, OVERDUE_AT_ONCE)
+        return units
 
-    def postpone(self, job_id: str, chunks: list[int]) -> None:
-        """Count these chunks as published now."""
-        self._run(self._postpone, job_id, self._lease, *chunks)
+    def postpone(self, job_id: str, units: list[str]) -> None:
+        """Count these units as published now."""
+        self._run("postpone", job_id, self._lease, *units)
+
+    def due_callbacks(self) -> list[str]:
+        """List the ended jobs whose caller is to be told now."""
+        with translated_errors():
+            return self._redis.zrangebyscore(CALLBACKS_KEY, "-inf", time.time())  # type: ignore[return-value]
+
+    def begin_callback(self, job_id: str, seconds: float) -> int | None:
+        """Take it on to tell the caller, for so many seconds; give the number of earlier attempts, None if another does."""
+        attempts: int | None = self._run("begin_callback", job_id, seconds)
+        return attempts
+
+    def end_callback(self, job_id: str, again_in: float | None) -> None:
+        """Note that the caller was told, or is to be told again in so many seconds."""
+        with translated_errors():
+            if again_in is None:
+                self._redis.zrem(CALLBACKS_KEY, job_id)
+            else:
+                self._redis.zadd(CALLBACKS_KEY, {job_id: time.time() + again_in}, xx=True)
 
     def expired_jobs(self) -> list[str]:
         """List the ended jobs whose time to live is over."""
         with translated_errors():
             return self._redis.zrangebyscore(ENDED_KEY, "-inf", time.time())  # type: ignore[return-value]
 
-    def forget(self, job_id: str) -> None:
-        """Remove all records of a job."""
-        record, due, leases, attempts, open_jobs, ended = _keys(job_id)
-        with translated_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(record, due, leases, attempts)
-            pipe.zrem(open_jobs, job_id)
-            pipe.zrem(ended, job_id)
-            pipe.execute()
+    def is_first_since(self, seconds: float) -> bool:
+        """Whether none of the workers asked this within so many seconds; so one of them does what must be done now and then."""
+        with translated_errors():
+            return bool(self._redis.set(TURN_KEY, "taken", nx=True, px=int(seconds * 1000)))
+
+    def forget(self, job_id: str) -> bool:
+        """Remove all records of a job. False if it is open: it was begun anew meanwhile."""
+        return bool(self._run("forget", job_id))
 
     def exists(self, job_id: str) -> bool:
         """Whether there is a record of the job."""
         with translated_errors():
             return bool(self._redis.exists(f"{JOB_KEY}{job_id}"))
 
-    def _run(self, script: Any, job_id: str, *arguments: Any) -> Any:
+    def _run(self, name: str, job_id: str, *arguments: Any) -> Any:
         with translated_errors():
-            return script(keys=_keys(job_id), args=[job_id, self._ttl, *arguments])
+            return self._scripts[name](keys=job_scripts.keys_of(job_id), args=[job_id, self._ttl, *arguments])
 
 
-def _keys(job_id: str) -> list[str]:
-    record = f"{JOB_KEY}{job_id}"
-    return [record, f"{record}:due", f"{record}:leases", f"{record}:attempts", OPEN_KEY, ENDED_KEY]
+def _text(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return json.dumps(value)
+    return int(value) if isinstance(value, bool) else value
 
 
-_READERS: dict[Any, Any] = {int: int, float: float, float | None: float, JobState: JobState}
+def _reader(hint: Any) -> Any:
+    """Give what turns the text of a field into its value."""
+    if isinstance(hint, UnionType):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if hint is bool:
+        return lambda text: text == "1"
+    if isinstance(hint, type) and issubclass(hint, int | float | str):
+        return hint
+    return (lambda text: tuple(json.loads(text))) if "tuple" in str(hint) else str
+
+
+_HINTS = get_type_hints(Job)
+_READERS: dict[str, Any] = {item.name: _reader(_HINTS[item.name]) for item in fields(Job)}
 
 
 def _job(values: dict[str, str]) -> Job:
-    known = {field.name: _READERS.get(field.type, str) for field in fields(Job)}
-    return Job(**{name: known[name](value) for name, value in values.items() if name in known})
+    return Job(**{name: _READERS[name](value) for name, value in values.items() if name in _READERS})

@@ -1,32 +1,49 @@
 """All parts of the job side, real ones: a Redis in memory, Celery's own broker in memory, storage and models in a folder."""
 
+import csv
+import io
 import json
+import os
 import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import fakeredis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import redis
 from celery import Celery
 
 from shared.errors import ModelError, PretError, SourceUnavailable, Unavailable
-from shared.formats.json_rows import batches_from_json
-from shared.jobs import run
-from shared.jobs.ingest import submit
+from shared.formats import json_rows
+from shared.formats.source import Format
+from shared.jobs import reading, run
 from shared.jobs.job import Job
-from shared.jobs.queue import CHUNK_QUEUE, QUEUE_PREFIX, Chunk, ChunkQueue, create_app
+from shared.jobs.queue import LANES, QUEUE_PREFIX, TaskQueue, Unit, create_app
+from shared.jobs.results import Results
+from shared.jobs.run import Limits, Workplace
 from shared.jobs.store import JobStore
+from shared.jobs.submit import Intake
+from shared.jobs.window import Window
 from shared.models import artifact
 from shared.models.artifact import Model
 from shared.models.fleet import ACTIVE_KEY, ActiveVersion, Fleet, Kind
 from shared.models.library import MARK, ModelLibrary
 from shared.models.member import Member
 from shared.models.preparation import Outcome
+from shared.models.sources import FolderSource
 from shared.settings import Settings
-from shared.storage import Storage
+from shared.storage import Storage, create_storage
+from shared.storage.local import LocalStorage
 from tests.factories import Kit, Row
-from worker.parts import Parts
+from worker.parts import Parts, limits_of
 
 CHUNK_ROWS = 4
 
@@ -40,7 +57,15 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
         "storage_url": str(folder / "storage"),
         "chunk_rows": CHUNK_ROWS,
     }
-    return Settings(_env_file=None, **(values | changes))
+    if changes:
+        return Settings(_env_file=None, **(values | changes))
+    return _settings_of(tuple(os.environ.get(name.upper()) for name in Settings.model_fields)).model_copy(update=values)
+
+
+@lru_cache(maxsize=8)
+def _settings_of(environment: tuple[str | None, ...]) -> Settings:
+    """Read the settings once for each environment; that takes longer than most tests."""
+    return Settings(_env_file=None)
 
 
 def put_in_cache(source: Path, cache: Path) -> str:
@@ -49,6 +74,52 @@ def put_in_cache(source: Path, cache: Path) -> str:
     shutil.copytree(source, cache / version, dirs_exist_ok=True)
     (cache / version / MARK).write_text(artifact.digest(source))
     return version
+
+
+_written: dict[int, tuple[Kit, dict[str, bytes]]] = {}
+
+
+def write_again(kit: Kit, folder: Path) -> Path:
+    """Write the artifact of a kit as it was written for another test, which takes no time."""
+    if id(kit) not in _written:
+        kit.write(folder)
+        _written[id(kit)] = kit, {path.name: path.read_bytes() for path in folder.iterdir()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in _written[id(kit)][1].items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def as_file(rows: Sequence[Row], format: Format = Format.CSV) -> bytes:
+    """Write rows as a file that a caller might upload: CSV, NDJSON or Parquet."""
+    if format is Format.NDJSON:
+        return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if format is Format.PARQUET:
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        content: bytes = sink.getvalue().to_pybytes()
+        return content
+    assert format is Format.CSV
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([row.get(name) for name in names] for row in rows)
+    return text.getvalue().encode()
+
+
+_loaded: dict[str, Model] = {}
+
+
+class QuickLibrary(ModelLibrary):
+    """A library that reads each version once for all tests; it still looks whether the copy is there and whole."""
+
+    def load(self, version: str) -> Model:
+        if version in _loaded and version not in self._loaded:
+            self.prepare(version)
+            self._loaded[version] = _loaded[version]
+        return _loaded.setdefault(version, super().load(version))
 
 
 class PreparationInProcess:
@@ -79,16 +150,48 @@ def member_of(kind: Kind, library: ModelLibrary, fleet: Fleet) -> Member:
 
 def parts_over(settings: Settings, app: Celery, client: redis.Redis) -> Parts:
     """The parts as a worker has them, over this client."""
-    library = ModelLibrary.from_settings(settings)
+    library = QuickLibrary.from_settings(settings)
     fleet = Fleet(client)
     return Parts(
         store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
-        storage=Storage(settings.storage_url),
+        storage=create_storage(settings.storage_url),
         library=library,
-        queue=ChunkQueue(app, client),
+        queue=TaskQueue(app, client),
         fleet=fleet,
         member=member_of("worker", library, fleet),
+        window=Window(fleet),
+        limits=limits_of(settings),
     )
+
+
+Meddle = Callable[[], object]
+"""Something else that happens meanwhile."""
+
+
+class MeddlingLibrary(QuickLibrary):
+    """A library that is meddled with whenever a model is asked for, so at the beginning of a unit of work."""
+
+    def __init__(self, bench: "Workbench", meddle: Meddle) -> None:
+        super().__init__(FolderSource(bench.folder / "source"), bench.folder / "cache")
+        self._meddle = meddle
+
+    def load(self, version: str) -> Model:
+        self._meddle()
+        return super().load(version)
+
+
+class MeddlingStorage(LocalStorage):
+    """A storage that is meddled with once a blob is written, so at the end of a unit of work."""
+
+    def __init__(self, bench: "Workbench", meddle: Meddle) -> None:
+        super().__init__(bench.folder / "storage")
+        self._meddle = meddle
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[pa.NativeFile]:
+        with super().write(name) as file:
+            yield file
+        self._meddle()
 
 
 @dataclass(frozen=True)
@@ -112,7 +215,7 @@ class Workbench:
 
     def offer(self, kit: Kit) -> str:
         """Put a model into the source folder, and a verified copy of it into the cache; give its version."""
-        return put_in_cache(kit.write(self.folder / "source"), self.folder / "cache")
+        return put_in_cache(write_again(kit, self.folder / "source"), self.folder / "cache")
 
     def activate(self, version: str) -> None:
         """Make a version active, as a reload would."""
@@ -123,26 +226,63 @@ class Workbench:
         """Load what the source folder offers."""
         return self.parts.library.load(self.parts.library.resolve())
 
-    def submit(self, rows: list[Row], *, chunk_rows: int = CHUNK_ROWS) -> Job:
-        """Submit rows for the model in the source folder."""
+    def submit(self, rows: list[Row], *, chunk_rows: int = CHUNK_ROWS, key: str | None = None, **facts: Any) -> Job:
+        """Submit rows for the model in the source folder; with `key` as the submission of that name and these rows."""
         model = self.model()
-        return submit(
-            batches_from_json(json.dumps(rows).encode(), model.contract),
+        body = json.dumps(rows).encode()
+        job = Job(uuid4().hex, model.version, model.threshold, time.time(), **facts)
+        return self.intake(chunk_rows).submit_rows(
+            lambda options: json_rows.checked_from_json(body, model.contract, options, ignore_extra=True),
+            job,
             model,
-            chunk_rows=chunk_rows,
-            storage=self.parts.storage,
-            store=self.parts.store,
-            queue=self.parts.queue,
+            key,
+            sha256(body).hexdigest(),
         )
 
-    def score(self, job_id: str, chunk: int, library: ModelLibrary | None = None) -> None:
-        """Do what the worker's task does."""
-        library = library or self.parts.library
-        run.score_chunk(job_id, chunk, store=self.parts.store, storage=self.parts.storage, library=library)
+    def submit_file(self, content: bytes, *, key: str | None = None, **facts: Any) -> Job:
+        """Submit a file, CSV unless `format` says otherwise, for the model in the source folder."""
+        model = self.model()
+        values: dict[str, Any] = {"format": Format.CSV, "upload_bytes": len(content)} | facts
+        job = Job(uuid4().hex, model.version, model.threshold, time.time(), **values)
+        if job.input_uri is None:
+            with self.parts.storage.write(job.upload_blob) as file:
+                file.write(content)
+        return self.intake().submit_file(job, key, sha256(content).hexdigest())
+
+    def intake(self, chunk_rows: int = CHUNK_ROWS) -> Intake:
+        """Where jobs are taken on."""
+        parts = self.parts
+        return Intake(parts.store, parts.storage, parts.queue, parts.window, chunk_rows)
+
+    def place(
+        self, library: ModelLibrary | None = None, storage: Storage | None = None, store: JobStore | None = None
+    ) -> Workplace:
+        """What a unit of work needs, some of it exchanged."""
+        parts = self.parts
+        return Workplace(store or parts.store, storage or parts.storage, library or parts.library)
+
+    def score(self, job_id: str, chunk: int, library: ModelLibrary | None = None) -> list[str]:
+        """Do what the worker's task does; give the units to publish."""
+        return run.score_chunk(job_id, str(chunk), self.parts.window(), self.place(library))
+
+    def read(self, job_id: str, at: Workplace | None = None, limits: Limits | None = None) -> Job:
+        """Read the file of a job as the worker's task does, and give the job as it is then."""
+        self.read_units(job_id, at, limits)
+        return self.parts.store.get(job_id)
+
+    def read_units(
+        self, job_id: str, at: Workplace | None = None, limits: Limits | None = None, window: int = 10
+    ) -> list[str]:
+        """Read the file of a job, and give the units to publish then."""
+        return reading.read_file(job_id, window, at or self.place(), limits or self.parts.limits)
+
+    def results(self, job: Job, *, partial: bool = False) -> Results:
+        """Look at what there is of the results."""
+        return Results.of(self.parts.store.get(job.id), self.parts.store, self.parts.storage, partial=partial)
 
     def score_all(self, job: Job) -> Job:
         """Score every chunk and give the job as it is then."""
-        for chunk in range(job.chunks):
+        for chunk in range(job.chunks or 0):
             self.score(job.id, chunk)
         return self.parts.store.get(job.id)
 
@@ -150,14 +290,15 @@ class Workbench:
         """Take all messages off the broker."""
         taken = []
         with self.app.connection_for_read() as connection:
-            queue = self.app.amqp.queues[CHUNK_QUEUE].bind(connection.default_channel)
-            queue.declare()
-            while message := queue.get(no_ack=True):
-                taken.append({"headers": message.headers, "args": message.payload[0]})
+            for lane in LANES:
+                queue = self.app.amqp.queues[lane].bind(connection.default_channel)
+                queue.declare()
+                while message := queue.get(no_ack=True):
+                    taken.append({"headers": message.headers, "args": message.payload[0], "lane": lane})
         return taken
 
-    def take_chunks(self) -> list[Chunk]:
-        """Take all messages off the broker, as the chunks that they name."""
+    def take_units(self) -> list[Unit]:
+        """Take all messages off the broker, as the units of work that they name."""
         return [tuple(message["args"]) for message in self.take_messages()]
 
     def remove_jobs(self) -> None:
@@ -170,9 +311,9 @@ class Workbench:
         shutil.rmtree(self.folder / "storage", ignore_errors=True)
 
     def let_messages_wait(self) -> None:
-        """Move what was published to the list where it would wait on a Redis broker."""
+        """Move what was published to the lists where it would wait on a Redis broker."""
         for message in self.take_messages():
-            self.client.lpush(f"{QUEUE_PREFIX}{CHUNK_QUEUE}", json.dumps(message))
+            self.client.lpush(f"{QUEUE_PREFIX}{message['lane']}", json.dumps(message))
 
     def stored_files(self) -> list[str]:
         """Name all blobs, whole or not."""

@@ -1,6 +1,7 @@
-"""The task hands its ids to the function that does the work; a worker that died gives its chunk back."""
+"""Each task hands its ids to the function that does the work; a worker that died gives its unit back."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fakeredis
@@ -8,11 +9,15 @@ import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
-from shared.jobs.job import Job, JobState
+from shared.errors import StorageUnavailable
+from shared.jobs.job import READING, WRITING, Job, JobState
 from tests.factories import Kit
-from tests.unit.workbench import Workbench
+from tests.store_contract import store_over
+from tests.unit.workbench import Workbench, as_file
 from worker import parts as worker_parts
 from worker import tasks
+
+TASKS = ("score_chunk", "read_file", "write_output", "send_callback", "remove_expired")
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +31,12 @@ def lasting_bench(numbers: Kit, tmp_path_factory: pytest.TempPathFactory) -> Wor
 
 
 @pytest.fixture(scope="session")
-def task(lasting_bench: Workbench) -> Iterator[Any]:
-    """The task, registered with the app of the bench, over its Redis."""
+def registered(lasting_bench: Workbench) -> Iterator[dict[str, Any]]:
+    """The tasks, registered with the app of the bench, over its Redis."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker_parts, "connect", lambda _, patient: lasting_bench.client)
         tasks.register(lasting_bench.app, lasting_bench.settings)
-        yield lasting_bench.app.tasks["score_chunk"]
+        yield {name: lasting_bench.app.tasks[name] for name in TASKS}
 
 
 @pytest.fixture
@@ -45,26 +50,130 @@ def job(bench: Workbench, numbers: Kit) -> Job:
     return bench.submit(numbers.rows[:10])
 
 
-def test_the_task_scores_its_chunk(bench: Workbench, job: Job, task: Any) -> None:
-    for message in bench.take_messages():
-        assert message["headers"]["task"] == task.name
-        task(*message["args"])
+def work_off(bench: Workbench, registered: dict[str, Any]) -> list[str]:
+    """Do what the messages say, and what follows from it, until none is left; give the names of the tasks."""
+    done = []
+    while messages := bench.take_messages():
+        for message in messages:
+            registered[message["headers"]["task"]](*message["args"])
+            done.append(message["headers"]["task"])
+    return done
+
+
+def test_the_messages_of_a_job_lead_to_its_end(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
+    assert work_off(bench, registered) == ["score_chunk"] * 3
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
 
 
-@pytest.mark.parametrize("error", [WorkerLostError("signal 9"), TimeLimitExceeded(30)])
+def test_the_chunks_beyond_the_window_follow(bench: Workbench, numbers: Kit, registered: dict[str, Any]) -> None:
+    job = bench.submit(numbers.rows[:20], chunk_rows=1)
+    assert work_off(bench, registered) == ["score_chunk"] * 20
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+
+
+def test_a_file_is_read_scored_and_its_output_written(
+    bench: Workbench, numbers: Kit, registered: dict[str, Any], tmp_path: Path
+) -> None:
+    target = tmp_path / "scores.csv"
+    job = bench.submit_file(as_file(numbers.rows[:10]), output_uri=f"file://{target}")
+    assert work_off(bench, registered) == ["read_file", *["score_chunk"] * 3, "write_output"]
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 11
+
+
+def test_a_callback_that_may_no_longer_be_made_is_dropped(
+    bench: Workbench, numbers: Kit, registered: dict[str, Any]
+) -> None:
+    job = bench.submit(numbers.rows[:1], callback_url="https://hooks.example.com/")
+    bench.score_all(job)
+    assert bench.parts.store.due_callbacks() == [job.id]
+    registered["send_callback"](job.id)
+    assert bench.parts.store.due_callbacks() == []
+    assert bench.parts.store.get(job.id).callback_attempts == 1
+
+
+def test_what_has_expired_is_removed(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
+    store_over(bench.client, job_ttl=-1).cancel(job.id)
+    registered["remove_expired"]()
+    assert not bench.parts.store.exists(job.id)
+    assert bench.stored_files() == []
+
+
+@pytest.mark.parametrize("name", ["score_chunk", "read_file", "write_output"])
+def test_a_unit_of_a_job_that_is_gone_is_passed_over(bench: Workbench, registered: dict[str, Any], name: str) -> None:
+    registered[name]("0" * 32, "0")
+    assert bench.take_units() == []
+
+
+def test_a_task_that_cannot_do_its_work_says_so(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
+    bench.take_messages()
+    (bench.folder / "storage" / job.rows_blob).unlink()
+    with pytest.raises(StorageUnavailable):
+        registered["score_chunk"](job.id, "1")
+    assert bench.parts.store.overdue(job.id) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("read_file", True),
+        ("write_output", True),
+        ("score_chunk", False),
+        ("send_callback", False),
+        ("remove_expired", False),
+    ],
+)
+def test_only_tasks_about_whole_files_may_take_as_long_as_these_are_large(
+    bench: Workbench, registered: dict[str, Any], name: str, patient: bool
+) -> None:
+    limit = registered[name].time_limit or bench.app.conf.task_time_limit
+    assert limit == (tasks.FILE_TIME_LIMIT if patient else bench.settings.chunk_lease)
+
+
+LOST = [WorkerLostError("signal 9"), TimeLimitExceeded(30)]
+
+
+@pytest.mark.parametrize("error", LOST)
 def test_a_chunk_whose_worker_died_is_given_back_and_published_at_once(
-    bench: Workbench, job: Job, task: Any, error: Exception
+    bench: Workbench, job: Job, registered: dict[str, Any], error: Exception
 ) -> None:
     bench.take_messages()
-    bench.parts.store.claim(job.id, 1)
-    signals.task_failure.send(sender=task, task_id="x", exception=error, args=(job.id, 1), kwargs={})
-    assert bench.take_chunks() == [(job.id, 1)]
+    bench.parts.store.claim(job.id, "1")
+    signals.task_failure.send(
+        sender=registered["score_chunk"], task_id="x", exception=error, args=(job.id, "1"), kwargs={}
+    )
+    assert bench.take_units() == [(job.id, "1")]
     bench.score(job.id, 1)
     assert bench.parts.store.get(job.id).rows_done == 4
 
 
-def test_a_chunk_that_failed_by_itself_waits_for_the_reconciler(bench: Workbench, job: Job, task: Any) -> None:
+def test_a_file_whose_reader_died_is_given_back_and_published_at_once(
+    bench: Workbench, numbers: Kit, registered: dict[str, Any]
+) -> None:
+    job = bench.submit_file(as_file(numbers.rows[:10]))
     bench.take_messages()
-    signals.task_failure.send(sender=task, task_id="x", exception=ValueError(), args=(job.id, 1), kwargs={})
-    assert bench.take_chunks() == []
+    bench.parts.store.claim(job.id, READING)
+    signals.task_failure.send(
+        sender=registered["read_file"], task_id="x", exception=LOST[0], args=(job.id, READING), kwargs={}
+    )
+    [message] = bench.take_messages()
+    assert (message["headers"]["task"], message["args"]) == ("read_file", [job.id, READING])
+    assert bench.read(job.id).rows == 10
+
+
+@pytest.mark.parametrize("args", [(), ("0" * 32,), ("0" * 32, WRITING)])
+def test_a_task_without_a_unit_or_a_job_is_not_given_back(
+    bench: Workbench, registered: dict[str, Any], args: tuple[str, ...]
+) -> None:
+    signals.task_failure.send(sender=registered["send_callback"], task_id="x", exception=LOST[0], args=args, kwargs={})
+    assert bench.take_messages() == []
+
+
+def test_a_chunk_that_failed_by_itself_waits_for_the_reconciler(
+    bench: Workbench, job: Job, registered: dict[str, Any]
+) -> None:
+    bench.take_messages()
+    signals.task_failure.send(
+        sender=registered["score_chunk"], task_id="x", exception=ValueError(), args=(job.id, "1"), kwargs={}
+    )
+    assert bench.take_units() == []

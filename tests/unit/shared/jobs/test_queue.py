@@ -1,20 +1,26 @@
-"""A message holds ids only, and is a hint: it may be lost, or come twice, without harm."""
+"""A message holds ids only, and is a hint: it may be lost, or come twice, without harm. It waits in the lane of its kind."""
 
 import json
 import logging
+import re
 import socket
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fakeredis
 import pytest
 
 from shared.errors import RedisUnavailable
-from shared.jobs.queue import CHUNK_QUEUE, QUEUE_PREFIX, ChunkQueue, create_app
+from shared.jobs.job import READING, WRITING
+from shared.jobs.queue import CHUNKS, FILES, LANES, QUEUE_PREFIX, QUICK, SMALL_UPLOAD, TaskQueue, create_app
+from tests.factories import make_job
 from tests.unit.workbench import Workbench, settings_in
 
-JOB, OTHER = "a" * 32, "b" * 32
+JOB, OTHER = make_job("a" * 32), make_job("b" * 32)
 
 
 def unused_port() -> int:
@@ -25,57 +31,128 @@ def unused_port() -> int:
 
 
 @pytest.fixture
-def cut_off(tmp_path: Path, redis_client: fakeredis.FakeRedis) -> ChunkQueue:
+def bench(tmp_path: Path, redis_server: fakeredis.FakeServer, redis_client: fakeredis.FakeRedis) -> Workbench:
+    """A workbench without a model."""
+    return Workbench.set_up(tmp_path, redis_server, redis_client)
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path, redis_client: fakeredis.FakeRedis) -> TaskQueue:
     """A queue whose broker does not answer."""
     settings = settings_in(tmp_path, redis_url=f"redis://127.0.0.1:{unused_port()}/0")
-    return ChunkQueue(create_app(settings), redis_client)
+    return TaskQueue(create_app(settings), redis_client)
 
 
-def test_a_message_holds_the_job_and_the_number_of_the_chunk(bench: Workbench) -> None:
-    bench.parts.queue.publish([(JOB, 0), (JOB, 12)])
+def test_a_message_holds_the_job_and_its_unit(bench: Workbench) -> None:
+    bench.parts.queue.publish(JOB, ["0", "12", READING, WRITING])
     messages = bench.take_messages()
-    assert [message["args"] for message in messages] == [[JOB, 0], [JOB, 12]]
-    assert [message["headers"]["task"] for message in messages] == ["score_chunk"] * 2
+    assert {(message["headers"]["task"], *message["args"]) for message in messages} == {
+        ("score_chunk", JOB.id, "0"),
+        ("score_chunk", JOB.id, "12"),
+        ("read_file", JOB.id, READING),
+        ("write_output", JOB.id, WRITING),
+    }
 
 
-def test_a_chunk_published_twice_has_two_messages(bench: Workbench) -> None:
-    bench.parts.queue.publish([(JOB, 0)])
-    bench.parts.queue.publish([(JOB, 0)])
+def test_messages_of_a_lane_wait_in_the_order_of_the_units(bench: Workbench) -> None:
+    bench.parts.queue.publish(JOB, ["2", "0", "1"])
+    assert bench.take_units() == [(JOB.id, "2"), (JOB.id, "0"), (JOB.id, "1")]
+
+
+@pytest.mark.parametrize(
+    ("unit", "facts", "lane"),
+    [
+        ("0", {"rows": 1, "chunk_rows": 1}, QUICK),
+        ("0", {"rows": 2, "chunk_rows": 1}, CHUNKS),
+        ("7", {"rows": 100, "chunk_rows": 10}, CHUNKS),
+        (READING, {"upload_bytes": 0}, QUICK),
+        (READING, {"upload_bytes": SMALL_UPLOAD}, QUICK),
+        (READING, {"upload_bytes": SMALL_UPLOAD + 1}, FILES),
+        (READING, {"upload_bytes": 0, "input_uri": "s3://a/b.csv"}, FILES),
+        (WRITING, {"rows": 1, "chunk_rows": 1}, FILES),
+    ],
+)
+def test_each_kind_of_work_has_its_lane(bench: Workbench, unit: str, facts: dict[str, Any], lane: str) -> None:
+    bench.parts.queue.publish(replace(JOB, **facts), [unit])
+    [message] = bench.take_messages()
+    assert message["lane"] == lane
+
+
+def test_callbacks_and_clearing_up_are_quick(bench: Workbench) -> None:
+    bench.parts.queue.publish_callback(JOB.id)
+    bench.parts.queue.publish_removal()
+    messages = bench.take_messages()
+    assert [(message["headers"]["task"], message["args"], message["lane"]) for message in messages] == [
+        ("send_callback", [JOB.id], QUICK),
+        ("remove_expired", [], QUICK),
+    ]
+
+
+def test_a_task_is_named_after_its_unit(bench: Workbench) -> None:
+    bench.parts.queue.publish(JOB, ["3"])
+    bench.parts.queue.publish(JOB, [READING])
+    bench.parts.queue.publish_callback(JOB.id)
+    names = [message["headers"]["id"] for message in bench.take_messages()]
+    assert len(names) == 3
+    for unit in ("3", READING, "callback"):
+        assert any(re.fullmatch(rf"{JOB.id}\.{unit}\.[0-9a-f]{{8}}", name) for name in names)
+
+
+def test_a_unit_published_twice_has_two_messages(bench: Workbench) -> None:
+    bench.parts.queue.publish(JOB, ["0"])
+    bench.parts.queue.publish(JOB, ["0"])
     first, second = bench.take_messages()
     assert first["args"] == second["args"]
     assert first["headers"]["id"] != second["headers"]["id"]
 
 
-def test_what_waits_is_read_from_the_messages_themselves(bench: Workbench) -> None:
-    assert (bench.parts.queue.waiting(), bench.parts.queue.length()) == (set(), 0)
-    bench.parts.queue.publish([(JOB, 0), (OTHER, 7), (OTHER, 7)])
+def test_what_waits_is_read_from_the_messages_of_all_lanes(bench: Workbench) -> None:
+    assert (bench.parts.queue.waiting(), bench.parts.queue.lengths()) == (set(), dict.fromkeys(LANES, 0))
+    bench.parts.queue.publish(JOB, ["0", WRITING])
+    bench.parts.queue.publish(replace(OTHER, rows=1), ["0", "0"])
+    bench.parts.queue.publish(OTHER, [READING])
     bench.let_messages_wait()
-    assert bench.parts.queue.waiting() == {(JOB, 0), (OTHER, 7)}
-    assert bench.parts.queue.length() == 3
+    assert bench.parts.queue.waiting() == {(JOB.id, "0"), (JOB.id, WRITING), (OTHER.id, "0"), (OTHER.id, READING)}
+    assert bench.parts.queue.lengths() == {QUICK: 3, CHUNKS: 1, FILES: 1}
 
 
-@pytest.mark.parametrize(
-    "message", ["{}", "no json", '{"headers": {"id": "f81d4fae-7dec-11d0"}}', '{"headers": {"id": null}}']
-)
-def test_a_message_that_is_not_ours_is_passed_over(bench: Workbench, message: str) -> None:
-    bench.parts.queue.publish([(JOB, 0)])
+def test_other_tasks_that_wait_are_taken_for_no_unit(bench: Workbench) -> None:
+    bench.parts.queue.publish_removal()
     bench.let_messages_wait()
-    bench.client.lpush(f"{QUEUE_PREFIX}{CHUNK_QUEUE}", message)
-    assert bench.parts.queue.waiting() == {(JOB, 0)}
+    assert not {unit for unit in bench.parts.queue.waiting() if unit[0] == JOB.id}
+
+
+def test_a_message_that_is_not_ours_is_passed_over(bench: Workbench) -> None:
+    bench.parts.queue.publish(JOB, ["0"])
+    bench.let_messages_wait()
+    for lane in LANES:
+        for message in ("{}", "no json", "[]", "1", '{"headers": 1}', '{"headers": {"id": null}}'):
+            bench.client.lpush(f"{QUEUE_PREFIX}{lane}", message)
+        bench.client.lpush(f"{QUEUE_PREFIX}{lane}", '{"headers": {"id": "f81d4fae-7dec-11d0"}}')
+    assert bench.parts.queue.waiting() == {(JOB.id, "0")}
 
 
 def test_a_broker_that_is_away_delays_a_publisher_for_less_than_two_seconds_and_raises_nothing(
-    cut_off: ChunkQueue, caplog: pytest.LogCaptureFixture
+    cut_off: TaskQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     start = time.monotonic()
     with caplog.at_level(logging.WARNING, "shared.jobs.queue"):
-        cut_off.publish([(JOB, 0), (JOB, 1)])
+        cut_off.publish(JOB, ["0", "1"])
     assert time.monotonic() - start < 2
-    assert f"2 chunk(s) of job {JOB} could not be published yet" in caplog.text
+    assert f"2 task(s) could not be published yet ({JOB.id}.0, {JOB.id}.1)" in caplog.text
 
 
-def test_nothing_to_publish_needs_no_broker(cut_off: ChunkQueue, caplog: pytest.LogCaptureFixture) -> None:
-    cut_off.publish([])
+@pytest.mark.parametrize("publish", [lambda queue: queue.publish_callback(JOB.id), TaskQueue.publish_removal])
+def test_no_other_message_raises_while_the_broker_is_away(
+    cut_off: TaskQueue, caplog: pytest.LogCaptureFixture, publish: Callable[[TaskQueue], None]
+) -> None:
+    with caplog.at_level(logging.WARNING, "shared.jobs.queue"):
+        publish(cut_off)
+    assert "1 task(s) could not be published yet" in caplog.text
+
+
+def test_nothing_to_publish_needs_no_broker(cut_off: TaskQueue, caplog: pytest.LogCaptureFixture) -> None:
+    cut_off.publish(JOB, [])
     assert caplog.text == ""
 
 
@@ -84,9 +161,9 @@ def test_without_redis_nobody_knows_what_waits(bench: Workbench) -> None:
     with pytest.raises(RedisUnavailable):
         bench.parts.queue.waiting()
     with pytest.raises(RedisUnavailable):
-        bench.parts.queue.length()
+        bench.parts.queue.lengths()
 
 
 def test_a_message_is_small_however_large_the_job(bench: Workbench) -> None:
-    bench.parts.queue.publish([(JOB, 10**6)])
+    bench.parts.queue.publish(make_job("a" * 32, rows=10**9, name="x" * 10_000), [str(10**8)])
     assert len(json.dumps(bench.take_messages())) < 1500

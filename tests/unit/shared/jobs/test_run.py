@@ -5,14 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import RedisUnavailable, StorageUnavailable
-from shared.jobs import results
 from shared.jobs.job import Job, JobState
-from shared.jobs.store import Claim
-from shared.models.artifact import Model
+from shared.jobs.run import score_chunk
+from shared.jobs.store import Claim, JobStore
 from shared.models.library import ModelLibrary
 from shared.models.sources import FolderSource
-from tests.factories import Kit, make_job, make_kit
-from tests.unit.workbench import Workbench
+from tests.factories import Kit, make_job, make_kit, removed
+from tests.unit.workbench import MeddlingLibrary, MeddlingStorage, Workbench
 
 ROWS = 10
 
@@ -23,16 +22,8 @@ def job(bench: Workbench, numbers: Kit) -> Job:
     return bench.submit(numbers.rows[:ROWS])
 
 
-class MeddlingLibrary(ModelLibrary):
-    """A library during whose work something else happens."""
-
-    def __init__(self, bench: Workbench, meddle: Callable[[], object]) -> None:
-        super().__init__(FolderSource(bench.folder / "source"), bench.folder / "cache")
-        self._meddle = meddle
-
-    def load(self, version: str) -> Model:
-        self._meddle()
-        return super().load(version)
+def scores(bench: Workbench, job: Job) -> list[float]:
+    return [score for batch in bench.results(job).batches() for score in batch.column("score").to_pylist()]
 
 
 def test_all_chunks_scored_in_any_order_are_the_models_scores(bench: Workbench, numbers: Kit, job: Job) -> None:
@@ -47,16 +38,16 @@ def test_all_chunks_scored_in_any_order_are_the_models_scores(bench: Workbench, 
         ROWS - refused,
         refused,
     )
-    assert results.scores(done, bench.parts.storage, 0, ROWS).tolist() == expected
+    assert scores(bench, done) == expected
 
 
 def test_a_score_at_the_threshold_is_refused(bench: Workbench, numbers: Kit) -> None:
     [score] = numbers.expected(numbers.rows[:1])
     job = bench.submit(numbers.rows[:1])
-    at = make_job(rows=1, threshold=score, model_version=job.model_version)
-    with bench.parts.storage.read(job.input_blob) as source, bench.parts.storage.write(at.input_blob) as copy:
+    at = make_job(rows=1, chunk_rows=4, batch_rows=4, attempt="a", threshold=score, model_version=job.model_version)
+    with bench.parts.storage.read(job.rows_blob) as source, bench.parts.storage.write(at.rows_blob) as copy:
         copy.write(source.read())
-    bench.parts.store.create(at)
+    bench.parts.store.create(at, 1)
     done = bench.score_all(at)
     assert (done.granted, done.refused) == (0, 1)
 
@@ -64,7 +55,7 @@ def test_a_score_at_the_threshold_is_refused(bench: Workbench, numbers: Kit) -> 
 def test_a_job_is_scored_by_the_version_it_was_submitted_for(bench: Workbench, numbers: Kit, job: Job) -> None:
     assert bench.offer(make_kit(purpose=False, seed=4)) != job.model_version
     done = bench.score_all(job)
-    assert results.scores(done, bench.parts.storage, 0, ROWS).tolist() == numbers.expected(numbers.rows[:ROWS])
+    assert scores(bench, done) == numbers.expected(numbers.rows[:ROWS])
 
 
 def test_a_chunk_scored_twice_counts_once(bench: Workbench, job: Job) -> None:
@@ -74,15 +65,15 @@ def test_a_chunk_scored_twice_counts_once(bench: Workbench, job: Job) -> None:
 
 
 def test_a_chunk_that_another_worker_holds_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, 0) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, "0") is Claim.TAKEN
     bench.score(job.id, 0)
     assert bench.parts.store.get(job.id).rows_done == 0
-    assert bench.stored_files() == [job.input_blob]
+    assert bench.stored_files() == [job.rows_blob]
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x"])
 def test_a_chunk_of_no_job_is_passed_over(bench: Workbench, job_id: str) -> None:
-    bench.score(job_id, 0)
+    assert bench.score(job_id, 0) == []
     assert bench.client.keys() == []
 
 
@@ -98,16 +89,16 @@ def test_a_version_that_is_nowhere_fails_the_job_with_the_reason(bench: Workbenc
 
 
 def lose_the_rows(bench: Workbench, job: Job) -> None:
-    (bench.folder / "storage" / job.input_blob).unlink()
+    (bench.folder / "storage" / job.rows_blob).unlink()
 
 
 def cut_the_rows(bench: Workbench, job: Job) -> None:
-    path = bench.folder / "storage" / job.input_blob
+    path = bench.folder / "storage" / job.rows_blob
     path.write_bytes(path.read_bytes()[:100])
 
 
 def empty_the_rows(bench: Workbench, job: Job) -> None:
-    (bench.folder / "storage" / job.input_blob).write_bytes(b"")
+    (bench.folder / "storage" / job.rows_blob).write_bytes(b"")
 
 
 @pytest.mark.parametrize("damage", [lose_the_rows, cut_the_rows, empty_the_rows])
@@ -118,7 +109,7 @@ def test_rows_that_cannot_be_read_are_tried_again_and_then_fail_the_job(
     for _ in range(3):
         with pytest.raises(StorageUnavailable):
             bench.score(job.id, 1)
-        assert bench.parts.store.overdue_chunks(job.id) == [1]
+        assert bench.parts.store.overdue(job.id) == ["1"]
     bench.score(job.id, 1)
     failed = bench.parts.store.get(job.id)
     assert failed.state is JobState.FAILED
@@ -137,15 +128,48 @@ def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(be
     assert error == "Chunk 0 was given up after 3 attempts. ZeroDivisionError in the worker."
 
 
-def test_a_job_cancelled_while_it_is_scored_stays_cancelled(bench: Workbench, job: Job) -> None:
-    bench.score(job.id, 0, MeddlingLibrary(bench, lambda: bench.parts.store.cancel(job.id)))
-    cancelled = bench.parts.store.get(job.id)
-    assert (cancelled.state, cancelled.rows_done) == (JobState.CANCELLED, 0)
+@pytest.mark.parametrize("meddling", [MeddlingLibrary, MeddlingStorage])
+@pytest.mark.parametrize("end", [JobStore.cancel, removed])
+def test_a_job_that_ends_while_it_is_scored_stays_so_and_leaves_nothing(
+    bench: Workbench,
+    job: Job,
+    meddling: type[MeddlingLibrary | MeddlingStorage],
+    end: Callable[[JobStore, str], object],
+) -> None:
+    meddler = meddling(bench, lambda: end(bench.parts.store, job.id))
+    at = bench.place(meddler) if isinstance(meddler, MeddlingLibrary) else bench.place(storage=meddler)
+    assert score_chunk(job.id, "0", 10, at) == []
+    assert bench.stored_files() == []
+    if end is JobStore.cancel:
+        cancelled = bench.parts.store.get(job.id)
+        assert (cancelled.state, cancelled.rows_done) == (JobState.CANCELLED, 0)
+
+
+def test_a_job_that_fails_while_it_is_scored_keeps_its_rows_for_a_retry(
+    bench: Workbench, numbers: Kit, job: Job
+) -> None:
+    bench.score(job.id, 0, MeddlingLibrary(bench, lambda: bench.parts.store.fail(job.id, "why")))
+    assert bench.parts.store.retry(job.id, 10) == ["0", "1", "2"]
+    assert bench.score_all(job).state is JobState.SUCCEEDED
+    assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
+
+
+def test_a_chunk_that_is_done_makes_room_for_the_next_one(bench: Workbench, numbers: Kit) -> None:
+    job = bench.submit(numbers.rows[:ROWS], chunk_rows=1)
+    window = bench.parts.window()
+    assert [bench.score(job.id, chunk) for chunk in (1, 0)] == [[str(window)], [str(window + 1)]]
+
+
+def test_a_job_of_refused_rows_only_has_no_score(bench: Workbench, numbers: Kit) -> None:
+    bad = numbers.rows[0] | {"age": 17}
+    done = bench.score_all(bench.submit([bad] * 5, on_invalid="flag"))
+    assert (done.state, done.rows_done, done.invalid, done.granted, done.refused) == (JobState.SUCCEEDED, 5, 5, 0, 0)
+    assert scores(bench, done) == [None] * 5
 
 
 def test_a_worker_that_is_late_does_not_count_a_second_time(bench: Workbench, job: Job) -> None:
     def another_worker_was_quicker() -> None:
-        bench.parts.store.commit(job.id, 0, granted=1, refused=3)
+        bench.parts.store.commit(job.id, "0", 10, granted=1, refused=3)
 
     bench.score(job.id, 0, MeddlingLibrary(bench, another_worker_was_quicker))
     now = bench.parts.store.get(job.id)
@@ -159,5 +183,5 @@ def test_a_score_that_cannot_be_recorded_is_raised_and_the_chunk_done_again(benc
     with pytest.raises(RedisUnavailable):
         bench.score(job.id, 0, MeddlingLibrary(bench, redis_goes_away))
     bench.server.connected = True
-    bench.parts.store.release(job.id, 0, "")
+    bench.parts.store.release(job.id, "0", "")
     assert bench.score_all(job).rows_done == ROWS

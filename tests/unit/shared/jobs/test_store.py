@@ -6,9 +6,10 @@ import fakeredis
 import pytest
 
 from shared.errors import RedisUnavailable
+from shared.jobs.job import READING, JobState
 from shared.jobs.store import JobStore
 from tests.factories import make_job
-from tests.store_contract import JOB, StoreContract, store_over
+from tests.store_contract import JOB, NEWER, WINDOW, StoreContract, make_file_job, read, store_over
 
 
 class TestStore(StoreContract):
@@ -18,17 +19,35 @@ class TestStore(StoreContract):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda store: store.create(make_job("new")),
+        lambda store: store.create(make_job(NEWER), WINDOW),
+        lambda store: store.create(make_job(NEWER), WINDOW, "key", "print"),
         lambda store: store.get(JOB),
-        lambda store: store.claim(JOB, 0),
-        lambda store: store.commit(JOB, 0, granted=1, refused=0),
-        lambda store: store.release(JOB, 0, "why"),
+        lambda store: store.page(None, 0, 10),
+        lambda store: store.page(JobState.QUEUED, 0, 10),
+        lambda store: store.claim(JOB, "0"),
+        lambda store: store.renew(JOB, READING, 1),
+        lambda store: store.commit_reading(read(make_file_job()), WINDOW),
+        lambda store: store.commit(JOB, "0", WINDOW, granted=1, refused=0),
+        lambda store: store.commit_writing(JOB),
+        lambda store: store.fill(JOB, WINDOW),
+        lambda store: store.release(JOB, "0", "why"),
         lambda store: store.fail(JOB, "why"),
         lambda store: store.cancel(JOB),
+        lambda store: store.retry(JOB, WINDOW),
+        lambda store: store.report(JOB),
+        lambda store: store.note_report(JOB, [], 0),
+        lambda store: store.finished_chunks(make_job()),
         lambda store: store.open_jobs(),
-        lambda store: store.overdue_chunks(JOB),
-        lambda store: store.postpone(JOB, [0]),
+        lambda store: store.queued_rows(),
+        lambda store: store.versions_in_use(),
+        lambda store: store.overdue(JOB),
+        lambda store: store.postpone(JOB, ["0"]),
+        lambda store: store.due_callbacks(),
+        lambda store: store.begin_callback(JOB, 1),
+        lambda store: store.end_callback(JOB, None),
+        lambda store: store.end_callback(JOB, 1),
         lambda store: store.expired_jobs(),
+        lambda store: store.is_first_since(1),
         lambda store: store.forget(JOB),
         lambda store: store.exists(JOB),
     ],
@@ -37,7 +56,7 @@ def test_without_redis_every_use_says_so(
     redis_server: fakeredis.FakeServer, redis_client: fakeredis.FakeRedis, use: Callable[[JobStore], object]
 ) -> None:
     store = store_over(redis_client)
-    store.create(make_job())
+    store.create(make_job(), WINDOW)
     redis_server.connected = False
     with pytest.raises(RedisUnavailable):
         use(store)

@@ -1,0 +1,18 @@
+"""Removing what is past its time to live."""
+
+from shared.jobs.job import JOBS_FOLDER, folder_of
+from shared.jobs.store import JobStore
+from shared.storage import Storage
+
+ORPHAN_AGE = 3600.0
+"""Seconds after which a folder without a job record is taken for one whose submission died half way."""
+
+
+def remove_expired(store: JobStore, storage: Storage) -> None:
+    """Remove records, then blobs, of jobs past their time to live, and folders that belong to no job."""
+    for job_id in store.expired_jobs():
+        if store.forget(job_id):
+            storage.delete_folder(folder_of(job_id))
+    for job_id in storage.folders_older_than(JOBS_FOLDER, ORPHAN_AGE):
+        if not store.exists(job_id):
+            storage.delete_folder(folder_of(job_id))

@@ -1,0 +1,252 @@
+"""The scripts that change job records, each in one step on the Redis server."""
+
+from shared.redis import KEY_PREFIX
+
+JOB_KEY = f"{KEY_PREFIX}job:"
+OPEN_KEY = f"{KEY_PREFIX}jobs:open"
+ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
+STATE_KEY = f"{KEY_PREFIX}jobs:state:"
+CALLBACKS_KEY = f"{KEY_PREFIX}jobs:callbacks"
+TURN_KEY = f"{KEY_PREFIX}jobs:removal"
+IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
+
+
+def keys_of(job_id: str) -> list[str]:
+    """Name the keys that every script gets."""
+    record = f"{JOB_KEY}{job_id}"
+    own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
+    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, CALLBACKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
+
+
+# ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds.
+_PREAMBLE = """
+local record, due, leases, attempts, report = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local open, ended, by_state, callbacks = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local id, ttl = ARGV[1], tonumber(ARGV[2])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local state = redis.call('HGET', record, 'state')
+local live = state == 'queued' or state == 'running'
+local function enter(new)
+    local created = redis.call('HGET', record, 'created_at')
+    if state then redis.call('ZREM', by_state .. state, id) end
+    redis.call('HSET', record, 'state', new)
+    redis.call('ZADD', by_state .. new, created, id)
+    redis.call('ZADD', by_state .. 'any', created, id)
+end
+local function finish(final, reason)
+    enter(final)
+    redis.call('HSET', record, 'finished_at', now, 'expires_at', now + ttl)
+    if reason ~= '' then redis.call('HSET', record, 'error', reason) end
+    redis.call('DEL', due, leases, attempts)
+    redis.call('ZREM', open, id)
+    redis.call('ZADD', ended, now + ttl, id)
+    if redis.call('HEXISTS', record, 'callback_url') == 1 then redis.call('ZADD', callbacks, now, id) end
+end
+local function publish(unit, lease)
+    redis.call('ZADD', due, now + lease, unit)
+    return unit
+end
+local function done(unit)
+    if not live or redis.call('ZREM', due, unit) == 0 then return false end
+    redis.call('HDEL', leases, unit)
+    redis.call('HDEL', attempts, unit)
+    redis.call('HDEL', record, 'last_error:' .. unit)
+    return true
+end
+local function fill(window, lease)
+    local facts = redis.call('HMGET', record, 'rows', 'chunk_rows', 'next_chunk')
+    local units = {}
+    if not facts[1] then return units end
+    local chunks, next_chunk = math.ceil(tonumber(facts[1]) / tonumber(facts[2])), tonumber(facts[3])
+    local room = window - redis.call('ZCARD', due)
+    while next_chunk < chunks and room > 0 do
+        units[#units + 1] = publish(tostring(next_chunk), lease)
+        next_chunk, room = next_chunk + 1, room - 1
+    end
+    redis.call('HSET', record, 'next_chunk', next_chunk)
+    return units
+end
+"""
+
+_CREATE = """
+local window, lease, created = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+if ARGV[6] ~= '' then
+    local submission = KEYS[10] .. ARGV[6]
+    local known = redis.call('GET', submission) or ''
+    local first, fingerprint = string.match(known, '^(%S+) (%S*)$')
+    if first and redis.call('EXISTS', KEYS[11] .. first) == 1 then
+        return {fingerprint == ARGV[7] and first or 'conflict', {}}
+    end
+    redis.call('SET', submission, id .. ' ' .. ARGV[7], 'EX', ARGV[8])
+end
+for i = 9, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+enter('queued')
+redis.call('ZADD', open, created, id)
+if redis.call('HGET', record, 'stage') == 'reading' then return {'', {publish('reading', lease)}} end
+return {'', fill(window, lease)}
+"""
+
+_CLAIM = """
+local unit, lease, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+if not live or not redis.call('ZSCORE', due, unit) then return 'over' end
+local held_until = redis.call('HGET', leases, unit)
+if held_until and tonumber(held_until) > now then return 'held' end
+local is_chunk = tonumber(unit)
+if tonumber(redis.call('HGET', attempts, unit) or 0) >= limit then
+    local last = redis.call('HGET', record, 'last_error:' .. unit) or 'Its worker died.'
+    local what = is_chunk and 'Chunk ' .. unit or 'The ' .. unit .. ' of its file'
+    finish('failed', what .. ' was given up after ' .. limit .. ' attempts. ' .. last)
+    return 'over'
+end
+redis.call('HINCRBY', attempts, unit, 1)
+redis.call('HSET', leases, unit, now + lease)
+redis.call('ZADD', due, now + lease, unit)
+if state == 'queued' then
+    enter('running')
+    redis.call('HSET', record, 'started_at', now)
+end
+if is_chunk then redis.call('HSETNX', record, 'scoring_at', now) end
+return 'taken'
+"""
+
+_RENEW = """
+local unit, lease = ARGV[3], tonumber(ARGV[4])
+if not live or not redis.call('ZSCORE', due, unit) then return 0 end
+redis.call('HSET', leases, unit, now + lease)
+redis.call('ZADD', due, now + lease, unit)
+redis.call('HSET', record, 'rows_read', ARGV[5])
+return 1
+"""
+
+_COMMIT_READING = """
+if not done(ARGV[3]) then return false end
+redis.call('HSET', record, 'rows', ARGV[6], 'rows_read', ARGV[6], 'chunk_rows', ARGV[7], 'batch_rows', ARGV[8],
+    'attempt', ARGV[9], 'stage', 'scoring')
+return fill(tonumber(ARGV[5]), tonumber(ARGV[4]))
+"""
+
+_COMMIT = """
+local lease, window = tonumber(ARGV[4]), tonumber(ARGV[5])
+if not done(ARGV[3]) then return false end
+redis.call('HINCRBY', record, 'rows_done', ARGV[6] + ARGV[7] + ARGV[8])
+redis.call('HINCRBY', record, 'granted', ARGV[6])
+redis.call('HINCRBY', record, 'refused', ARGV[7])
+redis.call('HINCRBY', record, 'invalid', ARGV[8])
+local units = fill(window, lease)
+if redis.call('EXISTS', due) == 1 then return units end
+if redis.call('HEXISTS', record, 'output_uri') == 1 then
+    redis.call('HSET', record, 'stage', 'writing')
+    return {publish('writing', lease)}
+end
+finish('succeeded', '')
+return units
+"""
+
+_COMMIT_WRITING = """
+if not done(ARGV[3]) then return 0 end
+finish('succeeded', '')
+return 1
+"""
+
+_FILL = """
+if not live then return {} end
+return fill(tonumber(ARGV[4]), tonumber(ARGV[3]))
+"""
+
+_END = """
+if not live then return 0 end
+redis.call('HSET', record, 'retryable', ARGV[5])
+if ARGV[6] ~= '' then redis.call('SET', report, ARGV[6]) end
+finish(ARGV[3], ARGV[4])
+return 1
+"""
+
+_RETRY = """
+if state ~= 'failed' or redis.call('HGET', record, 'retryable') == '0' then return false end
+local lease, window = tonumber(ARGV[3]), tonumber(ARGV[4])
+for _, field in ipairs(redis.call('HKEYS', record)) do
+    if string.sub(field, 1, 11) == 'last_error:' then redis.call('HDEL', record, field) end
+end
+redis.call('HDEL', record, 'error', 'started_at', 'finished_at', 'expires_at', 'scoring_at')
+redis.call('HSET', record, 'rows_done', 0, 'granted', 0, 'refused', 0, 'invalid', 0, 'next_chunk', 0,
+    'callback_attempts', 0)
+redis.call('ZREM', ended, id)
+redis.call('ZREM', callbacks, id)
+enter('queued')
+redis.call('ZADD', open, redis.call('HGET', record, 'created_at'), id)
+if redis.call('HEXISTS', record, 'rows') == 1 then
+    redis.call('HSET', record, 'stage', 'scoring')
+    return fill(window, lease)
+end
+redis.call('HSET', record, 'stage', 'reading', 'rows_read', 0)
+return {publish('reading', lease)}
+"""
+
+_RELEASE = """
+if live and redis.call('ZSCORE', due, ARGV[3]) then
+    redis.call('HDEL', leases, ARGV[3])
+    redis.call('ZADD', due, now, ARGV[3])
+    redis.call('HSET', record, 'last_error:' .. ARGV[3], ARGV[4])
+end
+"""
+
+_OVERDUE = """
+return redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, tonumber(ARGV[3]))
+"""
+
+_POSTPONE = """
+for i = 4, #ARGV do redis.call('ZADD', due, 'XX', now + tonumber(ARGV[3]), ARGV[i]) end
+"""
+
+_QUEUED_ROWS = """
+local rows = 0
+for _, job in ipairs(redis.call('ZRANGE', open, 0, -1)) do
+    local facts = redis.call('HMGET', KEYS[11] .. job, 'rows', 'rows_read', 'rows_done')
+    rows = rows + tonumber(facts[1] or facts[2] or 0) - tonumber(facts[3] or 0)
+end
+return rows
+"""
+
+_BEGIN_CALLBACK = """
+local due_at = redis.call('ZSCORE', callbacks, id)
+if not due_at or tonumber(due_at) > now then return false end
+if not state then
+    redis.call('ZREM', callbacks, id)
+    return false
+end
+redis.call('ZADD', callbacks, now + tonumber(ARGV[3]), id)
+return redis.call('HINCRBY', record, 'callback_attempts', 1) - 1
+"""
+
+_FORGET = """
+if live then return 0 end
+redis.call('DEL', record, due, leases, attempts, report)
+redis.call('ZREM', open, id)
+redis.call('ZREM', ended, id)
+redis.call('ZREM', callbacks, id)
+redis.call('ZREM', by_state .. 'any', id)
+if state then redis.call('ZREM', by_state .. state, id) end
+return 1
+"""
+
+SCRIPTS = {
+    name: _PREAMBLE + text
+    for name, text in {
+        "create": _CREATE,
+        "claim": _CLAIM,
+        "renew": _RENEW,
+        "commit_reading": _COMMIT_READING,
+        "commit": _COMMIT,
+        "commit_writing": _COMMIT_WRITING,
+        "fill": _FILL,
+        "end": _END,
+        "retry": _RETRY,
+        "release": _RELEASE,
+        "overdue": _OVERDUE,
+        "postpone": _POSTPONE,
+        "queued_rows": _QUEUED_ROWS,
+        "begin_callback": _BEGIN_CALLBACK,
+        "forget": _FORGET,
+    }.items()
+}

@@ -1,0 +1,107 @@
+"""From checked rows to stored chunks: one Arrow IPC file of small record batches, so many a chunk, whatever the rows came in."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.errors import MalformedInput
+from shared.formats.parallel import ordered_map
+from shared.jobs.blobs import batch_writer
+from shared.jobs.job import Job
+from shared.memory import slice_rows
+from shared.models.artifact import Model
+from shared.models.checked import Checked
+from shared.storage import Storage
+
+CHUNK_SECONDS = 0.3
+"""Seconds that one core should take for a chunk: long enough for the task around it, short enough for others to get a turn."""
+
+SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
+"""Bounds of a chunk, in rows."""
+
+MOST_WAITING = 256
+"""Record batches that are put together even if they are not enough: those of one row take a hundred times its memory."""
+
+ERROR_COLUMN = "error"
+"""Beside the kept columns, the reason why a row is not scored."""
+
+
+class KeptTypesDiffer(Exception):
+    """A kept column does not have the same type all over the file."""
+
+
+def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
+    """Choose the rows of a chunk, about `chunk_rows` if given, and of the record batches that it consists of."""
+    wanted = chunk_rows or max(SMALLEST_CHUNK, min(int(model.scorer.rows_per_second * CHUNK_SECONDS), LARGEST_CHUNK))
+    batch_rows = min(wanted, slice_rows(len(model.contract.features)))
+    return wanted // batch_rows * batch_rows, batch_rows
+
+
+def store_rows(slices: Iterable[Checked], job: Job, model: Model, storage: Storage, chunk_rows: int | None) -> Job:
+    """Write the rows as the model reads them, and what is kept beside them; give the job with what it is known for now.
+
+    The batches are written under a name of their own, so another reading of the same file does no harm. Raises
+    MalformedInput if there are no rows, KeptTypesDiffer where the kept columns cannot be one column each.
+    """
+    size, batch_rows = sizes_for(model, chunk_rows)
+    job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
+    rows = 0
+    width = len(model.contract.features) + job.is_flagged
+    with ExitStack() as files:
+        write_rows = write_echo = None
+        for batch in regrouped(ordered_map(partial(_encoded, job=job, model=model), slices), batch_rows):
+            names, columns = batch.schema.names, batch.columns
+            own = pa.RecordBatch.from_arrays(columns[:width], names=names[:width])
+            if write_rows is None:
+                write_rows = files.enter_context(batch_writer(job.rows_blob, own.schema, storage))
+            write_rows(own)
+            if job.has_echo:
+                echo = pa.RecordBatch.from_arrays(columns[width:], names=names[width:])
+                if write_echo is None:
+                    write_echo = files.enter_context(batch_writer(job.echo_blob, echo.schema, storage))
+                write_echo(echo)
+            rows += batch.num_rows
+        if not rows:
+            raise MalformedInput("There are no rows; send at least one.")
+    return replace(job, rows=rows, rows_read=rows)
+
+
+def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Regroup record batches into ones of `size` rows; the last one may be smaller. Raises KeptTypesDiffer."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if waiting and batch.schema != waiting[0].schema:
+            raise KeptTypesDiffer
+        while rows + batch.num_rows >= size:
+            missing = size - rows
+            yield pa.concat_batches([*waiting, batch.slice(0, missing)])
+            waiting, rows, batch = [], 0, batch.slice(missing)
+        waiting.append(batch)
+        rows += batch.num_rows
+        if len(waiting) == MOST_WAITING:
+            waiting = [pa.concat_batches(waiting)]
+    if rows:
+        yield pa.concat_batches(waiting)
+
+
+def _encoded(checked: Checked, job: Job, model: Model) -> pa.RecordBatch:
+    """Put side by side what is stored of some rows: features, which of them to score, kept columns, reasons."""
+    encoded = model.scorer.encode(checked.batch)
+    columns, names = list(encoded.columns), list(encoded.schema.names)
+    reasons = checked.reasons if checked.reasons is not None else pa.nulls(encoded.num_rows, pa.string())
+    if job.is_flagged:
+        columns.append(pc.is_null(reasons))
+        names.append("to_score")
+    if checked.kept is not None:
+        columns += checked.kept.columns
+        names += checked.kept.schema.names
+    if job.is_flagged:
+        columns.append(reasons)
+        names.append(ERROR_COLUMN)
+    return pa.RecordBatch.from_arrays(columns, names=names)

@@ -1,0 +1,78 @@
+"""Taking on a job: what came in the request becomes a record and its first messages."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from shared.formats.source import ReadOptions
+from shared.jobs.job import Job, Stage
+from shared.jobs.queue import TaskQueue
+from shared.jobs.rows import KeptTypesDiffer, store_rows
+from shared.jobs.store import JobStore
+from shared.models.artifact import Model
+from shared.models.checked import Checked, Tally
+from shared.storage import Storage
+
+COUNTED_REFUSALS = 1_000_000
+"""The refusals of a JSON body are counted up to about here; a body of nothing but bad rows would take minutes otherwise."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where new jobs go. `window` tells how many units of one job may be under way."""
+
+    store: JobStore
+    storage: Storage
+    queue: TaskQueue
+    window: Callable[[], int]
+    chunk_rows: int | None
+    """Rows in a chunk, where they are not to follow the speed of the model."""
+
+    def submit_rows(
+        self,
+        read: Callable[[ReadOptions], Iterable[Checked]],
+        job: Job,
+        model: Model,
+        key: str | None = None,
+        fingerprint: str = "",
+    ) -> Job:
+        """Store rows that are checked as they are read, and start the job; give it as it is recorded.
+
+        Raises InvalidRows if there are bad ones and the job does not flag them. Nothing is left behind if reading the rows
+        raises, or the storage or Redis is away; once the record is there the job will be done, whether or not its messages
+        arrive.
+        """
+        tally = Tally(enough=COUNTED_REFUSALS)
+        options = job.read_options
+        try:
+            try:
+                stored = self._store(tally.watch(read(options), job.on_invalid), job, model)
+            except KeptTypesDiffer:
+                tally.clear()
+                slices = read(replace(options, kept_as_text=True))
+                stored = self._store(tally.watch(slices, job.on_invalid), job, model)
+            recorded = self._start(stored, key, fingerprint)
+        except BaseException:
+            self.storage.delete_folder(job.folder)
+            raise
+        if tally.total:
+            self.store.note_report(recorded.id, tally.errors, tally.total)
+        return recorded
+
+    def submit_file(self, job: Job, key: str | None = None, fingerprint: str = "") -> Job:
+        """Start a job whose file is in the storage already, as `job.upload_blob`, or will be read from its `input_uri`."""
+        try:
+            return self._start(replace(job, stage=Stage.READING), key, fingerprint)
+        except BaseException:
+            self.storage.delete_folder(job.folder)
+            raise
+
+    def _store(self, slices: Iterable[Checked], job: Job, model: Model) -> Job:
+        return store_rows(slices, job, model, self.storage, self.chunk_rows)
+
+    def _start(self, job: Job, key: str | None, fingerprint: str) -> Job:
+        job_id, units = self.store.create(job, self.window(), key, fingerprint)
+        if job_id != job.id:
+            self.storage.delete_folder(job.folder)
+            return self.store.get(job_id)
+        self.queue.publish(job, units)
+        return job

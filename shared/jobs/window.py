@@ -1,0 +1,31 @@
+"""How many units of one job may be under way at a time."""
+
+import time
+from contextlib import suppress
+
+from shared.errors import RedisUnavailable
+from shared.jobs.queue import CHUNKS
+from shared.models.fleet import Fleet
+
+SMALLEST_WINDOW = 4
+PER_SLOT = 2
+"""Units for each process that scores: one that it does, and one that waits for it."""
+
+LOOK_INTERVAL = 3.0
+
+
+class Window:
+    """Follows the number of live workers, so that a job keeps all of them busy and its messages do not pile up."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._size = SMALLEST_WINDOW
+        self._looked_at = -LOOK_INTERVAL
+
+    def __call__(self) -> int:
+        """Give the number of units."""
+        if time.monotonic() - self._looked_at > LOOK_INTERVAL:
+            with suppress(RedisUnavailable):
+                self._size = max(SMALLEST_WINDOW, PER_SLOT * self._fleet.slots(CHUNKS))
+            self._looked_at = time.monotonic()
+        return self._size

@@ -1,0 +1,152 @@
+"""A submission becomes a job as a whole, or leaves nothing."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
+from shared.formats.source import Format, ReadOptions
+from shared.jobs.job import READING, Job, JobState, Stage
+from shared.models.checked import Checked
+from shared.storage import create_storage
+from tests.factories import Kit, Row
+from tests.unit.workbench import CHUNK_ROWS, Workbench
+
+
+def new_job(bench: Workbench) -> Job:
+    model = bench.model()
+    return Job(uuid4().hex, model.version, model.threshold, time.time())
+
+
+def assert_nothing_was_created(bench: Workbench) -> None:
+    bench.server.connected = True
+    assert bench.client.keys() == []
+    assert bench.stored_files() == []
+    assert list((bench.folder / "storage").rglob("jobs/*")) == []
+    assert bench.take_units() == []
+
+
+def test_a_job_is_pinned_to_its_model_and_its_chunks_are_published(bench: Workbench, numbers: Kit) -> None:
+    job = bench.submit(numbers.rows[:10])
+    model = bench.model()
+    assert (job.model_version, job.threshold, job.state) == (model.version, model.threshold, JobState.QUEUED)
+    assert (job.stage, job.rows, job.chunk_rows, job.chunks) == (Stage.SCORING, 10, CHUNK_ROWS, 3)
+    assert replace(bench.parts.store.get(job.id), next_chunk=0) == job
+    assert bench.take_units() == [(job.id, "0"), (job.id, "1"), (job.id, "2")]
+
+
+def test_no_more_chunks_are_published_than_the_window_allows(bench: Workbench, numbers: Kit) -> None:
+    job = bench.submit(numbers.rows[:20], chunk_rows=2)
+    assert bench.take_units() == [(job.id, str(chunk)) for chunk in range(bench.parts.window())]
+
+
+def test_no_two_jobs_share_an_id(bench: Workbench, numbers: Kit) -> None:
+    assert bench.submit(numbers.rows[:1]).id != bench.submit(numbers.rows[:1]).id
+
+
+def test_kept_columns_that_do_not_fit_together_are_read_again_as_text(bench: Workbench, numbers: Kit) -> None:
+    rows: list[Row] = [row | {"id": i} for i, row in enumerate(numbers.rows[:400] * 10)]
+    rows[-1]["id"] = "last"
+    job = bench.submit(rows, chunk_rows=1000, keep=("id",))
+    bench.score_all(job)
+    ids = [value for batch in bench.results(job).batches() for value in batch.column("id").to_pylist()]
+    assert ids == [*(str(i) for i in range(3999)), "last"]
+    assert len([name for name in bench.stored_files() if "rows-" in name]) == 1
+
+
+@pytest.mark.parametrize("bad", [0, 5, 2999])
+def test_a_bad_row_leaves_nothing(bench: Workbench, numbers: Kit, bad: int) -> None:
+    rows = [numbers.rows[0]] * 3000
+    rows[bad] = numbers.rows[0] | {"age": 17}
+    with pytest.raises(InvalidRows):
+        bench.submit(rows)
+    assert_nothing_was_created(bench)
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, MemoryError, StorageUnavailable])
+def test_rows_that_break_off_leave_nothing(bench: Workbench, numbers: Kit, fault: type[BaseException]) -> None:
+    model = bench.model()
+
+    def broken(_: ReadOptions) -> Iterator[Checked]:
+        yield Checked(model.contract.to_batch(numbers.rows[:10]), None, None)
+        raise fault
+
+    with pytest.raises(fault):
+        bench.intake().submit_rows(broken, new_job(bench), model)
+    assert_nothing_was_created(bench)
+
+
+SUBMISSIONS: list[Callable[[Workbench, list[Row]], Job]] = [
+    lambda bench, rows: bench.submit(rows),
+    lambda bench, rows: bench.submit_file(b"a file"),
+]
+
+
+@pytest.mark.parametrize("submit", SUBMISSIONS)
+def test_without_redis_nothing_is_left(
+    bench: Workbench, numbers: Kit, submit: Callable[[Workbench, list[Row]], Job]
+) -> None:
+    bench.server.connected = False
+    with pytest.raises(RedisUnavailable):
+        submit(bench, numbers.rows[:10])
+    assert_nothing_was_created(bench)
+
+
+def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None:
+    (bench.folder / "full").write_text("no folder")
+    away = replace(bench.intake(), storage=create_storage(str(bench.folder / "full")))
+    model = bench.model()
+    rows = [Checked(model.contract.to_batch(numbers.rows[:10]), None, None)]
+    with pytest.raises(StorageUnavailable):
+        away.submit_rows(lambda _: rows, new_job(bench), model)
+    assert_nothing_was_created(bench)
+
+
+def test_a_file_waits_to_be_read(bench: Workbench) -> None:
+    job = bench.submit_file(b"a file", keep=("id",), on_invalid="flag", encoding="gzip", delimiter=";", decimal=",")
+    assert (job.stage, job.state, job.rows, job.format) == (Stage.READING, JobState.QUEUED, None, Format.CSV)
+    assert bench.parts.store.get(job.id) == job
+    assert bench.stored_files() == [job.upload_blob]
+    assert bench.take_units() == [(job.id, READING)]
+
+
+@pytest.mark.parametrize("submit", [
+    lambda bench, kit, count: bench.submit(kit.rows[:count], key="key"),
+    lambda bench, kit, count: bench.submit_file(b"a" * count, key="key"),
+])  # fmt: skip
+class TestIdempotency:
+    def test_the_same_submission_twice_is_one_job_and_one_set_of_blobs(
+        self, bench: Workbench, numbers: Kit, submit: Callable[[Workbench, Kit, int], Job]
+    ) -> None:
+        first = submit(bench, numbers, 5)
+        units, files = bench.take_units(), bench.stored_files()
+        assert units
+        again = submit(bench, numbers, 5)
+        assert again == bench.parts.store.get(first.id)
+        assert bench.take_units() == []
+        assert bench.stored_files() == files
+        assert len(list((bench.folder / "storage" / "jobs").iterdir())) == 1
+
+    def test_another_submission_under_the_same_key_is_refused_and_leaves_nothing(
+        self, bench: Workbench, numbers: Kit, submit: Callable[[Workbench, Kit, int], Job]
+    ) -> None:
+        submit(bench, numbers, 5)
+        bench.take_units()
+        files = bench.stored_files()
+        with pytest.raises(IdempotencyConflict):
+            submit(bench, numbers, 6)
+        assert bench.stored_files() == files
+        assert bench.take_units() == []
+        assert bench.parts.store.page(None, 0, 10)[1] == 1
+
+    def test_a_submission_whose_job_is_gone_is_a_new_one(
+        self, bench: Workbench, numbers: Kit, submit: Callable[[Workbench, Kit, int], Job]
+    ) -> None:
+        first = submit(bench, numbers, 5)
+        bench.parts.storage.delete_folder(first.folder)
+        bench.parts.store.forget(first.id)
+        again = submit(bench, numbers, 5)
+        assert bench.parts.store.exists(again.id)
