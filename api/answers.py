@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from api.schemas import GRANTED, REFUSED
+from shared.models.scorer import GRANTED, REFUSED
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

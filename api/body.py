@@ -1,9 +1,12 @@
 """Reading request bodies within limits; straight from ASGI, since the busiest route passes here."""
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
+from shared.formats.source import ENCODINGS, Encoding
 
 JSON = "application/json"
 
@@ -13,45 +16,80 @@ async def read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
 
     Raises UnsupportedInput for another content type or a content encoding, InputTooLarge past the limit.
     """
-    _check_headers(dict(scope["headers"]), limit)
-    return await _read(receive, limit)
+    _check_json(scope, limit)
+    return await read(receive, limit)
 
 
 async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the body of a request that may have none, like `read_json`; without one the headers do not matter."""
-    body = await _read(receive, limit)
+    body = await read(receive, limit)
     if body:
-        _check_headers(dict(scope["headers"]), limit)
+        _check_json(scope, limit)
     return body
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    parts = []
+async def read(receive: Receive, limit: int) -> bytes:
+    """Read a whole body; raises InputTooLarge past the limit."""
+    return b"".join([piece async for piece in pieces(receive, limit)])
+
+
+async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """Read a body piece by piece; raises InputTooLarge past the limit, ClientDisconnect if it ends too early."""
     size = 0
-    while True:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        part = message.get("body", b"")
-        size += len(part)
+        piece = message.get("body", b"")
+        size += len(piece)
         if size > limit:
             raise _too_large(limit)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+        yield piece
+        more = message.get("more_body", False)
 
 
-def _check_headers(headers: dict[bytes, bytes], limit: int) -> None:
-    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if content_type != JSON.encode():
-        raise UnsupportedInput(f"The body must be JSON: send it with the header 'Content-Type: {JSON}'.")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise UnsupportedInput("The body must not be compressed.")
-    declared = headers.get(b"content-length", b"0")
-    if not declared.isdigit():
+def content_type(scope: Scope) -> str:
+    """Give the media type of the body, in lower case and without parameters; empty if the request does not say."""
+    return header(scope, b"content-type").partition(";")[0].strip().lower()
+
+
+def content_encoding(scope: Scope) -> Encoding | None:
+    """Tell how the body is compressed; raises UnsupportedInput for ways that this service does not know."""
+    given = header(scope, b"content-encoding").strip().lower().replace("x-gzip", "gzip")
+    if given in ("", "identity"):
+        return None
+    for encoding in ENCODINGS:
+        if given == encoding:
+            return encoding
+    raise UnsupportedInput(f"The body may be compressed as {' or '.join(ENCODINGS)} only.")
+
+
+def declared_length(scope: Scope, limit: int) -> int | None:
+    """Give the length that the request announces; raises InputTooLarge past the limit, before anything is read."""
+    declared = header(scope, b"content-length")
+    if not declared:
+        return None
+    if not (declared.isascii() and declared.isdigit()):
         raise MalformedInput("The header Content-Length is not a number.")
-    if int(declared[:20]) > limit:
+    length = int(declared[:20])
+    if length > limit:
         raise _too_large(limit)
+    return length
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Give the value of a header, or an empty text."""
+    value: bytes = dict(scope["headers"]).get(name, b"")
+    return value.decode("latin-1")
+
+
+def _check_json(scope: Scope, limit: int) -> None:
+    if content_type(scope) != JSON:
+        raise UnsupportedInput(f"The body must be JSON: send it with the header 'Content-Type: {JSON}'.")
+    if header(scope, b"content-encoding").lower() not in ("", "identity"):
+        raise UnsupportedInput("The body must not be compressed.")
+    declared_length(scope, limit)
 
 
 def _too_large(limit: int) -> InputTooLarge:

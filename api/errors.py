@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from shared.errors import (
     MAX_REPORTED_ROW_ERRORS,
     BadArtifact,
+    IdempotencyConflict,
     InputTooLarge,
     InvalidRows,
     JobConflict,
@@ -24,6 +25,7 @@ from shared.errors import (
     NoModel,
     NoPreviousVersion,
     PretError,
+    QueueFull,
     RedisUnavailable,
     ReloadFailed,
     ReloadInProgress,
@@ -46,6 +48,7 @@ logger = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "15"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 
@@ -56,6 +59,26 @@ class ModelNotFound(ModelError):
 
 class NotAuthenticated(PretError):
     """This needs an admin key: send it as 'Authorization: Bearer KEY'."""
+
+
+class InvalidParameters(PretError):
+    """A parameter of the request has a value that is not allowed."""
+
+    def __init__(self, details: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.details = details
+
+
+class NotAcceptable(PretError):
+    """There is no such format."""
+
+
+class RangeNotSatisfiable(PretError):
+    """The file has no such bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
 
 
 STATUS: dict[type[PretError], HTTPStatus] = {
@@ -77,6 +100,11 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     ReloadSourceFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     NoPreviousVersion: HTTPStatus.CONFLICT,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
+    QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownJob: HTTPStatus.NOT_FOUND,
     JobConflict: HTTPStatus.CONFLICT,
     RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -112,10 +140,14 @@ def response_to(error: Exception) -> Response:
     if not isinstance(error, PretError):
         logger.error("A request failed with %s", type(error).__name__, exc_info=error)
         return problem(500, "unexpected", "This is a fault of the service, not of the request; its log says more.")
+    if isinstance(error, InvalidParameters):
+        return _parameters_problem(error.details)
     status = STATUS[type(error)]
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     if isinstance(error, InvalidRows):
         return problem(status, kind, [_row_detail(row) for row in error.errors], total=error.total)
+    if isinstance(error, RangeNotSatisfiable):
+        return problem(status, kind, str(error), {"Content-Range": f"bytes */{error.size}"})
     more = {"processes": [asdict(row) for row in error.processes]} if isinstance(error, ReloadFailed) else {}
     return problem(status, kind, str(error), HEADERS.get(status), **more)
 
@@ -138,10 +170,14 @@ def _row_detail(error: RowError) -> dict[str, Any]:
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for no other
+    return _parameters_problem(error.errors())
+
+
+def _parameters_problem(errors: Sequence[Any]) -> Response:
     details = [
         {"loc": [cut(part) if isinstance(part, str) else part for part in detail["loc"]]}
-        | {key: detail[key] for key in ("msg", "type")}
-        for detail in error.errors()
+        | {"msg": detail["msg"].removeprefix("Value error, "), "type": detail["type"]}
+        for detail in errors
     ]
     return problem(422, "invalid-parameters", details[:MAX_REPORTED_ROW_ERRORS], total=len(details))
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import __version__, errors, openapi
-from api.routes import health, jobs, model, scoring
+from api.routes import events, health, jobs, model, results, scoring, submit
 from api.services import create_services
 from shared import logging as service_logging
 from shared.models.fleet import LOOK_INTERVAL
@@ -30,6 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
         while not services.member.has_settled:
             await asyncio.to_thread(services.member.look)
             await asyncio.sleep(BOOT_PAUSE)
+        services.closing.watch()
         looking = asyncio.create_task(_keep_looking(services.member))
         yield
         looking.cancel()
@@ -49,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.services = services
     scoring.install(app, services)
-    for routes in (jobs, model, health):
+    for routes in (submit, jobs, results, events, model, health):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)

@@ -6,10 +6,13 @@ from fastapi import FastAPI
 
 from api.body import JSON
 from api.errors import PROBLEM_TYPE
+from api.form import FORM
 from api.routes.scoring import INDIVIDUAL_SCORE
 from api.schemas import Score
 from api.services import Services
+from api.submission import CONTENT_TYPES
 from shared.errors import NoModel
+from shared.formats.source import Format
 from shared.models.artifact import Model
 
 FEATURES = "Features"
@@ -23,7 +26,24 @@ TAGS = [
     {"name": "model", "description": "What is served, and the reload."},
     {"name": "health", "description": "For orchestrators and people on call."},
 ]
-BATCH_ROUTES = ("/multiple_score", "/jobs")
+MULTIPLE_SCORE, JOBS = "/multiple_score", "/jobs"
+
+FILE = {"schema": {"type": "string", "format": "binary"}}
+FORM_WITH_FILE = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary", "description": "The name tells the format."}},
+    }
+}
+ADDRESSES = {
+    "type": "object",
+    "required": ["input_uri"],
+    "properties": {
+        "input_uri": {"type": "string", "description": "File below one of `INPUT_URI_PREFIXES`."},
+        "output_uri": {"type": "string", "description": "Where the results go, below one of `OUTPUT_URI_PREFIXES`."},
+    },
+}
 
 
 def install(app: FastAPI, services: Services) -> None:
@@ -66,10 +86,11 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
             "responses": {"200": {"description": "The score and the decision.", "content": _content(Score)}},
         }
     }
-    for path in BATCH_ROUTES:
-        array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
-        document["paths"][path]["post"]["requestBody"] = _body(array, [example] if example else None)
-    document["paths"]["/multiple_score"]["post"].setdefault("parameters", []).append(
+    array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
+    examples = [example] if example else None
+    document["paths"][MULTIPLE_SCORE]["post"]["requestBody"] = _body(array, examples)
+    document["paths"][JOBS]["post"]["requestBody"] = _job_body(array, examples)
+    document["paths"][MULTIPLE_SCORE]["post"].setdefault("parameters", []).append(
         {
             "name": "Prefer",
             "in": "header",
@@ -100,6 +121,29 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
     if example is not None:
         media["example"] = example
     return {"required": True, "content": {JSON: media}}
+
+
+def _job_body(array: dict[str, Any], examples: Any) -> dict[str, Any]:
+    """Describe all that may be sent as a job; in JSON the rows may stand in one of four shapes."""
+    split = {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "data": {"type": "array", "items": {"type": "array"}},
+    }
+    shapes = [
+        array,
+        _object("dataframe_records", array),
+        _object("dataframe_split", {"type": "object", "required": list(split), "properties": split}),
+        _object("columns", {"type": "object", "additionalProperties": {"type": "array"}}),
+        ADDRESSES,
+    ]
+    body = _body({"oneOf": shapes}, examples)
+    body["content"] |= {media: FILE for media, form in CONTENT_TYPES.items() if form is not Format.JSON}
+    body["content"][FORM] = FORM_WITH_FILE
+    return body
+
+
+def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: schema}}
 
 
 def _content(body: type[Score]) -> dict[str, Any]:

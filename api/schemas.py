@@ -1,18 +1,18 @@
 """Response bodies: the wire contract."""
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.jobs.job import Job, JobState
+from shared.errors import RowError
+from shared.formats.source import Format
+from shared.jobs.job import Job, JobState, OnInvalid, Stage
 from shared.models.fleet import Candidate, HistoryEntry, ProcessReport
 from shared.models.reload import ReloadOutcome
 from shared.models.signature import Contract
-
-GRANTED = "Accordé"
-REFUSED = "Refusé"
 
 
 class Body(BaseModel):
@@ -31,45 +31,103 @@ class Score(Body):
     model_version: str = Field(description="Model version that scored.", examples=["local-0123456789ab"])
 
 
+class RefusedRow(Body):
+    """One reason why a row of a file is refused."""
+
+    row: int | None = Field(description="Number of the row, from 0.")
+    column: str | None
+    reason: str
+
+    @classmethod
+    def of(cls, error: RowError) -> "RefusedRow":
+        """Show an error."""
+        return cls(row=error.row, column=error.feature, reason=error.reason)
+
+
+class Report(Body):
+    """The refused rows of a job."""
+
+    total: int = Field(description="Number of refusals; a row may have several.")
+    errors: list[RefusedRow] = Field(description="The first ones.")
+
+
 class JobBody(Body):
     """A job and its progress."""
 
     id: str
     state: JobState = Field(description="queued, running, succeeded, failed or cancelled.")
+    stage: Stage | None = Field(description="What an open job waits for or does: reading, scoring or writing.")
+    name: str | None = Field(description="Name of the file.")
+    format: Format = Field(description="What the rows came in.")
     model_version: str = Field(description="Model version that scores every row of the job.")
     threshold: float
-    rows: int = Field(description="Rows submitted.")
-    rows_done: int = Field(description="Rows scored so far.")
+    on_invalid: OnInvalid = Field(description="reject: bad rows fail the job; flag: they get a reason and no score.")
+    keep: list[str] = Field(description="Columns that are repeated in the results.")
+    rows: int | None = Field(description="Rows submitted; None until the file is read.")
+    rows_read: int = Field(description="Rows read so far.")
+    rows_done: int = Field(description="Rows scored or flagged so far.")
     granted: int = Field(description="Of these, rows below the threshold.")
     refused: int = Field(description="Of these, rows from the threshold up.")
-    chunks: int = Field(description="Pieces that the workers score one by one.")
+    invalid: int = Field(description="Of these, rows that break the feature contract and have no score.")
+    chunks: int | None = Field(description="Pieces that the workers score one by one; None until the file is read.")
+    rows_per_second: float | None = Field(description="Speed of the scoring so far.")
+    eta_seconds: float | None = Field(description="Time until all rows are scored, at this speed; None if unknown.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None = Field(description="When the job and its results are removed.")
     seconds: float | None = Field(description="From submission to the end, or None while it lasts.")
     error: str | None = Field(description="Why the job failed.")
+    report: Report | None = Field(None, description="The refused rows; in the answer about this one job only.")
 
     @classmethod
-    def of(cls, job: Job) -> "JobBody":
+    def of(cls, job: Job, report: Report | None = None) -> "JobBody":
         """Show a job."""
-        return cls(
-            id=job.id,
-            state=job.state,
-            model_version=job.model_version,
-            threshold=job.threshold,
-            rows=job.rows,
-            rows_done=job.rows_done,
-            granted=job.granted,
-            refused=job.refused,
-            chunks=job.chunks,
-            created_at=moment(job.created_at),
-            started_at=moment(job.started_at) if job.started_at else None,
-            finished_at=moment(job.finished_at) if job.finished_at else None,
-            expires_at=moment(job.expires_at) if job.expires_at else None,
-            seconds=job.finished_at - job.created_at if job.finished_at else None,
-            error=job.error,
-        )
+        same = {name: getattr(job, name) for name in cls.model_fields.keys() & Job.__dataclass_fields__.keys()}
+        times = {name: moment(same[name]) if same[name] else None for name in same if name.endswith("_at")}
+        speed, eta = _speed(job)
+        own = {
+            "stage": None if job.state.is_final else job.stage,
+            "keep": list(job.keep),
+            "chunks": job.chunks,
+            "rows_per_second": speed,
+            "eta_seconds": eta,
+            "seconds": job.finished_at - job.created_at if job.finished_at else None,
+            "report": report,
+        }
+        return cls.model_validate(same | times | own)
+
+
+def _speed(job: Job) -> tuple[float | None, float | None]:
+    """Give rows a second since the first chunk was begun, and the seconds that the rest takes at that speed."""
+    if job.scoring_at is None or not job.rows_done or job.rows is None:
+        return None, None
+    seconds = (job.finished_at or time.time()) - job.scoring_at
+    if seconds <= 0:
+        return None, None
+    speed = job.rows_done / seconds
+    return round(speed, 1), None if job.state.is_final else round((job.rows - job.rows_done) / speed, 1)
+
+
+class JobsPage(Body):
+    """Some of the jobs, newest first."""
+
+    jobs: list[JobBody]
+    total: int = Field(description="Jobs in all, of the state that was asked for.")
+    next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
+
+
+class Result(Body):
+    """The answer for one row of a job; before it come the columns that were asked to be kept."""
+
+    model_config = ConfigDict(protected_namespaces=(), extra="allow")
+
+    score: float | None = Field(description="Probability of class 1; None if the row breaks the feature contract.")
+    prediction: Literal[0, 1] | None
+    threshold: float
+    decision: Literal["Accordé", "Refusé"] | None
+    model_version: str
+    error: str | None = Field(None, description="With on_invalid=flag: why the row has no score.")
 
 
 class ResultsPage(Body):
@@ -79,7 +137,7 @@ class ResultsPage(Body):
     total: int = Field(description="Rows of the whole job.")
     offset: int = Field(description="Number of the first row here, from 0.")
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
-    results: list[Score]
+    results: list[Result]
 
 
 class Health(Body):

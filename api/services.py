@@ -5,9 +5,13 @@ from functools import partial
 
 from anyio import CapacityLimiter
 
+from api.admission import Admission
+from api.closing import Closing
 from api.microbatch import MicroBatcher
-from shared.jobs.queue import ChunkQueue, create_app
+from shared.jobs.queue import TaskQueue, create_app
 from shared.jobs.store import JobStore
+from shared.jobs.submit import Intake
+from shared.jobs.window import Window
 from shared.models.fleet import Fleet
 from shared.models.library import ModelLibrary
 from shared.models.member import Member
@@ -15,7 +19,7 @@ from shared.models.preparation import PreparationProcess
 from shared.models.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
-from shared.storage import Storage
+from shared.storage import Storage, create_storage
 
 INGESTS_AT_ONCE = 2
 """JSON batches that one process parses at the same time; more would hold their bodies in memory without being faster."""
@@ -31,9 +35,12 @@ class Services:
     coordinator: Coordinator
     store: JobStore
     storage: Storage
-    queue: ChunkQueue
+    queue: TaskQueue
+    intake: Intake
+    admission: Admission
     batcher: MicroBatcher
     ingest_limiter: CapacityLimiter
+    closing: Closing
 
 
 def create_services(settings: Settings) -> Services:
@@ -41,15 +48,21 @@ def create_services(settings: Settings) -> Services:
     client = connect(settings.redis_url)
     fleet = Fleet(client)
     library = ModelLibrary.from_settings(settings)
+    store = JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts)
+    storage = create_storage(settings.storage_url)
+    queue = TaskQueue(create_app(settings), client)
 
     return Services(
         settings=settings,
         member=Member("api", library, fleet, partial(PreparationProcess, settings=settings), loads=True),
         fleet=fleet,
         coordinator=Coordinator(fleet, library.resolve, settings.reload_timeout),
-        store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
-        storage=Storage(settings.storage_url),
-        queue=ChunkQueue(create_app(settings), client),
+        store=store,
+        storage=storage,
+        queue=queue,
+        intake=Intake(store, storage, queue, Window(fleet), settings.chunk_rows),
+        admission=Admission(settings, store, storage),
         batcher=MicroBatcher(),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
+        closing=Closing(),
     )

@@ -8,6 +8,7 @@ from api.dependencies import ServicesDep
 from api.schemas import Health, Part, Readiness
 from api.services import Services
 from shared.errors import NoModel, PretError
+from shared.jobs.queue import CHUNKS, FILES
 
 router = APIRouter(tags=["health"])
 
@@ -44,16 +45,24 @@ def _model(services: Services) -> Part:
 
 def _job_parts(services: Services) -> dict[str, Part]:
     try:
-        waiting = services.queue.length()
-        workers = sum(process.kind == "worker" for process in services.fleet.processes())
+        waiting = sum(services.queue.lengths().values())
+        served = [lane for process in services.fleet.processes() for lane in process.lanes]
     except PretError as error:
-        redis, worker = Part(status="down", detail=str(error)), Part(status="down", detail="Not known without Redis.")
+        unknown = Part(status="down", detail="Not known without Redis.")
+        parts = {"redis": Part(status="down", detail=str(error)), "workers": unknown, "readers": unknown}
     else:
-        redis = Part(status="ok", detail=f"{waiting} chunk(s) waiting")
-        worker = Part(status="ok" if workers else "down", detail=f"{workers} worker(s)")
+        parts = {
+            "redis": Part(status="ok", detail=f"{waiting} task(s) waiting"),
+            "workers": _servers(served.count(CHUNKS), "worker"),
+            "readers": _servers(served.count(FILES), "reader"),
+        }
     try:
         services.storage.check()
-        storage = Part(status="ok")
+        parts["storage"] = Part(status="ok")
     except PretError as error:
-        storage = Part(status="down", detail=str(error))
-    return {"redis": redis, "workers": worker, "storage": storage}
+        parts["storage"] = Part(status="down", detail=str(error))
+    return parts
+
+
+def _servers(count: int, what: str) -> Part:
+    return Part(status="ok" if count else "down", detail=f"{count} {what}(s)")

@@ -12,6 +12,8 @@ from api.services import Services
 from shared.formats.json_rows import row_from_json
 
 INDIVIDUAL_SCORE = "/individual_score"
+MAX_ROW_BYTES = 2**20
+"""Far more than a row takes; as many requests may hold a body in memory as there are connections."""
 
 
 class IndividualScore:
@@ -38,7 +40,7 @@ class IndividualScore:
 
     async def _score(self, scope: Scope, receive: Receive) -> bytes:
         model = self._services.member.model
-        body = await read_json(scope, receive, self._services.settings.max_body_bytes)
+        body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
         score = await self._services.batcher.score(model, row_from_json(body, model.contract))
         encoded: bytes = encode(answer(score, model.threshold, model.version))
         return encoded

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.schemas import JobBody, Score
+from shared.jobs.job import Job
 from tests.factories import Kit
 from tests.unit.api.client import ApiClient, assert_problem
 from tests.unit.workbench import Workbench
@@ -139,9 +140,9 @@ def test_a_bad_row_is_named_and_nothing_is_created(
 def test_a_client_that_prefers_to_wait_gets_the_answers_in_the_order_of_its_rows(
     api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def score_at_once(chunks: Any) -> None:
-        for job_id, chunk in chunks:
-            api_bench.score(job_id, chunk)
+    def score_at_once(job: Job, units: list[str]) -> None:
+        for chunk in units:
+            api_bench.score(job.id, int(chunk))
 
     monkeypatch.setattr(api.services.queue, "publish", score_at_once)
     response = api.post("/multiple_score", json=rows, headers={"prefer": "respond-async, WAIT=5"})
@@ -166,8 +167,8 @@ def test_a_client_that_does_not_wait_is_told_that_it_could(api: ApiClient, rows:
 def test_a_job_that_fails_while_its_client_waits_says_so(
     api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(chunks: Any) -> None:
-        api_bench.parts.store.fail(next(iter(chunks))[0], "Its model is gone.")
+    def fail(job: Job, _: list[str]) -> None:
+        api_bench.parts.store.fail(job.id, "Its model is gone.")
 
     monkeypatch.setattr(api.services.queue, "publish", fail)
     response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=5"})
@@ -181,7 +182,7 @@ def test_a_job_that_fails_while_its_client_waits_says_so(
 def test_a_client_learns_of_its_job_even_if_redis_goes_away_while_it_waits(
     api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose_redis(chunks: Any) -> None:
+    def lose_redis(*_: Any) -> None:
         api_bench.server.connected = False
 
     monkeypatch.setattr(api.services.queue, "publish", lose_redis)

@@ -1,9 +1,12 @@
 """What the service tells of its model and of its health."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.jobs.queue import CHUNKS, LANES
+from shared.models.fleet import ProcessReport
 from tests.factories import METADATA, Kit
 from tests.unit.api.client import ApiClient, assert_problem
 from tests.unit.workbench import Workbench
@@ -69,6 +72,7 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
         "model": "ok",
         "redis": "down",
         "workers": "down",
+        "readers": "down",
         "storage": "ok",
     }
     assert parts["model"]["detail"] == cut_off.services.member.model.version
@@ -77,11 +81,13 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
 def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench: Workbench) -> None:
     without = api.get("/router_health").json()
     assert (without["status"], without["parts"]["workers"]["status"]) == ("degraded", "down")
-    for _ in range(3):
-        api_bench.parts.member.look()
-    ready = api.get("/router_health")
-    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-    api_bench.parts.member.retire()
+    for lanes, readers in (((CHUNKS,), "down"), (LANES, "ok")):
+        worker = ProcessReport("worker", "host", 1, None, time.time(), slots=2, lanes=lanes)
+        api_bench.parts.fleet.report(worker)
+        ready = api.get("/router_health").json()
+        assert (ready["parts"]["workers"]["status"], ready["parts"]["readers"]["status"]) == ("ok", readers)
+        assert ready["status"] == ("ready" if readers == "ok" else "degraded")
+    api_bench.parts.fleet.retire(worker)
 
 
 def test_a_reload_body_of_any_size_is_refused_after_a_few_kilobytes(api: ApiClient) -> None:

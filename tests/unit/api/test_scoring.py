@@ -76,9 +76,9 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(cut_off: ApiClient, 
 
 
 @pytest.mark.parametrize("path", ["/individual_score", "/multiple_score", "/jobs"])
-def test_a_body_over_the_limit_is_refused_when_it_does_not_tell_its_length(cut_off: ApiClient, path: str) -> None:
+def test_a_body_over_the_limit_is_refused_when_it_does_not_tell_its_length(api: ApiClient, path: str) -> None:
     body = in_pieces([b" " * 1000] * (MAX_BODY_BYTES // 1000 + 1))
-    assert_problem(cut_off.post(path, content=body, headers=JSON), 413)
+    assert_problem(api.post(path, content=body, headers=JSON), 413)
 
 
 def test_a_body_at_the_limit_is_read(cut_off: ApiClient, mixed: Kit) -> None:

@@ -1,0 +1,54 @@
+"""The progress of a job as server-sent events."""
+
+import time
+from collections.abc import AsyncIterator
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from api.dependencies import ServicesDep
+from api.schemas import JobBody
+from api.services import Services
+from shared.errors import RedisUnavailable, UnknownJob
+from shared.jobs.job import Job
+
+router = APIRouter(tags=["batches"])
+
+EVENT_STREAM = "text/event-stream"
+LOOK_INTERVAL = 0.3
+KEEP_ALIVE = 15.0
+"""Seconds without news after which a comment tells client and proxies that the connection lives."""
+
+
+@router.get("/jobs/{job_id}/events", responses={200: {"content": {EVENT_STREAM: {}}}}, response_class=Response)
+async def job_events(job_id: str, services: ServicesDep) -> StreamingResponse:
+    """Send the job at once and whenever it has changed (`event: progress`), and when it has ended (`event: end`).
+
+    Without an `end` the connection was lost, or this process ends: connect again.
+    """
+    job = await to_thread.run_sync(services.store.get, job_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(job, services), media_type=EVENT_STREAM, headers=headers)
+
+
+async def _events(job: Job, services: Services) -> AsyncIterator[str]:
+    shown: Job | None = None
+    sent_at = time.monotonic()
+    while True:
+        if job != shown:
+            yield f"event: {'end' if job.state.is_final else 'progress'}\ndata: {JobBody.of(job).model_dump_json()}\n\n"
+            shown, sent_at = job, time.monotonic()
+        elif time.monotonic() - sent_at > KEEP_ALIVE:
+            yield ": still here\n\n"
+            sent_at = time.monotonic()
+        if job.state.is_final or services.closing:
+            return
+        await anyio.sleep(LOOK_INTERVAL)
+        try:
+            job = await to_thread.run_sync(services.store.get, job.id)
+        except RedisUnavailable:
+            continue
+        except UnknownJob:
+            return

@@ -1,0 +1,146 @@
+"""The results of a job: pages of JSON, or the whole as a file."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.answers import answer, encode
+from api.body import JSON
+from api.dependencies import ServicesDep
+from api.errors import NotAcceptable
+from api.ranges import requested_range
+from api.schemas import ResultsPage
+from shared.errors import StorageUnavailable
+from shared.formats.parallel import ahead
+from shared.formats.source import Format
+from shared.formats.writers import CONTENT_TYPES, json_rows
+from shared.formats.writers import encode as encode_file
+from shared.jobs.results import Results
+from shared.storage import Storage
+
+router = APIRouter(tags=["batches"])
+
+MAX_PAGE = 10_000
+PIECE = 2**20
+
+ResultFormat = Literal["json", "csv", "ndjson", "parquet", "arrow", "arrows"]
+BY_TYPE: dict[str, Format] = {JSON: Format.JSON} | {
+    media.partition(";")[0]: form for form, media in CONTENT_TYPES.items()
+}
+
+
+@router.get(
+    "/jobs/{job_id}/results",
+    response_model=ResultsPage,
+    responses={
+        200: {"content": {media.partition(";")[0]: {} for media in CONTENT_TYPES.values()}},
+        206: {"description": "The part of the file that `Range` asks for."},
+    },
+)
+async def job_results(
+    request: Request,
+    job_id: str,
+    services: ServicesDep,
+    form: Annotated[ResultFormat | None, Query(alias="format", description="Goes before the header `Accept`.")] = None,
+    offset: Annotated[int, Query(ge=0, le=10**12, description="JSON: first row, from 0.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="JSON: rows at most.")] = 1000,
+    partial: Annotated[
+        bool, Query(description="Of a job that still runs, the rows from the first one on that are done.")
+    ] = False,
+) -> Response:
+    """Give the results in the order of the rows: JSON a page at a time, the other formats as one file."""
+
+    def find() -> Results:
+        return Results.of(services.store.get(job_id), services.store, services.storage, partial=partial)
+
+    wanted = Format(form) if form else accepted_format(request.headers.get("accept", ""))
+    results = await to_thread.run_sync(find)
+    if wanted is Format.JSON:
+        return Response(await to_thread.run_sync(_page, results, offset, limit), media_type=JSON)
+    return await to_thread.run_sync(_file, results, wanted, request, services.storage)
+
+
+def accepted_format(accept: str) -> Format:
+    """Choose the format by the header: the first one named that there is; raises NotAcceptable if there is none."""
+    ranges = [part.partition(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
+    for media in ranges:
+        if media in BY_TYPE:
+            return BY_TYPE[media]
+    if not ranges or "*/*" in ranges or "application/*" in ranges:
+        return Format.JSON
+    raise NotAcceptable(f"The results come as {', '.join(BY_TYPE)}.")
+
+
+def _page(results: Results, offset: int, limit: int) -> bytes:
+    job, end = results.job, offset + limit
+    rows: list[Any] = []
+    for batch in results.batches(offset, end):
+        if not job.has_echo:
+            rows += [answer(score, job.threshold, job.model_version) for score in batch.column("score").to_pylist()]
+        else:
+            facts = {"threshold": job.threshold, "model_version": job.model_version}
+            rows += [row | facts for row in json_rows(batch)]
+    more = end if end < results.rows else None
+    page: bytes = encode(
+        {"job_id": job.id, "total": results.rows, "offset": offset, "next_offset": more, "results": rows}
+    )
+    return page
+
+
+def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:
+    job = results.job
+    stem = PurePath(job.name or job.id[:8]).name.partition(".")[0]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{_ascii(stem)}-scores.{form}"',
+        "X-Model-Version": job.model_version,
+        "Cache-Control": "no-store",
+    }
+    media = CONTENT_TYPES[form]
+    if not job.state.is_final:
+        return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
+    headers |= {"ETag": f'"{job.id}-{job.attempt}-{form}-{pa.__version__}"', "Accept-Ranges": "bytes"}
+    asked = request.headers.get("range")
+    if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
+    # A part can be given only of a file that is there.
+    name = f"{job.folder}/results.{form}"
+    size = _made(results, form, name, storage)
+    part = requested_range(asked, size)
+    if part is None:
+        return StreamingResponse(_stored(name, 0, size, storage), media_type=media, headers=headers)
+    first, last = part
+    headers |= {"Content-Range": f"bytes {first}-{last}/{size}", "Content-Length": str(last - first + 1)}
+    return StreamingResponse(_stored(name, first, last + 1, storage), 206, headers, media)
+
+
+def _encoded(results: Results, form: Format) -> Iterator[bytes]:
+    # The next piece is made while one is sent.
+    return ahead(encode_file(form, results.schema, results.batches()))
+
+
+def _made(results: Results, form: Format, name: str, storage: Storage) -> int:
+    """Write the file, if it is not there yet, and give its size."""
+    with suppress(StorageUnavailable):
+        return storage.size(name)
+    with storage.write(name) as file:
+        for piece in _encoded(results, form):
+            file.write(piece)
+    return storage.size(name)
+
+
+def _stored(name: str, start: int, end: int, storage: Storage) -> Iterator[bytes]:
+    with storage.read(name) as file:
+        file.seek(start)
+        while start < end and (piece := file.read(min(PIECE, end - start))):
+            start += len(piece)
+            yield piece
+
+
+def _ascii(name: str) -> str:
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_ .") else "_" for sign in name) or "job"

@@ -1,0 +1,53 @@
+"""From the network to the storage, piece by piece."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pyarrow as pa
+from anyio import CancelScope, to_thread
+from typing_extensions import Buffer
+
+from shared.errors import MalformedInput
+from shared.storage import Storage
+
+PIECE = 2**20
+"""Bytes gathered before they are written: each write is a hop to another thread."""
+
+
+async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note: Callable[[Buffer], None]) -> int:
+    """Write a body into a blob and give its size in bytes; nothing is left if it ends too early. `note` gets all of it too.
+
+    Raises MalformedInput if it is empty, StorageUnavailable, and whatever reading the body raises.
+    """
+    size = 0
+    gathered = bytearray()
+    async with _opened(name, storage) as file:
+
+        def write() -> None:
+            note(gathered)
+            file.write(gathered)
+
+        async for piece in pieces:
+            gathered += piece
+            size += len(piece)
+            if len(gathered) >= PIECE:
+                await to_thread.run_sync(write)
+                gathered.clear()
+        await to_thread.run_sync(write)
+        if not size:
+            raise MalformedInput("The file is empty.")
+    return size
+
+
+@asynccontextmanager
+async def _opened(name: str, storage: Storage) -> AsyncIterator[pa.NativeFile]:
+    blob = storage.write(name)
+    file = await to_thread.run_sync(blob.__enter__)
+    try:
+        yield file
+    except BaseException as error:
+        # Also when the request is cancelled, the half of a file must go.
+        with CancelScope(shield=True):
+            await to_thread.run_sync(blob.__exit__, type(error), error, error.__traceback__)
+        raise
+    await to_thread.run_sync(blob.__exit__, None, None, None)

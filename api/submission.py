@@ -1,0 +1,120 @@
+"""What a request says of the job that it submits."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+from uuid import uuid4
+
+from fastapi import Header, Query
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from api.errors import InvalidParameters
+from shared.formats.source import Format
+from shared.jobs.callbacks import check_callback_url
+from shared.jobs.job import Job, OnInvalid
+from shared.jobs.results import RESULT_COLUMNS
+from shared.models.artifact import Model
+from shared.settings import Settings
+
+CONTENT_TYPES: dict[str, Format] = {
+    "application/json": Format.JSON,
+    "application/x-ndjson": Format.NDJSON,
+    "application/ndjson": Format.NDJSON,
+    "application/jsonl": Format.NDJSON,
+    "text/csv": Format.CSV,
+    "application/csv": Format.CSV,
+    "application/vnd.apache.parquet": Format.PARQUET,
+    "application/x-parquet": Format.PARQUET,
+    "application/vnd.apache.arrow.file": Format.ARROW,
+    "application/vnd.apache.arrow.stream": Format.ARROW_STREAM,
+}
+
+MAX_KEPT = 100
+UNSAFE_IN_NAME = re.compile(r"[^\w .()+-]|^\.+")
+LONGEST_NAME = 100
+
+
+class SubmitOptions(BaseModel):
+    """The query of a submission; a form may have fields of the same names."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    keep: list[str] = Field([], description="Columns to repeat in the results, `A,B`; may be given several times.")
+    on_invalid: OnInvalid = Field(
+        "reject",
+        description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
+    )
+    delimiter: str = Field(",", description="CSV: what stands between two fields; `tab` for a tabulator.")
+    decimal: Literal[".", ","] = Field(".", description="CSV: the decimal sign.")
+    name: str | None = Field(None, max_length=1000, description="Name of the file, after which the results are named.")
+    callback_url: str | None = Field(None, description="Address that is told when the job has ended.")
+
+    @field_validator("keep")
+    @classmethod
+    def _are_columns(cls, given: list[str]) -> list[str]:
+        names = [name for part in given for name in part.split(",") if name]
+        if len(set(names)) != len(names) or len(names) > MAX_KEPT:
+            raise ValueError(f"must name up to {MAX_KEPT} different columns")
+        if taken := sorted(set(names) & set(RESULT_COLUMNS)):
+            raise ValueError(f"cannot name {', '.join(taken)}: the results have such columns of their own")
+        return names
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_sign(cls, given: str) -> str:
+        sign = "\t" if given in ("tab", "\\t") else given
+        if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0 .+-_':
+            raise ValueError("must be one sign that occurs in no number, such as ; or |, or the word tab")
+        return sign
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, given: str | None) -> str | None:
+        return UNSAFE_IN_NAME.sub("_", re.split(r"[/\\]", given)[-1])[-LONGEST_NAME:] or None if given else None
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.delimiter == self.decimal:
+            raise ValueError("delimiter and decimal must differ")
+        return self
+
+    @classmethod
+    def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
+        """Read the fields of a form, which go before the query; raises InvalidParameters."""
+        given = {name: values if name == "keep" else values[-1] for name, values in fields.items()}
+        try:
+            return cls.model_validate(query.model_dump(exclude_unset=True) | given)
+        except ValidationError as error:
+            raise InvalidParameters([{"loc": ("body", *each["loc"]), **each} for each in error.errors()]) from None
+
+    def new_job(self, model: Model, form: Format, settings: Settings) -> Job:
+        """Make the record of a job, pinned to the model; raises MalformedInput for a callback that is not allowed."""
+        if self.callback_url is not None:
+            check_callback_url(self.callback_url, settings.listed(settings.callback_hosts))
+        return Job(
+            uuid4().hex,
+            model.version,
+            model.threshold,
+            time.time(),
+            name=self.name,
+            format=form,
+            delimiter=self.delimiter,
+            decimal=self.decimal,
+            keep=tuple(self.keep),
+            on_invalid=self.on_invalid,
+            callback_url=self.callback_url,
+        )
+
+
+OptionsDep = Annotated[SubmitOptions, Query()]
+KeyDep = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern="^[ -~]+$",
+        description="The same key with the same request within 24 h is the same job.",
+    ),
+]

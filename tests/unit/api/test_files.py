@@ -1,0 +1,447 @@
+"""Files over HTTP, in every format and by every way in; the worker's part is done by hand."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from shared.jobs import reading
+from shared.settings import Settings
+from tests.factories import Kit, Row
+from tests.unit.api.client import ApiClient, assert_problem, in_pieces
+from tests.unit.workbench import Workbench
+
+CSV = "text/csv"
+ROWS = 10
+
+
+@pytest.fixture
+def rows(numbers: Kit) -> list[Row]:
+    return [row | {"SK_ID_CURR": 100_000 + i} for i, row in enumerate(numbers.rows[:ROWS])]
+
+
+def table(rows: list[Row]) -> pa.Table:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def as_csv(rows: list[Row]) -> bytes:
+    text: str = table(rows).to_pandas(types_mapper=pd.ArrowDtype).to_csv(index=False)
+    return text.encode()
+
+
+def as_ndjson(rows: list[Row]) -> bytes:
+    return "\n".join(json.dumps(row) for row in rows).encode()
+
+
+def as_parquet(rows: list[Row]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table(rows), sink)
+    return sink.getvalue()
+
+
+def as_arrow(rows: list[Row]) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.feather.write_feather(table(rows), sink, compression="lz4")
+    return sink.getvalue()
+
+
+def as_stream(rows: list[Row]) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table(rows).schema) as writer:
+        writer.write_table(table(rows), max_chunksize=3)
+    return sink.getvalue()
+
+
+FORMATS = pytest.mark.parametrize(
+    ("content_type", "written"),
+    [
+        (CSV, as_csv),
+        ("application/x-ndjson", as_ndjson),
+        ("application/vnd.apache.parquet", as_parquet),
+        ("application/vnd.apache.arrow.file", as_arrow),
+        ("application/vnd.apache.arrow.stream", as_stream),
+    ],
+)
+
+
+def read(bench: Workbench, job_id: str) -> None:
+    """Do what the worker's tasks do."""
+    parts = bench.parts
+    reading.read_file(job_id, parts.window(), parts.workplace, parts.limits)
+    bench.score_all(parts.store.get(job_id))
+
+
+def submitted(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 202, response.text
+    job: dict[str, Any] = response.json()
+    assert response.headers["location"] == f"/jobs/{job['id']}"
+    return job
+
+
+def done(api: ApiClient, bench: Workbench, response: httpx.Response) -> dict[str, Any]:
+    job = submitted(response)
+    assert (job["state"], job["stage"], job["rows"]) == ("queued", "reading", None)
+    read(bench, job["id"])
+    ended: dict[str, Any] = api.get(f"/jobs/{job['id']}").json()
+    return ended
+
+
+def scores_of(api: ApiClient, job: dict[str, Any]) -> list[float | None]:
+    page = api.get(f"/jobs/{job['id']}/results").json()
+    return [answer["score"] for answer in page["results"]]
+
+
+@FORMATS
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_a_file_is_scored_as_the_model_scores_it(
+    api: ApiClient,
+    api_bench: Workbench,
+    rows: list[Row],
+    numbers: Kit,
+    content_type: str,
+    written: Callable[[list[Row]], bytes],
+    encoding: str | None,
+) -> None:
+    body = gzip.compress(written(rows)) if encoding else written(rows)
+    headers = {"Content-Type": content_type} | ({"Content-Encoding": encoding} if encoding else {})
+    response = api.post("/jobs?keep=SK_ID_CURR", content=in_pieces([body[:50], body[50:]]), headers=headers)
+    job = done(api, api_bench, response)
+    assert (job["state"], job["error"], job["rows"], job["rows_done"]) == ("succeeded", None, ROWS, ROWS)
+    assert scores_of(api, job) == numbers.expected(numbers.rows[:ROWS])
+    kept = [answer["SK_ID_CURR"] for answer in api.get(f"/jobs/{job['id']}/results").json()["results"]]
+    assert [int(value) for value in kept] == [row["SK_ID_CURR"] for row in rows]
+
+
+JSON_SHAPES: list[Callable[[list[Row]], Any]] = [
+    lambda rows: rows,
+    lambda rows: {"dataframe_records": rows},
+    lambda rows: {"columns": table(rows).to_pydict()},
+    lambda rows: {
+        "dataframe_split": {
+            "columns": table(rows).column_names,
+            "data": [list(row.values()) for row in table(rows).to_pylist()],
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("shape", JSON_SHAPES)
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_json_in_every_shape_is_checked_at_once(
+    api: ApiClient,
+    api_bench: Workbench,
+    rows: list[Row],
+    numbers: Kit,
+    shape: Callable[[list[Row]], Any],
+    encoding: str | None,
+) -> None:
+    headers = {"Content-Type": "application/json"} | ({"Content-Encoding": encoding} if encoding else {})
+    body = json.dumps(shape(rows)).encode()
+    body = gzip.compress(body) if encoding else body
+    job = submitted(api.post("/jobs?keep=SK_ID_CURR", content=body, headers=headers))
+    assert (job["stage"], job["rows"]) == ("scoring", ROWS)
+    api_bench.score_all(api_bench.parts.store.get(job["id"]))
+    answers = api.get(f"/jobs/{job['id']}/results").json()["results"]
+    assert [answer["score"] for answer in answers] == numbers.expected(numbers.rows[:ROWS])
+    assert [answer["SK_ID_CURR"] for answer in answers] == [row["SK_ID_CURR"] for row in rows]
+    bad = json.dumps(shape([*rows[:3], rows[3] | {"age": 3}])).encode()
+    problem = assert_problem(
+        api.post("/jobs?keep=SK_ID_CURR", content=bad, headers={"Content-Type": "application/json"}), 422
+    )
+    assert problem["detail"][0]["loc"] == ["body", 3, "age"]
+
+
+def test_a_file_may_come_in_a_form(api: ApiClient, api_bench: Workbench, rows: list[Row], numbers: Kit) -> None:
+    fields = {"keep": "SK_ID_CURR", "on_invalid": "flag"}
+    files = {"file": ("../../C:\\a b/porté=folio.CSV", as_csv(rows), "application/octet-stream")}
+    job = done(api, api_bench, api.post("/jobs", data=fields, files=files))
+    assert (job["state"], job["keep"], job["on_invalid"]) == ("succeeded", ["SK_ID_CURR"], "flag")
+    assert scores_of(api, job) == numbers.expected(numbers.rows[:ROWS])
+    file = api.get(f"/jobs/{job['id']}/results?format=csv")
+    assert file.headers["content-disposition"] == 'attachment; filename="port__folio-scores.csv"'
+
+
+FORM_HEADER = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Content-Type": "multipart/form-data"}, b"", 400),
+        (FORM_HEADER, b"", 400),
+        (FORM_HEADER, b"no form", 400),
+        (FORM_HEADER, b'--x\r\nContent-Disposition: form-data; name="keep"\r\n\r\nA\r\n--x--\r\n', 400),
+        (FORM_HEADER, b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nage\r\n1', 400),
+        (
+            FORM_HEADER,
+            b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.png"\r\n\r\nage\r\n--x--\r\n',
+            415,
+        ),
+        (FORM_HEADER, b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\n\r\n--x--\r\n', 400),
+        (
+            FORM_HEADER,
+            b'--x\r\nContent-Disposition: form-data; name="k"\r\n\r\n' + b"A" * 20_000 + b"\r\n--x--\r\n",
+            413,
+        ),
+        (
+            FORM_HEADER,
+            b'--x\r\nContent-Disposition: form-data; name="on_invalid"\r\n\r\nno\r\n'
+            b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nage\r\n--x--\r\n',
+            422,
+        ),
+        ({"Content-Type": CSV}, b"", 400),
+        ({"Content-Type": "text/plain"}, b"x", 415),
+        ({}, b"x", 415),
+        ({"Content-Type": CSV, "Content-Encoding": "br"}, b"x", 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"no gzip", 400),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, gzip.compress(b"[]" * 10**6), 413),
+    ],
+)
+def test_what_is_no_file_is_refused_and_leaves_nothing(
+    api: ApiClient, api_bench: Workbench, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    assert_problem(api.post("/jobs", content=body, headers=headers), status)
+    assert api_bench.stored_files() == []
+    assert api_bench.client.keys("pret:job:*") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "on_invalid=maybe",
+        "delimiter=ab",
+        "delimiter=1",
+        "delimiter=%22",
+        "decimal=;",
+        "delimiter=,&decimal=,",
+        "keep=A,A",
+        "keep=score",
+        "keep=error",
+        "keep=" + ",".join(f"c{i}" for i in range(101)),
+        "name=" + "a" * 1001,
+    ],
+)
+def test_options_that_make_no_sense_are_refused(api: ApiClient, query: str) -> None:
+    problem = assert_problem(api.post(f"/jobs?{query}", content=b"age\n1\n", headers={"Content-Type": CSV}), 422)
+    assert problem["detail"][0]["loc"][0] == "query"
+
+
+def test_a_callback_needs_an_allowed_host(api: ApiClient) -> None:
+    url = "/jobs?callback_url=https://example.com/x"
+    problem = assert_problem(api.post(url, content=b"age\n1\n", headers={"Content-Type": CSV}), 400)
+    assert "CALLBACK_HOSTS" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"input_uri": "s3://bucket/x.csv"}, "INPUT_URI_PREFIXES"),
+        ({"input_uri": "file:///etc/passwd"}, "must end in"),
+        ({"input_uri": "s3://bucket/x.json"}, "must end in"),
+    ],
+)
+def test_an_address_must_be_allowed(api: ApiClient, body: dict[str, str], words: str) -> None:
+    assert words in assert_problem(api.post("/jobs", json=body), 400)["detail"]
+
+
+def test_a_bad_row_fails_the_job_with_a_report(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    bad = [*rows[:4], rows[4] | {"age": 3}, rows[5] | {"income": None}, *rows[6:]]
+    job = done(
+        api,
+        api_bench,
+        api.post("/jobs", content=as_parquet(bad), headers={"Content-Type": "application/vnd.apache.parquet"}),
+    )
+    assert (job["state"], "2 time(s)" in job["error"]) == ("failed", True)
+    assert (job["rows_done"], job["report"]["total"]) == (0, 2)
+    first = job["report"]["errors"][0]
+    assert (first["row"], first["column"]) == (4, "age")
+    assert "greater than or equal to 18" in first["reason"]
+    assert api_bench.stored_files() == []
+    assert "corrected" in assert_problem(api.post(f"/jobs/{job['id']}/retry"), 409)["detail"]
+    assert "report" not in json.dumps(api.get("/jobs").json()["jobs"][0]["report"] or {})
+
+
+def test_flagged_rows_have_a_reason_and_the_others_a_score(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], numbers: Kit
+) -> None:
+    bad = [*rows[:4], rows[4] | {"age": 3}, rows[5] | {"income": None}, *rows[6:]]
+    url = "/jobs?on_invalid=flag&keep=SK_ID_CURR"
+    job = done(api, api_bench, api.post(url, content=as_csv(bad), headers={"Content-Type": CSV}))
+    assert (job["state"], job["rows_done"], job["invalid"]) == ("succeeded", ROWS, 2)
+    assert job["granted"] + job["refused"] == ROWS - 2
+    answers = api.get(f"/jobs/{job['id']}/results").json()["results"]
+    expected: list[float | None] = list(numbers.expected(numbers.rows[:ROWS]))
+    expected[4] = expected[5] = None
+    assert [answer["score"] for answer in answers] == expected
+    assert [answer["error"] is not None for answer in answers] == [score is None for score in expected]
+    assert answers[4]["error"].startswith("age: ")
+    assert (answers[4]["decision"], answers[4]["prediction"], answers[4]["SK_ID_CURR"]) == (None, None, "100004")
+
+
+def test_every_result_file_says_the_same(api: ApiClient, api_bench: Workbench, rows: list[Row], numbers: Kit) -> None:
+    response = api.post(
+        "/jobs?keep=SK_ID_CURR", content=as_parquet(rows), headers={"Content-Type": "application/vnd.apache.parquet"}
+    )
+    job = done(api, api_bench, response)
+    expected = numbers.expected(numbers.rows[:ROWS])
+    path = f"/jobs/{job['id']}/results"
+    files = {
+        form: api.get(path, params={"format": form}).content for form in ("csv", "ndjson", "parquet", "arrow", "arrows")
+    }
+    tables = {
+        "csv": pd.read_csv(io.BytesIO(files["csv"])),
+        "ndjson": pd.DataFrame([json.loads(line) for line in files["ndjson"].splitlines()]),
+        "parquet": pq.read_table(io.BytesIO(files["parquet"])).to_pandas(),
+        "arrow": pa.ipc.open_file(files["arrow"]).read_all().to_pandas(),
+        "arrows": pa.ipc.open_stream(files["arrows"]).read_all().to_pandas(),
+    }
+    for frame in tables.values():
+        assert list(frame.columns) == ["SK_ID_CURR", "score", "prediction", "decision"]
+        assert frame["score"].tolist() == expected
+        assert frame["SK_ID_CURR"].tolist() == [row["SK_ID_CURR"] for row in rows]
+        assert set(frame["decision"]) <= {"Accordé", "Refusé"}
+    for accept, form in (("text/csv", "csv"), ("foo/bar, application/vnd.apache.parquet;q=0.9, */*", "parquet")):
+        assert api.get(path, headers={"Accept": accept}).content == files[form]
+    assert_problem(api.get(path, headers={"Accept": "image/png"}), 406)
+    assert_problem(api.get(path, params={"format": "xlsx"}), 422)
+
+
+def test_a_download_is_resumed(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    job = done(api, api_bench, api.post("/jobs", content=as_csv(rows), headers={"Content-Type": CSV}))
+    path = f"/jobs/{job['id']}/results?format=parquet"
+    whole = api.get(path)
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    tag, size = whole.headers["etag"], len(whole.content)
+
+    def part(asked: str, **headers: str) -> httpx.Response:
+        return api.get(path, headers={"Range": asked, **headers})
+
+    for asked, start, end in (("bytes=100-", 100, size), ("bytes=5-9", 5, 10), ("bytes=-7", size - 7, size)):
+        answer = part(asked, **{"If-Range": tag})
+        assert (answer.status_code, answer.content) == (206, whole.content[start:end])
+        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+    assert part("bytes=0-4", **{"If-Range": '"other"'}).content == whole.content
+    for passed_over in ("lines=1-2", "bytes=9-5", "bytes=-", "bytes=1-2,5-6"):
+        assert (part(passed_over).status_code, part(passed_over).content) == (200, whole.content)
+    beyond = part(f"bytes={size}-")
+    assert_problem(beyond, 416)
+    assert beyond.headers["content-range"] == f"bytes */{size}"
+
+
+def test_partial_results_are_the_rows_done_so_far(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], numbers: Kit
+) -> None:
+    job = submitted(api.post("/jobs", json=[{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]))
+    path = f"/jobs/{job['id']}/results"
+    assert api.get(f"{path}?partial=true").json()["results"] == []
+    api_bench.score(job["id"], 1)
+    assert api.get(f"{path}?partial=true").json()["results"] == []
+    api_bench.score(job["id"], 0)
+    assert [answer["score"] for answer in api.get(f"{path}?partial=true").json()["results"]] == numbers.expected(
+        numbers.rows[:8]
+    )
+    csv = api.get(f"{path}?partial=true&format=csv").text.splitlines()
+    assert len(csv) == 9
+    assert_problem(api.get(path), 409)
+
+
+def test_the_same_key_is_the_same_job(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    headers = {"Content-Type": CSV, "Idempotency-Key": "k1"}
+    first = submitted(api.post("/jobs", content=as_csv(rows), headers=headers))
+    again = submitted(api.post("/jobs", content=as_csv(rows), headers=headers))
+    assert again["id"] == first["id"]
+    assert len(api_bench.stored_files()) == 1
+    for path, body in (("/jobs", as_csv(rows[:5])), ("/jobs?on_invalid=flag", as_csv(rows))):
+        refusal = assert_problem(api.post(path, content=body, headers=headers), 422)
+        assert "Idempotency-Key" in refusal["detail"]
+    other = submitted(api.post("/jobs", content=as_csv(rows), headers=headers | {"Idempotency-Key": "k2"}))
+    assert other["id"] != first["id"]
+    assert api.get("/jobs").json()["total"] == 2
+
+
+def test_jobs_are_listed_newest_first(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    plain = [{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]
+    ids = [submitted(api.post("/jobs", json=plain))["id"] for _ in range(3)]
+    api_bench.score_all(api_bench.parts.store.get(ids[1]))
+    page = api.get("/jobs?limit=2").json()
+    assert ([job["id"] for job in page["jobs"]], page["total"], page["next_offset"]) == (ids[:0:-1], 3, 2)
+    assert [job["id"] for job in api.get("/jobs?offset=2").json()["jobs"]] == ids[:1]
+    assert [job["id"] for job in api.get("/jobs?state=succeeded").json()["jobs"]] == [ids[1]]
+    assert_problem(api.get("/jobs?state=lost"), 422)
+
+
+def test_events_tell_the_end(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    plain = [{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]
+    job = submitted(api.post("/jobs", json=plain))
+    api_bench.score_all(api_bench.parts.store.get(job["id"]))
+    answer = api.get(f"/jobs/{job['id']}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("event: end\ndata: {")
+    assert json.loads(answer.text.splitlines()[1].removeprefix("data: "))["state"] == "succeeded"
+    assert_problem(api.get(f"/jobs/{'0' * 32}/events"), 404)
+
+
+def test_a_full_queue_and_a_full_storage_take_no_job(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited(**changes: Any) -> Settings:
+        return api.services.settings.model_copy(update=changes)
+
+    submitted(api.post("/jobs", content=as_csv(rows), headers={"Content-Type": CSV}))
+    job = submitted(api.post("/jobs", json=[{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]))
+    for changes, status in (({"max_queued_rows": ROWS}, 429), ({"min_free_bytes": 2**60}, 503)):
+        monkeypatch.setattr(api.services.admission, "_settings", limited(**changes))
+        for body in ({"content": as_csv(rows), "headers": {"Content-Type": CSV}}, {"json": rows}):
+            answer = api.post("/jobs", **body)
+            assert_problem(answer, status)
+            assert int(answer.headers["retry-after"]) > 0
+    assert {job["id"]} < {listed["id"] for listed in api.get("/jobs").json()["jobs"]}
+    assert api.get("/jobs").json()["total"] == 2
+
+
+def test_a_client_that_hangs_up_leaves_nothing(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    messages = iter([{"type": "http.request", "body": as_csv(rows), "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(_: Any) -> None:
+        """Nobody listens any more."""
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/jobs",
+        "raw_path": b"/jobs",
+        "query_string": b"",
+        "headers": [(b"content-type", CSV.encode())],
+        "app": api.app,
+    }
+    asyncio.run(api.app(scope, receive, send))
+    assert next(messages, None) is None
+    assert api_bench.stored_files() == []
+    assert api_bench.parts.store.open_jobs() == []
+
+
+def test_a_failed_job_is_done_again(api: ApiClient, api_bench: Workbench, rows: list[Row], numbers: Kit) -> None:
+    plain = [{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]
+    job = submitted(api.post("/jobs", json=plain))
+    assert "queued" in assert_problem(api.post(f"/jobs/{job['id']}/retry"), 409)["detail"]
+    api_bench.score(job["id"], 0)
+    api_bench.parts.store.fail(job["id"], "The disk was full.")
+    again = submitted(api.post(f"/jobs/{job['id']}/retry"))
+    assert (again["state"], again["rows_done"], again["error"]) == ("queued", 0, None)
+    api_bench.score_all(api_bench.parts.store.get(job["id"]))
+    assert scores_of(api, job) == numbers.expected(numbers.rows[:ROWS])
