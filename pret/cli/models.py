@@ -1,0 +1,92 @@
+"""`pret model …` and `pret health`: what is served, where it comes from, and the change of it."""
+
+import argparse
+
+from pret import requests
+from pret.bodies import Column, Reload
+from pret.cli import show
+from pret.cli.jobs import print_raw
+from pret.client import Client
+from pret.errors import Busy
+
+
+def model_status(client: Client, options: argparse.Namespace) -> None:
+    """Print the model and who serves it."""
+    if options.json:
+        print_raw(client, requests.model_status())
+        return
+    status = client.model_status()
+    show.record(status, leave_out=("processes", "candidate"))
+    if status.candidate:
+        print(f"A reload makes {show.cell(status.candidate.version)} ready now, asked for by {status.candidate.by}.")
+    print()
+    rows = [(each.kind, each.host, each.pid, each.version, each.since, each.error) for each in status.processes]
+    show.table(("kind", "host", "pid", "version", "since", "error"), rows)
+
+
+def model_signature(client: Client, options: argparse.Namespace) -> None:
+    """Print the features that the model takes."""
+    if options.json:
+        print_raw(client, requests.model_signature())
+        return
+    signature = client.model_signature()
+    rows = [(each.name, each.type, each.required, _allowed(each), each.description) for each in signature.columns]
+    show.table(("feature", "type", "required", "allowed", "description"), rows)
+    for names in signature.ordered:
+        print(f"In this order, none less than the one before: {', '.join(names)}")
+
+
+def model_history(client: Client, options: argparse.Namespace) -> None:
+    """Print the changes of the active version and the refused attempts."""
+    if options.json:
+        print_raw(client, requests.model_versions())
+        return
+    rows = [(each.at, each.version, each.outcome, each.by, each.reason) for each in client.model_versions()]
+    show.table(("time", "version", "outcome", "by", "reason"), rows)
+
+
+def reload(client: Client, options: argparse.Namespace) -> None:
+    """Make a new version the active one."""
+    _print_reload(client.reload(options.revision))
+
+
+def rollback(client: Client, options: argparse.Namespace) -> None:
+    """Return to the version before."""
+    _print_reload(client.rollback())
+
+
+def health(client: Client, options: argparse.Namespace) -> None:
+    """Print what is up; raises Busy if the service is not ready."""
+    if options.json:
+        status = print_raw(client, requests.health()).get("status")
+    else:
+        found = client.health()
+        status = found.status
+        print(f"The service is {status}.")
+        show.table(
+            ("part", "status", "detail"), [(name, part.status, part.detail) for name, part in found.parts.items()]
+        )
+    if status == "not ready":
+        raise Busy("The service cannot score now.")
+
+
+def limit(text: str) -> int:
+    """Read a number of jobs."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+def _print_reload(outcome: Reload) -> None:
+    show.table(show.PROCESSES, show.process_rows(outcome.processes))
+    if outcome.status == "unchanged":
+        print(f"Unchanged: {outcome.version} is the active version already.")
+    else:
+        print(f"Reloaded: {outcome.version_before or 'no version'} -> {outcome.version}")
+
+
+def _allowed(column: Column) -> str | None:
+    if column.values:
+        return ", ".join(map(str, column.values))
+    bounds = [f"{sign} {value:g}" for sign, value in ((">=", column.ge), ("<=", column.le)) if value is not None]
+    return " and ".join(bounds) or None

@@ -1,0 +1,119 @@
+"""The client that blocks and the one for asyncio: the same calls over two transports."""
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from pret.calls import Calls
+from pret.transport import Address, AsyncTransport, BlockingTransport, iterate, run
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds that a connection, or a piece of an answer, may take."""
+DEFAULT_RETRIES = 3
+
+
+class AsyncClient(Calls):
+    """The client for asyncio.
+
+    `url` and `key` are PRET_URL (http://127.0.0.1:8000) and PRET_KEY if not given. A request is sent up to `retries` times more
+    after a lost connection, and after 429 and 503 with Retry-After, where that is safe.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        super().__init__(AsyncTransport(Address.of(url, key, timeout)), retries)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+
+def _blocking(call: Callable[Concatenate[Calls, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate["Client", P], T]:
+    @wraps(call)
+    def blocking(client: "Client", /, *args: P.args, **options: P.kwargs) -> T:
+        return run(call(client.calls, *args, **options))
+
+    return blocking
+
+
+def _iterating(
+    call: Callable[Concatenate[Calls, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate["Client", P], Generator[T, None, None]]:
+    @wraps(call)
+    def iterating(client: "Client", /, *args: P.args, **options: P.kwargs) -> Generator[T, None, None]:
+        return iterate(call(client.calls, *args, **options))
+
+    return iterating
+
+
+class Client:
+    """The client that blocks; one may be shared by threads.
+
+    `url` and `key` are PRET_URL (http://127.0.0.1:8000) and PRET_KEY if not given. A request is sent up to `retries` times more
+    after a lost connection, and after 429 and 503 with Retry-After, where that is safe.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        self._transport = BlockingTransport(Address.of(url, key, timeout))
+        self.calls = Calls(self._transport, retries)
+        """The calls themselves: only those of this client run without an event loop."""
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        run(self._transport.close())
+
+    raw = _blocking(Calls.raw)
+    score = _blocking(Calls.score)
+    multiple = _blocking(Calls.multiple)
+    submit = _blocking(Calls.submit)
+    submit_uri = _blocking(Calls.submit_uri)
+    job = _blocking(Calls.job)
+    jobs = _blocking(Calls.jobs)
+    all_jobs = _iterating(Calls.all_jobs)
+    cancel = _blocking(Calls.cancel)
+    retry = _blocking(Calls.retry)
+    events = _iterating(Calls.events)
+    wait = _blocking(Calls.wait)
+    results_page = _blocking(Calls.results_page)
+    results = _iterating(Calls.results)
+    download = _blocking(Calls.download)
+    model_status = _blocking(Calls.model_status)
+    model_signature = _blocking(Calls.model_signature)
+    model_info = _blocking(Calls.model_info)
+    model_versions = _blocking(Calls.model_versions)
+    reload = _blocking(Calls.reload)
+    rollback = _blocking(Calls.rollback)
+    health = _blocking(Calls.health)

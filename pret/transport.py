@@ -1,0 +1,248 @@
+"""The two ways to send requests, both over httpx: one that waits in the event loop, and one that blocks.
+
+The calls of the client are written once, as coroutines. Over `BlockingTransport` no coroutine is ever suspended, so `run` brings
+it to its end in one step, without an event loop.
+"""
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from pret.answers import Answer
+from pret.errors import NotReachable
+from pret.requests import Request
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service is, the key for it, and how many seconds a piece of an answer may take."""
+
+    url: str
+    key: str | None
+    timeout: float
+
+    @classmethod
+    def of(cls, url: str | None, key: str | None, timeout: float) -> "Address":
+        """Fill in PRET_URL and PRET_KEY; raises ValueError if the address is none."""
+        url = (url or os.environ.get("PRET_URL") or DEFAULT_URL).rstrip("/")
+        if not _is_address(url):
+            raise ValueError(f"The address of the service must be like {DEFAULT_URL}.")
+        key = key or os.environ.get("PRET_KEY") or None
+        if key and not (key.isascii() and key.isprintable()):
+            raise ValueError("The key has characters that no key can have: set PRET_KEY anew.")
+        return cls(url, key, timeout)
+
+    def options(self) -> dict[str, Any]:
+        """Make the options of an httpx client. No proxy is asked for this machine itself."""
+        headers = {"User-Agent": "pret", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
+        parts = urlsplit(self.url)
+        options = {"base_url": self.url, "headers": headers, "timeout": self.timeout}
+        # Without TLS, reading all certificate authorities would be most of the time that a command takes.
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
+        return {**options, "verify": verify, "trust_env": parts.hostname not in LOOPBACK}
+
+
+class Stream(Protocol):
+    """An answer whose body is read piece by piece."""
+
+    answer: Answer
+
+    async def read(self) -> bytes:
+        """Give the next piece, b"" at the end; raises NotReachable if the connection breaks."""
+
+    async def close(self) -> None:
+        """Give the connection back."""
+
+
+class Transport(Protocol):
+    """What the calls need of the world."""
+
+    async def open(self, request: Request) -> Stream:
+        """Send a request and read the head of its answer; raises NotReachable."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait."""
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call a function that may block, such as one that writes a file."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class BlockingTransport:
+    """Blocks; its coroutines are never suspended."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._client = httpx.Client(**address.options())
+
+    async def open(self, request: Request) -> Stream:
+        """Send a request."""
+        body = None if request.body is None else iter(request.body)
+        sent = self._client.build_request(**_arguments(self._address, request), content=body)
+        with _told(self._address, request):
+            return _BlockingStream(self._address, request, self._client.send(sent, stream=True))
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call it."""
+        return function()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+class _BlockingStream:
+    def __init__(self, address: Address, request: Request, response: httpx.Response) -> None:
+        self._address, self._request = address, request
+        self._response, self._pieces = response, response.iter_bytes()
+        self.answer = _answer(response)
+
+    async def read(self) -> bytes:
+        with _told(self._address, self._request):
+            return next(self._pieces, b"")
+
+    async def close(self) -> None:
+        self._response.close()
+
+
+class AsyncTransport:
+    """Waits in the event loop of asyncio; files are read and written in threads."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._client = httpx.AsyncClient(**address.options())
+
+    async def open(self, request: Request) -> Stream:
+        """Send a request."""
+        body = None if request.body is None else _in_threads(iter(request.body))
+        sent = self._client.build_request(**_arguments(self._address, request), content=body)
+        with _told(self._address, request):
+            return _AsyncStream(self._address, request, await self._client.send(sent, stream=True))
+
+    async def pause(self, seconds: float) -> None:
+        """Let others work meanwhile."""
+        await asyncio.sleep(seconds)
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call it in a thread."""
+        return await asyncio.to_thread(function)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+class _AsyncStream:
+    def __init__(self, address: Address, request: Request, response: httpx.Response) -> None:
+        self._address, self._request = address, request
+        self._response, self._pieces = response, response.aiter_bytes()
+        self.answer = _answer(response)
+
+    async def read(self) -> bytes:
+        with _told(self._address, self._request):
+            return await anext(self._pieces, b"")
+
+    async def close(self) -> None:
+        await self._response.aclose()
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Bring a coroutine over BlockingTransport to its end."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError("Only what never waits can be run without an event loop.")
+
+
+def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+    """Give the items of an asynchronous generator over BlockingTransport."""
+    try:
+        while True:
+            try:
+                item = run(_next(items))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        run(_close(items))
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)
+
+
+async def _close(items: AsyncGenerator[T, None]) -> None:
+    await items.aclose()
+
+
+async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _arguments(address: Address, request: Request) -> dict[str, Any]:
+    headers = dict(request.headers)
+    if request.body and request.body.size is not None:
+        headers["Content-Length"] = str(request.body.size)
+    seconds = address.timeout if request.seconds is None else request.seconds
+    timeout = httpx.Timeout(address.timeout, read=seconds)
+    query = list(request.query) or None
+    return {"method": request.method, "url": request.path, "params": query, "headers": headers, "timeout": timeout}
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return Answer(
+        response.status_code, {name.lower(): value for name, value in response.headers.items()}, str(response.url)
+    )
+
+
+@contextmanager
+def _told(address: Address, request: Request) -> Iterator[None]:
+    """Turn the errors of httpx into sentences."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise NotReachable(
+            f"Nothing answers at {address.url}. Is the service up? Start it with ./scripts/up, or give its address in "
+            "PRET_URL or with --url.",
+            sent=False,
+        ) from error
+    except httpx.PoolTimeout as error:
+        raise NotReachable("Too many requests of this client are under way at once.", sent=False) from error
+    except httpx.TimeoutException as error:
+        seconds = address.timeout if request.seconds is None else request.seconds
+        raise NotReachable(f"{address.url} did not go on within {seconds:.0f} s.", sent=True) from error
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        raise NotReachable(
+            f"The connection to {address.url} broke before the answer was complete.", sent=True
+        ) from error

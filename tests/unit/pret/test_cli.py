@@ -1,0 +1,294 @@
+"""Every command of the command line, over a real HTTP server that speaks the contract."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from pret import Job
+from pret.cli import show
+from pret.cli.main import main
+from pret.decode import decode
+from tests.unit.pret.contract_server import KEY, SHA, ContractServer, World, job_body, problem, succeeded
+
+ROOT = Path(__file__).resolve().parents[3]
+SCORES = b"customer,score\n1,0.25\n"
+REPORT = {"total": 3, "errors": [{"row": 4, "column": "A", "reason": "Field required"}]}
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with rows in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_bytes(b"A\n1\n2\n3\n")
+    return tmp_path
+
+
+@pytest.fixture
+def scored(world: World) -> World:
+    """A world in which what is submitted succeeds."""
+    world.news = [
+        {"state": "running", "stage": "reading", "rows_read": 2},
+        {"state": "running", "stage": "scoring", "rows": 3, "rows_done": 1, "rows_per_second": 2e6, "eta_seconds": 4.2},
+        succeeded("job0"),
+    ]
+    world.results = dict.fromkeys(("csv", "parquet", "ndjson", "arrow"), SCORES)
+    return world
+
+
+class Terminal(io.StringIO):
+    """A stream that looks like a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Bytes:
+    """Stands where stdin and stdout stand: text, and bytes below."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.buffer = io.BytesIO(content)
+
+    def flush(self) -> None: ...
+
+
+def test_score_follows_the_job_and_fetches_the_scores(scored: World, folder: Path, capsys: Capture) -> None:
+    assert main(["score", "rows.csv", "-o", "out.parquet", "--keep", "customer", "--on-invalid", "flag"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "3 rows, 2 granted, 1 refused in 1.5 s, by model v1\nThe scores are in out.parquet\n"
+    assert err.splitlines() == [
+        "queued",
+        "reading: 2 rows",
+        "scoring: 1 of 3 rows, 2,000,000 rows/s, 4 s left",
+        "succeeded",
+    ]
+    assert (folder / "out.parquet").read_bytes() == SCORES
+    assert scored.queries[0] == [("keep", "customer"), ("on_invalid", "flag"), ("name", "rows.csv")]
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [("rows.csv.gz", "rows-scores.csv"), ("a.b.json", "a-scores.ndjson"), ("rows.arrows", "rows-scores.arrow")],
+)
+def test_the_scores_lie_beside_the_rows_and_in_their_format(
+    scored: World, folder: Path, name: str, output: str
+) -> None:
+    (folder / name).write_bytes(b"rows")
+    assert main(["score", name]) == 0
+    assert (folder / output).read_bytes() == SCORES
+
+
+def test_score_reads_stdin_and_writes_stdout(scored: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    stdout = Bytes()
+    monkeypatch.setattr(sys, "stdin", Bytes(b"A\n1\n"))
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["score", "-", "--format", "csv", "--delimiter", ";", "--decimal", ","]) == 0
+    assert (scored.bodies[0], stdout.buffer.getvalue()) == (b"A\n1\n", SCORES)
+    assert "3 rows, 2 granted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rows.csv", "-o", "out.xlsx"], "OUT must end in"),
+        (["rows.csv", "-o", "out.csv.gz"], "OUT must end in"),
+        (["rows.csv", "-o", "nowhere/out.csv"], "folder of OUT"),
+        (["rows.csv", "-o", "rows.csv"], "replace the input"),
+        (["rows.xlsx", "-o", "out.csv"], "give --format"),
+        (["-", "-o", "out.csv"], "stdin need --format"),
+        (["rows.csv", "--url", "nonsense"], "address of the service"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_sent(
+    world: World, capsys: Capture, arguments: list[str], words: str
+) -> None:
+    assert main(["score", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert world.asked == []
+
+
+def test_a_file_that_is_not_there_is_told(world: World, capsys: Capture) -> None:
+    assert main(["score", "nowhere.csv"]) == 1
+    assert capsys.readouterr().err == "nowhere.csv: No such file or directory\n"
+
+
+def test_a_job_that_fails_shows_why(world: World, capsys: Capture) -> None:
+    world.news = [job_body("job0", "failed", error="3 rows are refused.", report=REPORT)]
+    assert main(["score", "rows.csv"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "queued",
+        "failed",
+        "Job job0 failed: 3 rows are refused.",
+        "row  column  reason",
+        "4    A       Field required",
+        "... and 2 more",
+    ]
+
+
+def test_rows_that_are_refused_at_once_are_shown(world: World, capsys: Capture) -> None:
+    world.answers = [
+        problem(422, "invalid-rows", [{"loc": ["body", 4, "A"], "msg": "Field required", "type": "missing"}])
+    ]
+    assert main(["score", "rows.csv"]) == 1
+    assert capsys.readouterr().err.splitlines()[1:] == ["row  column  reason", "4    A       Field required"]
+
+
+def test_a_connection_that_is_gone_for_good_says_that_the_job_goes_on(
+    server: ContractServer, scored: World, capsys: Capture
+) -> None:
+    scored.results["csv"] = SCORES * 100_000
+    server.cuts = [("down", 200_000), *[("down", 10)] * 4]
+    assert main(["score", "rows.csv", "--url", server.cutting_url]) == 1
+    err = capsys.readouterr().err
+    assert "The scores are not fetched, but job job0 goes on" in err
+    assert err.splitlines()[-1].startswith("The connection to http://127.0.0.1")
+
+
+def test_ctrl_c_says_that_the_job_goes_on(server: ContractServer, folder: Path) -> None:
+    # A program whose parent ignores Ctrl-C would ignore it too, and the tests may run in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    server.world.holds = True
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pret", "score", "rows.csv", "-o", "out.csv"], cwd=folder, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
+    assert server.world.held.wait(20)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    assert (running.returncode, out) == (130, "")
+    assert err.splitlines()[-3:] == [
+        "Interrupted, but job job0 goes on.",
+        "  pret job results job0 -o out.csv    fetches its results when it is done",
+        "  pret job cancel job0    cancels it",
+    ]
+
+
+def test_job_list(world: World, capsys: Capture) -> None:
+    world.add(job_body("a", "running", name="p.csv"))
+    world.add(succeeded("b"))
+    world.add(succeeded("c", model_version=SHA))
+    assert main(["job", "list", "--limit", "2"]) == 0
+    header, first, _, more = capsys.readouterr().out.splitlines()
+    assert header.split()[:4] == ["id", "state", "name", "rows"]
+    assert (first.split()[:4], first.split()[-1]) == (["c", "succeeded", "-", "3"], SHA[:12])
+    assert more == "2 of 3 jobs; --limit shows more"
+    assert main(["job", "list", "--state", "running", "--json"]) == 0
+    assert [job["id"] for job in json.loads(capsys.readouterr().out)["jobs"]] == ["a"]
+
+
+def test_job_show(world: World, capsys: Capture) -> None:
+    world.add(job_body("a", "failed", error="No.", report=REPORT))
+    assert main(["job", "show", "a"]) == 0
+    out, err = capsys.readouterr()
+    assert ["state", "failed"] in [line.split() for line in out.splitlines()]
+    assert "Field required" in err
+    assert main(["job", "show", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["of_the_future"] == {}
+
+
+def test_job_watch(scored: World, capsys: Capture) -> None:
+    scored.add(job_body("job0"))
+    assert main(["job", "watch", "job0"]) == 0
+    out, err = capsys.readouterr()
+    assert "scoring: 1 of 3 rows" in err
+    assert ["granted", "2"] in [line.split() for line in out.splitlines()]
+
+
+def test_job_cancel_and_retry(world: World, capsys: Capture) -> None:
+    world.add(job_body("a", "running"))
+    assert main(["job", "cancel", "a"]) == main(["job", "retry", "a"]) == 0
+    assert capsys.readouterr().out == "Job a is cancelled.\nJob a is queued; `pret job watch a` follows it.\n"
+    world.add(succeeded("b"))
+    assert main(["job", "cancel", "b"]) == 1
+    assert capsys.readouterr().err == "The job has ended already: succeeded.\n"
+
+
+def test_job_results(scored: World, folder: Path, capsys: Capture) -> None:
+    scored.add(succeeded("a"))
+    assert main(["job", "results", "a", "-o", "out.arrow"]) == 0
+    assert (folder / "out.arrow").read_bytes() == SCORES
+    assert main(["job", "results", "x", "-o", "out.csv"]) == 1
+    assert capsys.readouterr().err == "There is no job x, or no longer.\n"
+
+
+def test_model_status_signature_and_history(world: World, capsys: Capture) -> None:
+    for command, words in (
+        ("status", ["kind  host    pid  version", "A reload makes v2 ready now, asked for by ann."]),
+        ("signature", [">= 18", "A, B"]),
+        ("history", [SHA[:12], "refused", "The golden rows differ."]),
+    ):
+        assert main(["model", command]) == 0
+        out = capsys.readouterr().out
+        assert [word for word in words if word not in out] == []
+        assert main(["model", command, "--json"]) == 0
+        json.loads(capsys.readouterr().out)
+
+
+def test_model_reload_and_rollback(world: World, capsys: Capture) -> None:
+    assert main(["model", "reload", "v2"]) == 1
+    assert "PRET_KEY" in capsys.readouterr().err
+    assert main(["model", "reload", "v2", "--key", KEY]) == main(["model", "rollback", "--key", KEY]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["api", "laptop", "7", "v1", SHA[:12], "0.4", "-"]
+    assert lines[2] == f"Reloaded: v1 -> {SHA}"
+
+
+def test_a_refused_reload_shows_which_process_refused(world: World, capsys: Capture) -> None:
+    processes: list[dict[str, Any]] = [{"kind": "api", "host": "laptop", "pid": 7, "error": "The golden rows differ."}]
+    world.answers = [problem(409, "reload-failed", "Not all can take it.", processes=processes)]
+    assert main(["model", "reload", "--key", KEY]) == 1
+    assert capsys.readouterr().err.splitlines()[2].endswith("The golden rows differ.")
+
+
+def test_health(world: World, capsys: Capture) -> None:
+    assert main(["health"]) == 0
+    assert capsys.readouterr().out.startswith("The service is ready.")
+    world.answers = [Response('{"status": "not ready", "parts": {}}', 503) for _ in range(2)]
+    assert main(["health"]) == 1
+    assert capsys.readouterr().out.startswith("The service is not ready.")
+    assert main(["health", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["status"] == "not ready"
+
+
+def test_a_service_that_is_not_there_is_told(capsys: Capture) -> None:
+    assert main(["health", "--url", "http://127.0.0.1:1"]) == 1
+    assert "Is the service up?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["job"], ["job", "list", "--limit", "0"], ["score"]])
+def test_wrong_options_end_with_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: pret" in capsys.readouterr().err
+
+
+def test_a_terminal_sees_a_bar_and_a_framed_table() -> None:
+    terminal = Terminal()
+    with show.Follower(terminal) as follower:
+        follower.show(decode(Job, job_body("a", "running", stage="scoring", rows=4, rows_done=1)))
+    assert "scoring: 1 of 4 rows" in terminal.getvalue()
+    assert "25%" in terminal.getvalue()
+    terminal = Terminal()
+    show.table(("name",), [("[red]",)], terminal)
+    assert "[red]" in terminal.getvalue()
+    assert "┃" in terminal.getvalue()
+
+
+def test_the_launcher_runs_where_the_caller_is(scored: World, folder: Path) -> None:
+    (folder / "json.py").write_text("raise SystemExit('not this one')")
+    launched = subprocess.run(
+        [ROOT / "scripts/pret", "score", "rows.csv"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert launched.stderr.splitlines()[-1] == "succeeded"
+    assert (folder / "rows-scores.csv").read_bytes() == SCORES

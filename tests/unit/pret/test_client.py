@@ -1,0 +1,273 @@
+"""Every call of the client over a real HTTP server that speaks the contract, blocking and in asyncio."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.responses import PlainTextResponse, Response
+
+from pret import (
+    Busy,
+    Client,
+    InvalidRows,
+    JobFailed,
+    NotAuthenticated,
+    NotReachable,
+    PretError,
+    Refused,
+    RowError,
+    ServerFault,
+    TimedOut,
+    UnknownJob,
+    requests,
+)
+from tests.unit.pret.contract_server import KEY, ContractServer, World, job_body, problem, succeeded
+
+Connect = Callable[..., Any]
+
+READING = {"state": "running", "stage": "reading", "rows_read": 2}
+SCORING = {
+    "state": "running",
+    "stage": "scoring",
+    "rows": 3,
+    "rows_done": 1,
+    "rows_per_second": 2.0,
+    "eta_seconds": 1.0,
+}
+
+
+def busy(after: str = "0") -> Response:
+    return problem(503, "redis-unavailable", "Redis does not answer.", {"Retry-After": after})
+
+
+def test_one_row_is_scored(client: Any, world: World) -> None:
+    score = client.score({"A": 1, "B": float("nan")})
+    assert (score.score, score.decision, score.model_version) == (0.25, "Accordé", "v1")
+    assert json.loads(world.bodies[0]) == {"A": 1, "B": None}
+
+
+def test_an_infinite_number_is_not_sent(client: Any, world: World) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        client.score({"A": float("inf")})
+    assert world.asked == []
+
+
+def test_rows_are_scored_in_the_call_if_that_is_quick(client: Any, world: World) -> None:
+    assert [score.score for score in client.multiple([{"A": 1}, {"A": 2}], wait=7)] == [0.25, 0.25]
+    assert world.headers[0]["prefer"] == "wait=7"
+
+
+def test_rows_that_take_longer_are_followed_as_a_job(client: Any, world: World) -> None:
+    world.add(succeeded("slow"))
+    world.answers = [Response(json.dumps(job_body("slow")), 202)]
+    assert [score.kept for score in client.multiple([{"A": 1}] * 3)] == [{"customer": n} for n in range(3)]
+
+
+def test_what_is_busy_is_asked_again_and_not_for_ever(client: Any, world: World) -> None:
+    world.answers = [busy(), busy()]
+    assert client.score({"A": 1}).score == 0.25
+    world.answers = [busy()] * 5
+    with pytest.raises(Busy, match="Redis does not answer"):
+        client.score({"A": 1})
+    assert len(world.asked) == 3 + 4
+
+
+def test_a_service_that_wants_to_be_left_alone_for_long_is(client: Any, world: World) -> None:
+    world.answers = [busy("3600")]
+    with pytest.raises(Busy) as caught:
+        client.score({"A": 1})
+    assert caught.value.problem is not None
+    assert caught.value.problem.retry_after == 3600
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize("call", ["retry", "reload"])
+def test_what_might_happen_twice_is_not_sent_again(connect: Connect, server: ContractServer, call: str) -> None:
+    server.world.add(job_body("a", "failed"))
+    server.cuts = [("down", 20)]
+    with pytest.raises(NotReachable):
+        getattr(connect(server.cutting_url, KEY), call)("a")
+    assert len(server.world.asked) == 1
+
+
+def test_nobody_there_is_told_with_what_to_do(connect: Connect) -> None:
+    with pytest.raises(NotReachable, match=r"Nothing answers at http://127.0.0.1:1\. .*\./scripts/up") as caught:
+        connect("http://127.0.0.1:1", retries=1).health()
+    assert not caught.value.sent
+
+
+def test_a_service_that_says_nothing_is_not_waited_for(connect: Connect, server: ContractServer) -> None:
+    server.world.holds = True
+    server.world.add(job_body("a"))
+    client = connect()
+    with pytest.raises(TimedOut, match="goes on") as caught:
+        client.wait("a", timeout=0.2)
+    assert caught.value.job == client.job("a")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "http://host:port"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="address of the service"):
+        Client(url)
+
+
+def test_a_key_that_is_none_is_refused_and_not_shown() -> None:
+    with pytest.raises(ValueError, match="PRET_KEY") as caught:
+        Client(key="sécret")
+    assert "é" not in str(caught.value)
+
+
+def test_jobs_are_listed_by_page_and_all(client: Any, world: World) -> None:
+    for number in range(5):
+        world.add(job_body(str(number), "running" if number else "failed"))
+    page = client.jobs("running", limit=2)
+    assert ([job.id for job in page.jobs], page.total, page.next_offset) == (["4", "3"], 4, 2)
+    assert [job.id for job in client.all_jobs()] == ["4", "3", "2", "1", "0"]
+
+
+def test_a_job_is_shown_with_its_report(client: Any, world: World) -> None:
+    report = {"total": 7, "errors": [{"row": 3, "column": "A", "reason": "Field required"}]}
+    world.add(job_body("a b", "failed", report=report))
+    assert client.job("a b").report.errors == (RowError("Field required", 3, "A"),)
+
+
+def test_cancel_and_retry(client: Any, world: World) -> None:
+    world.add(job_body("a", "running"))
+    assert client.cancel("a").state == "cancelled"
+    assert client.retry("a").state == "queued"
+    world.add(succeeded("b"))
+    with pytest.raises(Refused, match="has ended already"):
+        client.cancel("b")
+
+
+def test_events_follow_a_job_to_its_end(client: Any, world: World) -> None:
+    world.add(job_body("a"))
+    world.news = [READING, SCORING, succeeded("a")]
+    stages = [(job.state, job.stage, job.rows_done) for job in client.events("a")]
+    assert stages == [("queued", None, 0), ("running", "reading", 0), ("running", "scoring", 1), ("succeeded", None, 3)]
+
+
+@pytest.mark.parametrize("after", [200, 900, 1400])
+def test_events_go_on_after_a_lost_connection(connect: Connect, server: ContractServer, after: int) -> None:
+    server.world.add(job_body("a"))
+    server.world.news = [READING, SCORING, succeeded("a")]
+    server.cuts = [("down", after)]
+    states = [job.state for job in connect(server.cutting_url).events("a")]
+    assert (states[-1], states.count("succeeded")) == ("succeeded", 1)
+    assert len(server.world.asked) == 2
+
+
+def test_events_wait_for_a_service_that_is_busy(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    world.answers = [busy()]
+    assert [job.state for job in client.events("a")] == ["succeeded"]
+
+
+def test_events_of_no_job_are_refused(client: Any) -> None:
+    with pytest.raises(UnknownJob, match="There is no job x"):
+        list(client.events("x"))
+
+
+def test_wait_tells_the_progress_and_gives_the_job(client: Any, world: World) -> None:
+    world.add(job_body("a"))
+    world.news = [SCORING, succeeded("a")]
+    seen: list[Any] = []
+    assert client.wait("a", on_progress=seen.append).granted == 2
+    assert [job.rows_done for job in seen] == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("state", "words"), [("failed", "failed: No rows"), ("cancelled", "was cancelled")])
+def test_wait_for_a_job_that_ends_badly(client: Any, world: World, state: str, words: str) -> None:
+    report = {"total": 1, "errors": [{"row": None, "column": None, "reason": "No rows"}]}
+    world.add(job_body("a", state, error="No rows", report=report))
+    with pytest.raises(JobFailed, match=words) as caught:
+        client.wait("a")
+    assert caught.value.job.report is not None
+
+
+def test_results_come_by_page_with_what_was_kept(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    page = client.results_page("a", offset=1, limit=10)
+    assert (page.total, page.offset, page.next_offset, len(page.results)) == (3, 1, None, 2)
+    assert (page.results[0].kept, page.results[0].score) == ({"customer": 1}, 0.25)
+    assert [score.kept["customer"] for score in client.results("a")] == [0, 1, 2]
+
+
+def test_the_model_is_told(client: Any) -> None:
+    status = client.model_status()
+    assert (status.version, status.candidate.version, status.processes[0].pid) == ("v1", "v2", 7)
+    assert client.model_signature().columns[0].ge == 18
+    assert client.model_signature().ordered == (("A", "B"),)
+    assert client.model_info().classes == (0, 1)
+    assert client.model_versions()[0].outcome == "refused"
+
+
+def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotAuthenticated, match="PRET_KEY"):
+        connect().reload()
+    monkeypatch.setenv("PRET_KEY", KEY)
+    assert connect().reload("v2").processes[0].seconds == 0.4
+    assert json.loads(world.bodies[-1]) == {"revision": "v2"}
+    assert connect(key=KEY).rollback().status == "reloaded"
+
+
+def test_not_ready_is_an_answer(client: Any, world: World) -> None:
+    assert client.health().parts["model"].detail == "v1"
+    body = {"status": "not ready", "parts": {"model": {"status": "down", "detail": "none"}}}
+    world.answers = [Response(json.dumps(body), 503)]
+    assert client.health().status == "not ready"
+
+
+ROWS = [
+    {"loc": ["body", 4, "A"], "msg": "Field required", "type": "missing"},
+    {"loc": ["body", "B"], "msg": "Input should be a valid number", "type": "float_type"},
+]
+
+
+def test_refused_rows_are_named(client: Any, world: World) -> None:
+    world.answers = [problem(422, "invalid-rows", ROWS, total=9)]
+    with pytest.raises(
+        InvalidRows, match="9 values are refused; the first is row 4, column A: Field required"
+    ) as caught:
+        client.score({})
+    assert caught.value.total == 9
+    assert caught.value.errors[1] == RowError("Input should be a valid number", None, "B", "float_type")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (problem(413, "input-too-large", "Too much."), Refused, "Too much"),
+        (problem(422, "invalid-parameters", ROWS[1:], total=1), Refused, "B: Input should be a valid number"),
+        (problem(403, "forbidden", "No."), NotAuthenticated, "No"),
+        (problem(429, "too-many", "Full."), Busy, "Full"),
+        (problem(500, "unexpected", "A fault."), ServerFault, "A fault"),
+        (PlainTextResponse("<html>", 502), ServerFault, "status 502"),
+        (PlainTextResponse("<html>", 503), Busy, "503"),
+        (PlainTextResponse("<html>", 200), ServerFault, "no JSON"),
+        (Response("[]", 200), ServerFault, "not the answer of a scoring service"),
+        (Response('{"score": "x"}', 200), ServerFault, "not the answer of a scoring service"),
+        (Response("", 307, {"Location": "/x"}), ServerFault, "status 307"),
+    ],
+)
+def test_every_other_answer_has_its_error(
+    client: Any, world: World, answer: Response, error: type[PretError], words: str
+) -> None:
+    world.answers = [answer]
+    with pytest.raises(error, match=words) as caught:
+        client.score({})
+    assert type(caught.value) is error
+
+
+def test_a_refused_reload_tells_what_each_process_did(connect: Connect, world: World) -> None:
+    processes = [{"kind": "api", "host": "laptop", "pid": 7, "error": "The golden rows differ."}]
+    world.answers = [problem(409, "reload-failed", "Refused.", processes=processes)]
+    with pytest.raises(Refused) as caught:
+        connect(key=KEY).reload()
+    assert caught.value.problem is not None
+    assert caught.value.problem.processes[0].error == "The golden rows differ."
+
+
+def test_the_json_itself_can_be_had(client: Any, world: World) -> None:
+    assert client.raw(requests.job(world.add(job_body("a"))))["of_the_future"] == {}
