@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,11 +153,11 @@ class Service:
         self.api.start()
         wait_for("the API", lambda: self.client.get("/api_health").is_success)
 
-    def start_worker(self, app: str = "worker.app", concurrency: int = 2) -> Process:
-        """Start a worker and wait until it reports itself."""
+    def start_worker(self, app: str = "worker.app", concurrency: int = 2, **settings: str) -> Process:
+        """Start a worker, perhaps with settings of its own, and wait until it reports itself."""
         name = f"worker{len(self.workers)}"
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", str(concurrency), "-n", f"{name}@%h"]
-        worker = Process(command, self.folder / f"{name}.log", self.environment)
+        worker = Process(command, self.folder / f"{name}.log", {**self.environment, **settings})
         worker.start()
         self.workers.append(worker)
         wait_for(name, lambda: worker.pid in {process["pid"] for process in self.processes("worker")})
@@ -172,8 +172,21 @@ class Service:
         job_id: str = answer.json()["id"]
         return job_id
 
+    def upload(self, body: bytes | Iterable[bytes], content_type: str = "text/csv", **query: str) -> str:
+        """Submit a file, in pieces of unknown length in all if it is given so."""
+        answer = self.client.post("/jobs", content=body, headers={"Content-Type": content_type}, params=query)
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["id"]
+        return job_id
+
     def job(self, job_id: str) -> dict[str, Any]:
-        body: dict[str, Any] = self.client.get(f"/jobs/{job_id}").raise_for_status().json()
+        """Read a job; asks again while Redis is too slow for an answer, as any client would."""
+
+        def answered() -> httpx.Response | None:
+            answer = self.client.get(f"/jobs/{job_id}")
+            return answer if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE else None
+
+        body: dict[str, Any] = wait_for("an answer about the job", answered).raise_for_status().json()
         return body
 
     def wait_until_ended(self, job_id: str) -> dict[str, Any]:

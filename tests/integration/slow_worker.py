@@ -9,12 +9,12 @@ from worker.app import app as app
 
 SECONDS_PER_CHUNK = 0.03
 
-score_batch = Scorer.score_batch
+score_encoded = Scorer.score_encoded
 
 
 def score_slowly(self: Scorer, batch: pa.RecordBatch) -> Scores:
     time.sleep(SECONDS_PER_CHUNK)
-    return score_batch(self, batch)
+    return score_encoded(self, batch)
 
 
-Scorer.score_batch = score_slowly  # type: ignore[method-assign]
+Scorer.score_encoded = score_slowly  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from shared.jobs.queue import CHUNK_QUEUE, QUEUE_PREFIX
+from shared.jobs.queue import CHUNKS, QUEUE_PREFIX
 from tests.factories import Kit, make_kit, make_rows
 from tests.processes import Service, service, wait_for
 
@@ -103,7 +103,7 @@ def test_a_kill_in_mid_job_loses_nothing(
 def test_lost_messages_are_published_again(running: Service, mixed: Kit, rows: list[dict[str, Any]]) -> None:
     job_id = running.submit(rows)
     with redis.Redis.from_url(running.redis.url) as client:
-        assert client.delete(f"{QUEUE_PREFIX}{CHUNK_QUEUE}") == 1
+        assert client.delete(f"{QUEUE_PREFIX}{CHUNKS}") == 1
     running.start_worker()
     check_results(running, job_id, mixed.expected(rows), 0.4)
 
@@ -146,7 +146,8 @@ def test_a_chunk_that_kills_its_workers_fails_the_job_and_nothing_else(running: 
 
 def test_damaged_input_fails_the_job_with_the_reason(running: Service, mixed: Kit) -> None:
     job_id = running.submit(mixed.rows)
-    (running.storage / "jobs" / job_id / "input.arrow").write_bytes(b"ARROW1 but not really")
+    [stored] = (running.storage / "jobs" / job_id).iterdir()
+    stored.write_bytes(b"ARROW1 but not really")
     running.start_worker()
     job = running.wait_until_ended(job_id)
     assert job["state"] == "failed"
@@ -163,7 +164,7 @@ def test_cancelling_stops_a_job_and_frees_its_space(running: Service, rows: list
     assert running.client.delete(f"/jobs/{job_id}").json()["state"] == "cancelled"
     assert running.job(job_id)["rows_done"] < ROWS
     with redis.Redis.from_url(running.redis.url) as client:
-        wait_for("an empty queue", lambda: client.llen(f"{QUEUE_PREFIX}{CHUNK_QUEUE}") == 0)
+        wait_for("an empty queue", lambda: client.llen(f"{QUEUE_PREFIX}{CHUNKS}") == 0)
     assert running.job(job_id)["state"] == "cancelled"
     assert running.client.delete(f"/jobs/{job_id}").status_code == 200
     assert running.client.get(f"/jobs/{job_id}/results").status_code == 409
@@ -175,7 +176,7 @@ def test_single_scoring_goes_on_while_redis_is_away(running: Service, mixed: Kit
     assert (answer.status_code, answer.json()["score"]) == (200, mixed.expected()[0])
     refusal = running.client.post("/jobs", json=mixed.rows)
     assert (refusal.status_code, refusal.headers["retry-after"]) == (503, "2")
-    assert not list((running.storage / "jobs").iterdir()), "a refused batch left something behind"
+    assert not list((running.storage / "jobs").glob("*")), "a refused batch left something behind"
     assert running.client.get("/router_health").json()["status"] == "degraded"
     running.redis.start()
     running.start_worker()
