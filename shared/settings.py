@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     callback_secret: SecretStr | None = Field(None, description="Secret that callbacks are signed with.")
     max_wait: PositiveFloat = Field(30.0, description="Longest `Prefer: wait` honoured, in seconds.")
     chunk_rows: PositiveInt | None = Field(
-        None, description="Rows that one task scores; by default as many as take a third of a second."
+        None, description="Rows that one task scores; by default as many as take 0.4 seconds."
     )
     chunk_lease: PositiveFloat = Field(
         15.0, description="Seconds that a worker may take for one chunk before another may do it instead."

@@ -7,6 +7,7 @@ wait for large files to be read, where other workers do that.
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ def create_app(settings: Settings) -> Celery:
         task_send_sent_event=True,
         worker_send_task_events=True,
         worker_prefetch_multiplier=1,
+        # One more than there are cores: while one waits for Redis to have written to its disk, the others compute.
+        worker_concurrency=(os.cpu_count() or 1) + 1,
         worker_soft_shutdown_timeout=settings.chunk_lease,
         worker_hijack_root_logger=False,
         worker_enable_remote_control=True,

@@ -18,7 +18,7 @@ from shared.models.artifact import Model
 from shared.models.checked import Checked
 from shared.storage import Storage
 
-CHUNK_SECONDS = 0.3
+CHUNK_SECONDS = 0.4
 """Seconds that one core should take for a chunk: long enough for the task around it, short enough for others to get a turn."""
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
