@@ -1,7 +1,7 @@
 """Whether there is room for another job. Asked before its body is read."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from anyio import to_thread
 
@@ -34,14 +34,22 @@ class Admission:
         if free is not None and free - length < self._settings.min_free_bytes:
             raise StorageUnavailable("The storage for jobs is full; try again when earlier jobs have expired.")
 
-    @asynccontextmanager
-    async def memory_for(self, length: int | None) -> AsyncIterator[None]:
-        """Count a JSON body against the memory of this process; raises QueueFull if there are too many large ones."""
-        size = self._settings.max_body_bytes if length is None else length
-        if size > self._room:
-            raise QueueFull("Too many large JSON bodies are being read; try again, or send a file.")
-        self._room -= size
+    @contextmanager
+    def memory(self) -> Iterator[Callable[[int], None]]:
+        """Give what counts the bytes of a JSON body against the memory of this process, until the block ends.
+
+        It raises QueueFull if there are too many large ones.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._room:
+                raise QueueFull("Too many large JSON bodies are being read; try again, or send a file.")
+            self._room -= size
+            taken += size
+
         try:
-            yield
+            yield take
         finally:
-            self._room += size
+            self._room += taken

@@ -1,6 +1,6 @@
 """Reading request bodies within limits; straight from ASGI, since the busiest route passes here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -11,13 +11,13 @@ from shared.formats.source import ENCODINGS, Encoding
 JSON = "application/json"
 
 
-async def read_json(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read the body of a JSON request, at most `limit` bytes whatever its headers say.
+async def read_json(scope: Scope, receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
+    """Read the body of a JSON request, at most `limit` bytes whatever its headers say; `take` is told of each piece's size.
 
     Raises UnsupportedInput for another content type or a content encoding, InputTooLarge past the limit.
     """
     _check_json(scope, limit)
-    return await read(receive, limit)
+    return await read(receive, limit, take)
 
 
 async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -28,9 +28,13 @@ async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> byte
     return body
 
 
-async def read(receive: Receive, limit: int) -> bytes:
-    """Read a whole body; raises InputTooLarge past the limit."""
-    return b"".join([piece async for piece in pieces(receive, limit)])
+async def read(receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
+    """Read a whole body; raises InputTooLarge past the limit. `take` is told of each piece's size."""
+    parts = []
+    async for piece in pieces(receive, limit):
+        take(len(piece))
+        parts.append(piece)
+    return b"".join(parts)
 
 
 async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:

@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Credit scoring with CatBoost models: one applicant in the call, a portfolio as a job.",
         version=__version__,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_tags=openapi.TAGS,
         lifespan=lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True},

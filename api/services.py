@@ -40,6 +40,8 @@ class Services:
     admission: Admission
     batcher: MicroBatcher
     ingest_limiter: CapacityLimiter
+    making_limiter: CapacityLimiter
+    """Result files that are written out at the same time, for downloads that are resumed."""
     closing: Closing
 
 
@@ -64,5 +66,6 @@ def create_services(settings: Settings) -> Services:
         admission=Admission(settings, store, storage),
         batcher=MicroBatcher(),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
+        making_limiter=CapacityLimiter(1),
         closing=Closing(),
     )

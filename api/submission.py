@@ -86,7 +86,7 @@ class SubmitOptions(BaseModel):
         try:
             return cls.model_validate(query.model_dump(exclude_unset=True) | given)
         except ValidationError as error:
-            raise InvalidParameters([{"loc": ("body", *each["loc"]), **each} for each in error.errors()]) from None
+            raise InvalidParameters([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
 
     def new_job(self, model: Model, form: Format, settings: Settings) -> Job:
         """Make the record of a job, pinned to the model; raises MalformedInput for a callback that is not allowed."""

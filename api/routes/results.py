@@ -1,5 +1,6 @@
 """The results of a job: pages of JSON, or the whole as a file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePath
@@ -28,6 +29,7 @@ router = APIRouter(tags=["batches"])
 
 MAX_PAGE = 10_000
 PIECE = 2**20
+QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 ResultFormat = Literal["json", "csv", "ndjson", "parquet", "arrow", "arrows"]
 BY_TYPE: dict[str, Format] = {JSON: Format.JSON} | {
@@ -63,18 +65,28 @@ async def job_results(
     results = await to_thread.run_sync(find)
     if wanted is Format.JSON:
         return Response(await to_thread.run_sync(_page, results, offset, limit), media_type=JSON)
-    return await to_thread.run_sync(_file, results, wanted, request, services.storage)
+    limiter = services.making_limiter if "range" in request.headers else None
+    return await to_thread.run_sync(_file, results, wanted, request, services.storage, limiter=limiter)
 
 
 def accepted_format(accept: str) -> Format:
-    """Choose the format by the header: the first one named that there is; raises NotAcceptable if there is none."""
-    ranges = [part.partition(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
-    for media in ranges:
-        if media in BY_TYPE:
+    """Choose the format by the header, the most wanted first; raises NotAcceptable if there is none of them."""
+    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
+    wanted = [(_quality(parameters), media) for media, *parameters in ranges]
+    for quality, media in sorted(wanted, key=lambda each: -each[0]):
+        if quality > 0 and media in BY_TYPE:
             return BY_TYPE[media]
-    if not ranges or "*/*" in ranges or "application/*" in ranges:
+    open_to = {media for quality, media in wanted if quality > 0}
+    if not ranges or open_to & {"*/*", "application/*"}:
         return Format.JSON
+    if "text/*" in open_to:
+        return Format.CSV
     raise NotAcceptable(f"The results come as {', '.join(BY_TYPE)}.")
+
+
+def _quality(parameters: list[str]) -> float:
+    found = [parameter.removeprefix("q=") for parameter in parameters if parameter.startswith("q=")]
+    return float(found[0]) if found and QUALITY.fullmatch(found[0]) else 1.0
 
 
 def _page(results: Results, offset: int, limit: int) -> bytes:

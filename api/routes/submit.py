@@ -98,8 +98,8 @@ class _Intake:
         limit = self._services.settings.max_body_bytes
         length = declared_length(self._scope, limit)
         await self._services.admission.check(length)
-        async with self._services.admission.memory_for(length):
-            body = await read_json(self._scope, self._receive, limit)
+        with self._services.admission.memory() as take:
+            body = await read_json(self._scope, self._receive, limit, take)
             return await self._rows(body, partial(checked_from_json, ignore_extra=False))
 
     async def json(self) -> Job:
@@ -108,9 +108,10 @@ class _Intake:
         length = declared_length(self._scope, limit)
         await self._services.admission.check(length)
         encoding = content_encoding(self._scope)
-        async with self._services.admission.memory_for(None if encoding else length):
-            body = await read(self._receive, limit)
+        with self._services.admission.memory() as take:
+            body = await read(self._receive, limit, take)
             if encoding:
+                take(limit)
                 body = await to_thread.run_sync(_decompressed, body, encoding, limit)
             addresses = _addresses(body)
             if addresses is not None:

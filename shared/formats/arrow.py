@@ -25,6 +25,9 @@ SLICE_TEXT_BYTES = 4 << 20
 MAX_TEXT_BYTES = 256 << 20
 """Most text in as many rows as are otherwise read in one go: 4 kB a row."""
 
+FEW_ROWS, FEW_BATCHES = 1024, 64
+"""Record batches of fewer rows are put together, so many at a time."""
+
 FORGET_SLICES = 16
 """After so many slices the operating system is told that the part of the file in memory is not needed any more."""
 
@@ -75,7 +78,9 @@ def check_batches(batches: Iterable[pa.RecordBatch], options: ReadOptions, contr
         return check_columns(contract, rows, start, options.keep, options.kept_as_text)
 
     empty = True
-    for checked in ordered_map(check, ahead(_numbered(piece for batch in batches for piece in _slices(batch)))):
+    for checked in ordered_map(
+        check, ahead(_numbered(piece for batch in _gathered(batches) for piece in _slices(batch)))
+    ):
         empty = False
         yield checked
     if empty:
@@ -162,6 +167,22 @@ def _numbered(slices: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Record
     for rows in slices:
         yield start, rows
         start += rows.num_rows
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Put record batches of a few rows together; each that is checked costs a thousand rows' time."""
+    small: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows < FEW_ROWS:
+            batch.validate(full=True)
+            small.append(batch)
+        if small and (len(small) == FEW_BATCHES or batch.num_rows >= FEW_ROWS):
+            yield pa.concat_batches(small)
+            small = []
+        if batch.num_rows >= FEW_ROWS:
+            yield batch
+    if small:
+        yield pa.concat_batches(small)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -34,6 +34,9 @@ NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueErr
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
+MAX_ROW_BYTES = 2**18
+"""Longest text of a row that is searched for what is wrong; a key takes a hundred times its memory then."""
+
 KEPT_TYPE = int | float | bool | str | None
 
 NAME_OF_TYPES = "Row"
@@ -133,6 +136,9 @@ class JsonRows:
 
     def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[RowError]]:
         """Give the features of a row, what is kept of it, and why it is refused; a refused row has no features."""
+        if len(text) > MAX_ROW_BYTES:
+            reason = f"A row should not take more than {MAX_ROW_BYTES} bytes"
+            return {}, {}, [RowError(number, None, reason, "too_long")]
         plain = not self._ignore_extra and not self._keep
         adapter = self._contract.row_adapter if plain else self._contract.features_adapter
         row: Row = {}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -146,9 +147,31 @@ def _next_piece(
         piece = b"[" + array[position:end] + (b"" if end is None else b"]")
         if (checked := in_bulk(piece, start)) is not None:
             return checked, end
+        _check_elements(piece, between)
         if (rows := _elements(piece)) is not None:
             return rows, end
     return _all_elements(array)[start:], None
+
+
+class _AnyObject(msgspec.Struct, gc=False):
+    """Some JSON object; nothing of it is kept."""
+
+
+class _AnyArray(msgspec.Struct, array_like=True, gc=False):
+    """Some JSON array; nothing of it is kept."""
+
+
+def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
+    """Raise MalformedInput if a large array holds something else than rows: numbers take a hundred times their memory."""
+    if len(array) <= 2 * MAX_SLICE_BYTES:
+        return
+    row: Any = _AnyObject if between is BETWEEN_OBJECTS else _AnyArray
+    try:
+        msgspec.json.decode(array, type=list[row])
+    except msgspec.ValidationError:
+        raise MalformedInput("The array holds something that is not a row.") from None
+    except NOT_IN_BULK:
+        """No JSON, or NaN: both are told by who reads it next."""
 
 
 def _elements(array: bytes) -> list[bytes] | None:
@@ -166,6 +189,8 @@ def _all_elements(array: bytes) -> list[bytes]:
     elements = _parsed(array)
     if not isinstance(elements, list):
         raise MalformedInput(NOT_A_LIST)
+    if len(array) > 2 * MAX_SLICE_BYTES and not all(isinstance(element, dict | list) for element in elements):
+        raise MalformedInput("The array holds something that is not a row.")
     return [json.dumps(element).encode() for element in elements]
 
 
@@ -224,9 +249,11 @@ def _checked_columns(
     match_columns(contract, list(document), keep)
     columns: dict[str, Sequence[Any]] = {}
     texts: dict[str, list[bytes]] = {}
-    for name, text in document.items():
+    # Columns that are not asked for are not even looked into.
+    for name in (name for name in document if name in rows.types):
+        text = document[name]
         try:
-            columns[name] = msgspec.json.decode(text, type=list[rows.types.get(name, msgspec.Raw)])  # type: ignore[misc]
+            columns[name] = msgspec.json.decode(text, type=GenericAlias(list, rows.types[name]))
         except NOT_IN_BULK:
             if (elements := _elements(text)) is None:
                 raise MalformedInput("Each of the columns must be a list.") from None

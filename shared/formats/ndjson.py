@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+import msgspec
 import pydantic_core
 
 from shared.errors import MalformedInput
-from shared.formats.json_columns import JsonRows
+from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows
 from shared.formats.source import ReadOptions, Source
 from shared.models.checked import Checked
 from shared.models.signature import Contract
@@ -72,7 +73,10 @@ def _check_lines(lines: Sequence[bytes], first: int) -> None:
     for number, line in enumerate(lines, first):
         if line.strip(b" \t\r"):
             try:
-                pydantic_core.from_json(line, allow_inf_nan=True)
-            except ValueError as error:
+                if len(line) > MAX_ROW_BYTES:
+                    msgspec.json.decode(line, type=msgspec.Raw)  # looks at it all and makes nothing of it
+                else:
+                    pydantic_core.from_json(line, allow_inf_nan=True)
+            except (ValueError, RecursionError) as error:
                 reason = re.sub(r"at line \d+ column", "at column", str(error))
                 raise MalformedInput(f"The file is not NDJSON: line {number}: {reason}.") from None

@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, Generic, Self, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -23,35 +22,51 @@ def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: in
 
     At most `threads + 1` pieces are under way. The first error, in the order of the pieces, ends it.
     """
-    waiting: deque[Future[Out]] = deque()
-    with _threads(threads) as pool:
+    with _Threads[Out](threads) as pool:
         for piece in pieces:
-            waiting.append(pool.submit(function, piece))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pool.begin(function, piece)
+            if pool.under_way > threads:
+                yield pool.next_result()
+        while pool.under_way:
+            yield pool.next_result()
 
 
 def ahead(items: Iterable[Out]) -> Iterator[Out]:
     """Get the next items ready in a thread of their own while the caller is busy with the one before."""
     iterator = iter(items)
-    with _threads(1) as pool:
-        waiting: deque[Future[Out]] = deque(pool.submit(next, iterator, END) for _ in range(AHEAD))
-        while (item := waiting.popleft().result()) is not END:
-            waiting.append(pool.submit(next, iterator, END))
+    with _Threads[Out](1) as pool:
+        for _ in range(AHEAD):
+            pool.begin(next, iterator, END)
+        while (item := pool.next_result()) is not END:
+            pool.begin(next, iterator, END)
             yield item
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Give some threads, and at the end have them stop without waiting for it.
+class _Threads(Generic[Out]):
+    """Some threads, and the work they were given, in its order.
 
-    An iterator that nobody uses any more may be ended by the garbage collector, in any thread and at any point, also while
-    another thread is being started: who waited for a thread to end there would wait for ever.
+    At the end what has not begun is dropped, and what has is waited for, so that files may be removed then. The threads
+    themselves are not waited for: an iterator that nobody uses any more may be ended by the garbage collector, in any thread
+    and at any point, also while another thread is being started, and who waits there for a thread to end waits for ever.
     """
-    pool = ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count)
+        self._waiting: deque[Future[Out]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        wait([future for future in self._waiting if not future.cancel()])
+
+    @property
+    def under_way(self) -> int:
+        return len(self._waiting)
+
+    def begin(self, function: Callable[..., Out], *arguments: Any) -> None:
+        self._waiting.append(self._pool.submit(function, *arguments))
+
+    def next_result(self) -> Out:
+        return self._waiting.popleft().result()

@@ -1,11 +1,12 @@
 """Reading a job's file: claim, read and check, store as chunks, record. A plain function, whoever calls it."""
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
 from shared.errors import InputError, InputTooLarge, InvalidRows, ModelError, RowError, StorageUnavailable
@@ -21,6 +22,12 @@ from shared.storage import Storage, open_uri
 
 STORING_BYTES = 96 << 20
 """What it takes, beside the reading, to encode rows and write them."""
+
+TEMPORARY = "pret-reading-"
+"""How the folders begin in which files lie that are not read in order."""
+
+LEFT_BEHIND = 48 * 3600.0
+"""Seconds after which such a folder belongs to nobody: no reading takes so long."""
 
 RENEW_INTERVAL = 0.5
 """Seconds between two signs of life of a reading, at which it also learns that its job was cancelled."""
@@ -162,7 +169,16 @@ class _StoredFile:
             yield path
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what readings left behind whose process was killed."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - LEFT_BEHIND:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def _source(job: Job, storage: Storage, limits: Limits, life: _SignsOfLife) -> Iterator[_StoredFile]:
-    with TemporaryDirectory(prefix="pret-") as folder:
+    _sweep(Path(gettempdir()))
+    with TemporaryDirectory(prefix=TEMPORARY) as folder:
         yield _StoredFile(job, storage, limits.decoded_bytes, Path(folder), life)

@@ -57,8 +57,11 @@ def reason_of(error: Exception) -> str | None:
 
 @contextmanager
 def translated(kinds: tuple[type[Exception], ...] = (OSError, pa.ArrowException)) -> Iterator[None]:
-    """Raise StorageUnavailable for errors of the given kinds: all that a file system raises, unless told otherwise."""
+    """Raise StorageUnavailable for errors of the given kinds: all that a file system raises, unless told otherwise.
+
+    Not from them, for they name places, and end up in logs.
+    """
     try:
         yield
     except kinds as error:
-        raise StorageUnavailable(reason_of(error)) from error
+        raise StorageUnavailable(reason_of(error)) from None

@@ -445,3 +445,52 @@ def test_a_failed_job_is_done_again(api: ApiClient, api_bench: Workbench, rows: 
     assert (again["state"], again["rows_done"], again["error"]) == ("queued", 0, None)
     api_bench.score_all(api_bench.parts.store.get(job["id"]))
     assert scores_of(api, job) == numbers.expected(numbers.rows[:ROWS])
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [("text/csv;q=0, */*;q=0.1", 200), ("text/*", 200), ("image/png, text/csv;q=0", 406), ("text/csv; q=x", 200)],
+)
+def test_formats_that_are_not_wanted_are_not_given(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], accept: str, status: int
+) -> None:
+    job = done(api, api_bench, api.post("/jobs", content=as_csv(rows), headers={"Content-Type": CSV}))
+    answer = api.get(f"/jobs/{job['id']}/results", headers={"Accept": accept})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.headers["content-type"].startswith("application/json" if "*/*" in accept else "text/csv")
+
+
+def test_the_options_of_a_form_are_part_of_the_submission(api: ApiClient, rows: list[Row]) -> None:
+    headers = {"Idempotency-Key": "form"}
+    files = {"file": ("portfolio.csv", as_csv(rows))}
+    submitted(api.post("/jobs", data={"keep": "SK_ID_CURR"}, files=files, headers=headers))
+    submitted(api.post("/jobs", data={"keep": "SK_ID_CURR"}, files=files, headers=headers))
+    assert_problem(api.post("/jobs", data={"keep": "age"}, files=files, headers=headers), 422)
+    assert api.get("/jobs").json()["total"] == 1
+
+
+def test_a_form_of_endless_fields_is_refused(api: ApiClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="keep"\r\n\r\n\r\n' * 1000
+    assert_problem(api.post("/jobs", content=body, headers=FORM_HEADER), 413)
+
+
+def test_a_bad_field_of_a_form_is_named(api: ApiClient, rows: list[Row]) -> None:
+    files = {"file": ("portfolio.csv", as_csv(rows))}
+    problem = assert_problem(api.post("/jobs", data={"on_invalid": "no"}, files=files), 422)
+    assert problem["detail"][0]["loc"] == ["body", "on_invalid"]
+
+
+@pytest.mark.parametrize("columns", ["=cmd|1", "+x", "@y"])
+def test_a_kept_column_with_a_formula_for_a_name_is_defused(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], columns: str
+) -> None:
+    named = [row | {columns: "=1+1"} for row in rows]
+    job = done(
+        api,
+        api_bench,
+        api.post("/jobs", params={"keep": columns}, content=as_csv(named), headers={"Content-Type": CSV}),
+    )
+    header, first, *_ = api.get(f"/jobs/{job['id']}/results?format=csv").text.splitlines()
+    assert header.startswith(f"'{columns},")
+    assert first.startswith("'=1+1,")

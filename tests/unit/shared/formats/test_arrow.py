@@ -291,3 +291,12 @@ def test_damage_is_refused_or_does_no_harm(kind: Kind, options: dict[str, str], 
                 piece.batch.validate(full=True)
         except InputError as error:
             assert isinstance(error, PretError)
+
+
+@KINDS
+def test_record_batches_of_a_few_rows_are_put_together(kind: Kind, tmp_path: Path) -> None:
+    rows = table(500)
+    slices = read(kind, kind[1](pa.Table.from_batches(rows.to_batches(max_chunksize=1))), tmp_path)
+    pieces = list(slices)
+    assert sum(piece.batch.num_rows for piece in pieces) == 500
+    assert len(pieces) < 500 / 32

@@ -25,7 +25,7 @@ from shared.formats.json_rows import (
     row_from_json,
 )
 from shared.formats.source import ReadOptions
-from tests.factories import make_contract
+from tests.factories import Kit, make_contract
 
 CONTRACT = make_contract(
     [
@@ -407,3 +407,18 @@ def test_what_is_of_no_shape_is_refused_in_words(body: str, said: str) -> None:
 def test_columns_that_do_not_match_are_refused(shape: object) -> None:
     with pytest.raises(WrongColumns):
         list(checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
+
+
+@pytest.mark.parametrize("elements", [b"1", b"[]", b'"x"', b"null"])
+def test_a_large_array_of_what_is_no_row_is_refused_without_taking_it_apart(numbers: Kit, elements: bytes) -> None:
+    contract = make_contract(numbers.inputs)
+    body = b"[" + b",".join([elements] * (3 * 2**20 // len(elements))) + b"]"
+    with pytest.raises(MalformedInput, match="not a row"):
+        list(checked_from_json(body, contract, ReadOptions(), ignore_extra=True))
+
+
+def test_a_row_of_endless_keys_is_refused_for_its_length(numbers: Kit) -> None:
+    contract = make_contract(numbers.inputs)
+    row = numbers.rows[0] | {f"key{i}": "x" for i in range(40_000)}
+    [checked] = checked_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
+    assert [error.type for error in checked.errors] == ["too_long"]

@@ -52,18 +52,20 @@ def test_an_error_comes_when_it_is_its_turn(way: Parallel, under_way: int) -> No
     assert [next(results) for _ in range(2)] == [0, 1]
 
 
-def test_leaving_does_not_wait_for_what_is_under_way() -> None:
-    go_on = threading.Event()
+def test_who_leaves_waits_for_what_has_begun_and_nothing_else_begins() -> None:
+    begun, done = [], []
+    leaving = threading.Event()
 
     def slow(number: int) -> int:
-        if number:
-            assert go_on.wait(60)
+        begun.append(number)
+        if number > 2:
+            assert leaving.wait(60)
+        done.append(number)
         return number
 
-    results = ordered_map(slow, [0, 0, 0, *range(1, 10)])
-    try:
-        assert next(results) == 0
-    finally:
-        # Would wait for the others otherwise, which wait for what comes below.
-        results.close()  # type: ignore[attr-defined]
-        go_on.set()
+    results = ordered_map(slow, range(10))
+    assert next(results) == 0
+    leaving.set()
+    results.close()  # type: ignore[attr-defined]
+    assert sorted(begun) == sorted(done)
+    assert len(begun) <= THREADS + 2
