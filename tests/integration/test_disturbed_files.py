@@ -36,7 +36,7 @@ def paces(tmp_path_factory: pytest.TempPathFactory) -> Pace:
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory, mixed: Kit, paces: Pace) -> Iterator[Service]:
     with service(tmp_path_factory.mktemp("service"), CHUNK_ROWS="20", **QUICK, **paces.settings) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         yield made
 

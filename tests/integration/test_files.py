@@ -104,7 +104,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, mixed: Kit, paces: Pace, r
     """A service with one worker of two processes. What the API cuts into chunks of 333 rows, the worker cuts into 100."""
     callbacks = {"CALLBACK_HOSTS": receiver.host, "CALLBACK_SECRET": SECRET}
     with service(tmp_path_factory.mktemp("service"), CHUNK_ROWS="333", **QUICK, **paces.settings, **callbacks) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         made.start_worker("tests.integration.paced_worker", CHUNK_ROWS="100")
         yield made

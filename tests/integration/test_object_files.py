@@ -46,7 +46,7 @@ def running(
     settings |= {"INPUT_URI_PREFIXES": IN, "OUTPUT_URI_PREFIXES": f"{OUT},{IN}"}
     settings |= {"CHUNK_ROWS": "20", "CHUNK_LEASE": "3", "RECONCILE_INTERVAL": "0.5"}
     with service(tmp_path_factory.mktemp("service"), **settings) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         for _ in range(2):
             made.start_worker(PACED, concurrency=1)

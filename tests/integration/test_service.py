@@ -21,7 +21,7 @@ QUICK = {"CHUNK_LEASE": "5", "RECONCILE_INTERVAL": "0.5"}
 def running(tmp_path: Path, mixed: Kit) -> Iterator[Service]:
     """A service with its API up, a model to serve and jobs of many small chunks; no worker yet."""
     with service(tmp_path, CHUNK_ROWS="20", **QUICK) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         yield made
 
@@ -185,7 +185,7 @@ def test_single_scoring_goes_on_while_redis_is_away(running: Service, mixed: Kit
 
 def test_an_ended_job_expires_with_its_files(tmp_path: Path, mixed: Kit) -> None:
     with service(tmp_path, JOB_TTL="1", **QUICK) as made:
-        mixed.write(made.model_dir)
+        made.offer(mixed)
         made.start_api()
         made.start_worker()
         answer = made.client.post("/multiple_score", json=mixed.rows)

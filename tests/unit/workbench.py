@@ -32,17 +32,16 @@ from shared.jobs.run import Limits, Workplace
 from shared.jobs.store import JobStore
 from shared.jobs.submit import Intake
 from shared.jobs.window import Window
-from shared.models import artifact
 from shared.models.artifact import Model
 from shared.models.fleet import ACTIVE_KEY, ActiveVersion, Fleet, Kind
-from shared.models.library import MARK, ModelLibrary
+from shared.models.library import ModelLibrary
 from shared.models.member import Member
 from shared.models.preparation import Outcome
 from shared.models.sources import FolderSource
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
 from shared.storage.local import LocalStorage
-from tests.factories import Kit, Row
+from tests.factories import Kit, Row, put_in_cache
 from worker.parts import Parts, limits_of
 
 CHUNK_ROWS = 4
@@ -66,14 +65,6 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 def _settings_of(environment: tuple[str | None, ...]) -> Settings:
     """Read the settings once for each environment; that takes longer than most tests."""
     return Settings(_env_file=None)
-
-
-def put_in_cache(source: Path, cache: Path) -> str:
-    """Make the verified copy of an artifact that a preparation would make, without its processes; give the version."""
-    version = artifact.folder_version(source)
-    shutil.copytree(source, cache / version, dirs_exist_ok=True)
-    (cache / version / MARK).write_text(artifact.digest(source))
-    return version
 
 
 _written: dict[int, tuple[Kit, dict[str, bytes]]] = {}

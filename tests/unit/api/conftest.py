@@ -11,9 +11,9 @@ import redis
 
 from api import services
 from api.main import create_app
-from tests.factories import Kit
+from tests.factories import Kit, put_in_cache
 from tests.unit.api.client import ApiClient
-from tests.unit.workbench import Workbench, put_in_cache, settings_in
+from tests.unit.workbench import Workbench, settings_in
 
 UNUSED_REDIS = "redis://127.0.0.1:1/0"
 """Port 1 is reserved and answers nobody."""
