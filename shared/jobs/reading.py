@@ -89,7 +89,8 @@ def _read(job: Job, tally: Tally, at: Workplace, limits: Limits) -> Job:
         while True:
             slices = _watched(read(source, options, model.contract), life, limits)
             try:
-                return store_rows(tally.watch(slices, job.on_invalid), job, model, at.storage, limits.chunk_rows)
+                good = tally.watch(slices, job.on_invalid)
+                return store_rows(good, job, model, at.storage, limits.chunk_rows, in_threads=True)
             except KeptTypesDiffer:
                 if options.kept_as_text:
                     raise

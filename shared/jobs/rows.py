@@ -42,19 +42,30 @@ def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
     return wanted // batch_rows * batch_rows, batch_rows
 
 
-def store_rows(slices: Iterable[Checked], job: Job, model: Model, storage: Storage, chunk_rows: int | None) -> Job:
+def store_rows(
+    slices: Iterable[Checked],
+    job: Job,
+    model: Model,
+    storage: Storage,
+    chunk_rows: int | None,
+    *,
+    in_threads: bool = False,
+) -> Job:
     """Write the rows as the model reads them, and what is kept beside them; give the job with what it is known for now.
 
     The batches are written under a name of their own, so another reading of the same file does no harm. Raises
     MalformedInput if there are no rows, KeptTypesDiffer where the kept columns cannot be one column each.
+    `in_threads` encodes beside the reading; where that holds the GIL, as JSON does, handing over costs more than it gains.
     """
     size, batch_rows = sizes_for(model, chunk_rows)
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
     width = len(model.contract.features) + job.is_flagged
+    encode = partial(_encoded, job=job, model=model)
+    encoded = ordered_map(encode, slices) if in_threads else map(encode, slices)
     with ExitStack() as files:
         write_rows = write_echo = None
-        for batch in regrouped(ordered_map(partial(_encoded, job=job, model=model), slices), batch_rows):
+        for batch in regrouped(encoded, batch_rows):
             names, columns = batch.schema.names, batch.columns
             own = pa.RecordBatch.from_arrays(columns[:width], names=names[:width])
             if write_rows is None:
