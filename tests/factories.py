@@ -3,18 +3,24 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
 from catboost import CatBoostClassifier
 
+from shared.formats.json_rows import checked_from_json
+from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
 from shared.models import artifact
+from shared.models.checked import Tally
 from shared.models.library import MARK
 from shared.models.mlmodel import MLmodel
 from shared.models.signature import Contract
@@ -181,3 +187,26 @@ def put_in_cache(source: Path, cache: Path) -> str:
     shutil.copytree(source, cache / version, dirs_exist_ok=True)
     (cache / version / MARK).write_text(artifact.digest(source))
     return version
+
+
+def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Read a JSON array as a submission of it is read that refuses bad rows."""
+    slices = checked_from_json(body, contract, ReadOptions(), ignore_extra=False)
+    for checked in Tally().watch(slices, "reject"):
+        yield checked.batch
+
+
+class LocalFile:
+    """The simplest source: a file that lies here as it is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        with self._path.open("rb") as file:
+            yield file
+
+    @contextmanager
+    def local_file(self) -> Iterator[Path]:
+        yield self._path

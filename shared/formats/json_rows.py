@@ -9,11 +9,10 @@ from types import GenericAlias
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pydantic_core
 from pydantic import ValidationError
 
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, MalformedInput, RowError
+from shared.errors import InvalidRows, MalformedInput, RowError
 from shared.formats.json_columns import NOT_IN_BULK, JsonRows, row_errors
 from shared.formats.source import ReadOptions
 from shared.models.checked import Checked
@@ -80,28 +79,6 @@ def checked_from_document(
     rows = JsonRows(contract, options, ignore_extra=True)
     of_shape = _checked_split if shape == "dataframe_split" else _checked_columns
     return of_shape(_object(content), rows, contract, options.keep)
-
-
-def refuse_bad_rows(checked: Iterator[Checked]) -> Iterator[Checked]:
-    """Pass slices on until a row is bad; then read on to count all refusals, and raise InvalidRows with the first of them.
-
-    What was read until then is of no use.
-    """
-    errors: list[RowError] = []
-    total = 0
-    for piece in checked:
-        errors.extend(piece.errors[: MAX_REPORTED_ROW_ERRORS - len(errors)])
-        total += piece.total
-        if not total:
-            yield piece
-    if total:
-        raise InvalidRows(errors, total)
-
-
-def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Read a JSON array of objects as record batches of the contract's schema; raises MalformedInput or InvalidRows."""
-    for checked in refuse_bad_rows(checked_from_json(body, contract, ReadOptions(), ignore_extra=False)):
-        yield checked.batch
 
 
 def _checked_array(
@@ -264,7 +241,7 @@ def _checked_columns(
     if len(counts) != 1:
         raise MalformedInput("The columns are not of the same length.")
     for start in range(0, counts.pop(), SLICE_ROWS):
-        part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items() if name in rows.types}
+        part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items()}
         checked = rows.from_named_values(part, start) if not texts else None
         if checked is None:
             for name in part.keys() - texts.keys():

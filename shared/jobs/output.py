@@ -7,11 +7,9 @@ from shared.formats.source import Format, format_of_name
 from shared.formats.writers import encode
 from shared.jobs.job import WRITING, Job
 from shared.jobs.results import Results
-from shared.jobs.run import JobEnded, Workplace, reason_of
+from shared.jobs.run import RENEW_INTERVAL, JobEnded, Workplace, reason_of
 from shared.jobs.store import Claim
 from shared.storage import write_uri
-
-RENEW_INTERVAL = 0.5
 
 
 def output_format(uri: str) -> Format:

@@ -14,7 +14,7 @@ from shared.formats import readers
 from shared.formats.compression import decoded, spooled
 from shared.jobs.job import READING, Job
 from shared.jobs.rows import KeptTypesDiffer, store_rows
-from shared.jobs.run import JobEnded, Limits, Workplace, cannot_score, reason_of, remove_if_void
+from shared.jobs.run import RENEW_INTERVAL, JobEnded, Limits, Workplace, cannot_score, reason_of, remove_if_void
 from shared.jobs.store import Claim
 from shared.memory import memory_limit, reading_limit, refuse_beyond_memory
 from shared.models.checked import Checked, Tally
@@ -28,9 +28,6 @@ TEMPORARY = "pret-reading-"
 
 LEFT_BEHIND = 48 * 3600.0
 """Seconds after which such a folder belongs to nobody: no reading takes so long."""
-
-RENEW_INTERVAL = 0.5
-"""Seconds between two signs of life of a reading, at which it also learns that its job was cancelled."""
 
 
 def read_file(job_id: str, window: int, at: Workplace, limits: Limits) -> list[str]:

@@ -13,6 +13,9 @@ from shared.models.artifact import Model
 from shared.models.library import ModelLibrary
 from shared.storage import Storage
 
+RENEW_INTERVAL = 0.5
+"""Seconds between two signs of life of a long unit, at which it also learns that its job has ended."""
+
 SCORE_SCHEMA = pa.schema([("score", pa.float64())])
 
 

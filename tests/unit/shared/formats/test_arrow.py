@@ -2,10 +2,9 @@
 
 import random
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,7 @@ from shared.formats import arrow
 from shared.formats.source import ReadOptions
 from shared.models.checked import Checked
 from shared.models.columns import check_columns
-from tests.factories import make_contract
+from tests.factories import LocalFile, make_contract
 
 CONTRACT = make_contract(
     [
@@ -29,22 +28,6 @@ CONTRACT = make_contract(
 )
 WORDS = ["car", "café", "", None]
 NOTHING = ReadOptions()
-
-
-class LocalFile:
-    """The simplest source: a file that lies here as it is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
-        with self._path.open("rb") as file:
-            yield file
-
-    @contextmanager
-    def local_file(self) -> Iterator[Path]:
-        yield self._path
 
 
 def table(rows: int = 200, **columns: Any) -> pa.Table:

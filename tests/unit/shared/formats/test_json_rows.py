@@ -18,14 +18,13 @@ from shared.errors import (
 from shared.formats import json_rows
 from shared.formats.json_rows import (
     SLICE_ROWS,
-    batches_from_json,
     checked_from_document,
     checked_from_json,
-    refuse_bad_rows,
     row_from_json,
 )
 from shared.formats.source import ReadOptions
-from tests.factories import Kit, make_contract
+from shared.models.checked import Tally
+from tests.factories import Kit, batches_from_json, make_contract
 
 CONTRACT = make_contract(
     [
@@ -297,7 +296,7 @@ def test_checked_slices_tell_of_bad_rows_and_go_on() -> None:
 
 def test_refusals_of_all_slices_are_counted_and_the_first_hundred_named() -> None:
     body = array_of([GOOD, b'{"amount": -1, "age": 4}'] * (2 * SLICE_ROWS))
-    slices = refuse_bad_rows(checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False))
+    slices = Tally().watch(checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False), "reject")
     error = errors_of(lambda _: list(slices), b"")
     assert (len(error.errors), error.total) == (MAX_REPORTED_ROW_ERRORS, 4 * SLICE_ROWS)
 

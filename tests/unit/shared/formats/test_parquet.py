@@ -1,11 +1,9 @@
 """Parquet files: the same rows whoever wrote them, and a clear word on what is damaged, lies or would not fit in memory."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +16,7 @@ from shared.formats import parquet
 from shared.formats.source import ReadOptions
 from shared.models.checked import Checked
 from shared.models.columns import check_columns
-from tests.factories import make_contract
+from tests.factories import LocalFile, make_contract
 
 CONTRACT = make_contract(
     [
@@ -31,22 +29,6 @@ CONTRACT = make_contract(
 )
 WORDS = ["car", "café", "", None]
 KEEP_ALL = ReadOptions(keep=("when", "word", "age"))
-
-
-class LocalFile:
-    """The simplest source: a file that lies here as it is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
-        with self._path.open("rb") as file:
-            yield file
-
-    @contextmanager
-    def local_file(self) -> Iterator[Path]:
-        yield self._path
 
 
 def table(rows: int = 200, **columns: Any) -> pa.Table:

@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from shared.formats.json_rows import batches_from_json, row_from_json
+from shared.formats.json_rows import row_from_json
 from shared.models import artifact
 from shared.models.artifact import Model
-from tests.factories import Kit, fitted, make_rows, write_bare_artifact
+from tests.factories import Kit, batches_from_json, fitted, make_rows, write_bare_artifact
 
 
 def batch_of(model: Model, rows: list[dict[str, object]]) -> pa.RecordBatch:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadArtifact, InvalidRows, PretError, RowError
-from shared.formats.json_rows import batches_from_json, row_from_json
+from shared.formats.json_rows import row_from_json
 from shared.models.signature import Contract, Row
-from tests.factories import make_contract
+from tests.factories import batches_from_json, make_contract
 
 WEIRD_NAMES = ["with space", "crédit-é%", "json", "copy", "_x", "model_x", "class", "__class__", "a.b", "keys", "", "1"]
 
