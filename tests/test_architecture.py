@@ -10,7 +10,7 @@ import pytest
 from scripts.lib.demo_portfolio import FEATURES
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("api", "worker", "shared", "pret")
+PACKAGES = ("api", "worker", "shared", "pret", "ui")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 

@@ -1,0 +1,1 @@
+"""The console: Streamlit pages over the client `pret`; nothing here knows the names of features."""
