@@ -4,5 +4,3 @@ import os
 
 # Read when pyarrow is first imported. Arrow's other pools keep what many downloads took, for minutes.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
-__version__ = "0.1.0"

@@ -57,6 +57,10 @@ class ModelNotFound(ModelError):
     """There is no model to tell about."""
 
 
+class NoModelCard(ModelError):
+    """The model brings no card (README.md) along."""
+
+
 class NotAuthenticated(PretError):
     """This needs an admin key: send it as 'Authorization: Bearer KEY'."""
 
@@ -88,6 +92,7 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     InputTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedInput: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ModelNotFound: HTTPStatus.NOT_FOUND,
+    NoModelCard: HTTPStatus.NOT_FOUND,
     NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
     BadArtifact: HTTPStatus.CONFLICT,
     VersionUnavailable: HTTPStatus.CONFLICT,

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import __version__, errors, openapi
+from api import errors, openapi, problems
 from api.routes import events, health, jobs, model, results, scoring, submit
 from api.services import create_services
 from shared import logging as service_logging
 from shared.models.fleet import LOOK_INTERVAL
 from shared.models.member import Member
 from shared.settings import Settings
+from shared.version import service_version
 
 BOOT_PAUSE = 0.05
 """Seconds between two looks while the process starts."""
@@ -42,10 +43,11 @@ def create_app(settings: Settings) -> FastAPI:
     app: FastAPI = FastAPIOffline(
         title="Prêt à Dépenser",
         description="Credit scoring with CatBoost models: one applicant in the call, a portfolio as a job.",
-        version=__version__,
+        version=service_version(),
         redoc_url=None,
         redirect_slashes=False,
         openapi_tags=openapi.TAGS,
+        responses=problems.DEFAULT,
         lifespan=lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True},
     )

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.body import JSON
-from api.errors import PROBLEM_TYPE
 from api.form import FORM
+from api.problems import DEFAULT, Problem, problems
 from api.routes.scoring import INDIVIDUAL_SCORE
 from api.schemas import Score
 from api.services import Services
@@ -17,8 +17,7 @@ from shared.models.artifact import Model
 
 FEATURES = "Features"
 FEATURES_REF = {"$ref": f"#/components/schemas/{FEATURES}"}
-VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")
-"""FastAPI's own form of errors, which this service does not use."""
+SCHEMA_REF = "#/components/schemas/{model}"
 
 TAGS = [
     {"name": "scoring", "description": "One applicant, in the call itself."},
@@ -72,9 +71,9 @@ def _model(services: Services) -> Model | None:
 def _describe(document: dict[str, Any], model: Model | None) -> None:
     document["x-model-version"] = model.version if model else None
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in VALIDATION_SCHEMAS:
-        schemas.pop(name, None)
     schemas[FEATURES] = _features_schema(model)
+    schema = Problem.model_json_schema(ref_template=SCHEMA_REF)
+    schemas |= schema.pop("$defs") | {Problem.__name__: schema}
     example = model.input_example if model else None
     document["paths"][INDIVIDUAL_SCORE] = {
         "post": {
@@ -83,7 +82,7 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
             "description": "Score one applicant in the call itself.",
             "operationId": "individual_score",
             "requestBody": _body(FEATURES_REF, example),
-            "responses": {"200": {"description": "The score and the decision.", "content": _content(Score)}},
+            "responses": _individual_score_responses(),
         }
     }
     array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
@@ -99,10 +98,12 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
             "description": "`wait=N`: wait up to N seconds for the answers (RFC 7240).",
         }
     )
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {"description": "A problem (RFC 9457).", "content": {PROBLEM_TYPE: {}}}
+
+
+def _individual_score_responses() -> dict[str, Any]:
+    score = {"description": "The score and the decision.", "content": _content(Score)}
+    others = problems(400, 413, 415, 422, 503) | DEFAULT
+    return {"200": score} | {str(status): response for status, response in others.items()}
 
 
 def _features_schema(model: Model | None) -> dict[str, Any]:

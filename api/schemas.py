@@ -12,7 +12,7 @@ from shared.formats.source import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
 from shared.models.fleet import Candidate, HistoryEntry, ProcessReport
 from shared.models.reload import ReloadOutcome
-from shared.models.signature import Contract
+from shared.models.signature import Contract, Row
 
 
 class Body(BaseModel):
@@ -147,6 +147,12 @@ class Health(Body):
     version: str = Field(description="Version of the service.")
 
 
+class ServiceVersion(Body):
+    """Which version of the service answers."""
+
+    version: str = Field(examples=["0.1.0"])
+
+
 class Part(Body):
     """One part of the service."""
 
@@ -159,6 +165,7 @@ class Readiness(Body):
 
     status: Literal["ready", "degraded", "not ready"]
     parts: dict[str, Part]
+    queues: dict[str, int] | None = Field(description="Tasks that wait, by lane; None while Redis is away.")
 
 
 class ProcessBody(Body):
@@ -245,9 +252,10 @@ class ModelSignature(Body):
     columns: list[ColumnBody]
     nb_features: int
     ordered: list[list[str]] = Field(description="Lists of features that must not decrease.")
+    input_example: dict[str, Any] | None = Field(description="One applicant as the model takes it, or None.")
 
     @classmethod
-    def of(cls, contract: Contract) -> "ModelSignature":
+    def of(cls, contract: Contract, input_example: Row | None) -> "ModelSignature":
         """Show a contract."""
         columns = [
             ColumnBody(
@@ -261,7 +269,12 @@ class ModelSignature(Body):
             )
             for feature in contract.features
         ]
-        return cls(columns=columns, nb_features=len(columns), ordered=[list(names) for names in contract.ordered])
+        return cls(
+            columns=columns,
+            nb_features=len(columns),
+            ordered=[list(names) for names in contract.ordered],
+            input_example=dict(input_example) if input_example is not None else None,
+        )
 
 
 class ModelInfo(Body):

@@ -26,6 +26,7 @@ from pret.bodies import (
     ResultsPage,
     RowError,
     Score,
+    ServiceVersion,
     Version,
 )
 from pret.client import AsyncClient, Client
@@ -70,6 +71,7 @@ __all__ = [
     "RowError",
     "Score",
     "ServerFault",
+    "ServiceVersion",
     "TimedOut",
     "UnknownJob",
     "Version",

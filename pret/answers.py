@@ -53,6 +53,13 @@ def json_of(answer: Answer) -> Any:
         raise _not_this_service(answer, "no JSON") from error
 
 
+def markdown_of(answer: Answer) -> str:
+    """Read a text in Markdown; raises ServerFault if it is something else."""
+    if not answer.headers.get("content-type", "").startswith("text/markdown"):
+        raise _not_this_service(answer, "no Markdown")
+    return answer.content.decode("utf-8", "replace")
+
+
 def parse_page(answer: Answer) -> ResultsPage:
     """Read a page of results; what is not the score's own are the kept columns."""
     try:

@@ -165,6 +165,8 @@ class ModelSignature:
     nb_features: int
     ordered: tuple[tuple[str, ...], ...] = ()
     """Lists of features that must not decrease."""
+    input_example: dict[str, Any] | None = None
+    """One applicant as the model takes it, by feature; None where the model brings none along."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,15 @@ class Health:
 
     status: str
     parts: dict[str, Part]
+    queues: dict[str, int] | None = None
+    """Tasks that wait, by lane (quick, chunks, files); None while Redis is away."""
+
+
+@dataclass(frozen=True)
+class ServiceVersion:
+    """Which version of the service answers."""
+
+    version: str
 
 
 @dataclass(frozen=True)

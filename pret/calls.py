@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from pret import requests
-from pret.answers import json_of, parse, parse_page
+from pret.answers import json_of, markdown_of, parse, parse_page
 from pret.bodies import (
     Health,
     Job,
@@ -18,9 +18,10 @@ from pret.bodies import (
     Reload,
     ResultsPage,
     Score,
+    ServiceVersion,
     Version,
 )
-from pret.errors import JobFailed
+from pret.errors import JobFailed, Refused
 from pret.exchange import Exchange
 from pret.requests import Options, Request, Row
 from pret.sinks import Target
@@ -30,6 +31,8 @@ LONGEST_PREFER = 30.0
 """Seconds that the service is asked to wait in the call itself."""
 LARGEST_PAGE = 10_000
 """Rows."""
+NO_MODEL_CARD = "no-model-card"
+"""Kind of the problem that a model without a card is; without a model the kind is another."""
 
 
 class Calls(Exchange):
@@ -196,6 +199,15 @@ class Calls(Exchange):
         """Tell where the model comes from."""
         return parse(ModelInfo, await self._send(requests.model_info()))
 
+    async def model_card(self) -> str | None:
+        """Give the text in Markdown that describes the model; None where the model brings none along."""
+        try:
+            return markdown_of(await self._send(requests.model_card()))
+        except Refused as error:
+            if error.problem is not None and error.problem.kind == NO_MODEL_CARD:
+                return None
+            raise
+
     async def model_versions(self) -> tuple[Version, ...]:
         """List the changes of the active version and the refused attempts, newest first."""
         return parse(tuple[Version, ...], await self._send(requests.model_versions()))
@@ -211,3 +223,7 @@ class Calls(Exchange):
     async def health(self) -> Health:
         """Tell what is up, part by part."""
         return parse(Health, await self._send(requests.health()))
+
+    async def version(self) -> str:
+        """Tell which version of the service answers."""
+        return parse(ServiceVersion, await self._send(requests.version())).version

@@ -157,6 +157,11 @@ def model_versions() -> Request:
     return Request("GET", "/model_versions")
 
 
+def model_card() -> Request:
+    """Ask for the text that describes the model."""
+    return Request("GET", "/model_card")
+
+
 def reload(revision: str | None) -> Request:
     """Make a new version the active one."""
     body = None if revision is None else {"revision": revision}
@@ -171,6 +176,11 @@ def rollback() -> Request:
 def health() -> Request:
     """Ask what is up. Not ready is an answer too."""
     return Request("GET", "/router_health", patient=False, answers=frozenset({503}))
+
+
+def version() -> Request:
+    """Ask which version of the service answers."""
+    return Request("GET", "/version")
 
 
 def dump(value: Any) -> bytes:

@@ -22,14 +22,13 @@ from scripts.lib import command
 from scripts.lib.command import ROOT, WRONG_USAGE, CommandError, CommandSettings
 from scripts.lib.hub_repository import (
     BRANCH,
-    CARD_FILE,
     HubRepository,
     NoSuchRepository,
     Snapshot,
     model_file_of,
     published_files,
 )
-from scripts.lib.model_card import model_card, model_name
+from scripts.lib.model_card import model_name, write_card
 from shared.models import artifact, canary
 from shared.models.export import REQUIREMENTS_FILE, write_checksums
 
@@ -128,7 +127,7 @@ def complete(folder: Path, model_file: str) -> None:
     (folder / artifact.MODEL_FILE).rename(folder / model_file)
     write_checksums(folder)
     canary.check(folder, artifact.folder_version(folder, model_file), model_file)
-    (folder / CARD_FILE).write_text(model_card(folder, model_file), encoding="utf-8")
+    write_card(folder, model_file)
 
 
 def commit(repository: HubRepository, folder: Path, model_file: str, options: argparse.Namespace) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import ServicesDep
+from api.problems import problems
 from api.schemas import JobBody
 from api.services import Services
 from shared.errors import RedisUnavailable, UnknownJob
@@ -22,7 +23,11 @@ KEEP_ALIVE = 15.0
 """Seconds without news after which a comment tells client and proxies that the connection lives."""
 
 
-@router.get("/jobs/{job_id}/events", responses={200: {"content": {EVENT_STREAM: {}}}}, response_class=Response)
+@router.get(
+    "/jobs/{job_id}/events",
+    responses={200: {"content": {EVENT_STREAM: {}}}, **problems(404, 503)},
+    response_class=Response,
+)
 async def job_events(job_id: str, services: ServicesDep) -> StreamingResponse:
     """Send the job at once and whenever it has changed (`event: progress`), and when it has ended (`event: end`).
 

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api import __version__
 from api.dependencies import ServicesDep
-from api.schemas import Health, Part, Readiness
+from api.schemas import Health, Part, Readiness, ServiceVersion
 from api.services import Services
 from shared.errors import NoModel, PretError
 from shared.jobs.queue import CHUNKS, FILES
+from shared.version import service_version
 
 router = APIRouter(tags=["health"])
 
@@ -22,18 +22,25 @@ async def root() -> RedirectResponse:
 @router.get("/api_health")
 async def api_health() -> Health:
     """Liveness: this process answers. It depends on nothing else, so a restart would help if it does not."""
-    return Health(version=__version__)
+    return Health(version=service_version())
+
+
+@router.get("/version")
+async def version() -> ServiceVersion:
+    """Tell which version of the service this is."""
+    return ServiceVersion(version=service_version())
 
 
 @router.get("/router_health", responses={503: {"model": Readiness, "description": "No model is loaded."}})
 def router_health(services: ServicesDep, response: Response) -> Readiness:
     """Readiness: what is up, part by part. 503 without a model; `degraded` (200) if only jobs are affected."""
-    parts = {"model": _model(services), **_job_parts(services)}
+    queue_parts, queues = _queue_parts(services)
+    parts = {"model": _model(services), **queue_parts, "storage": _storage(services)}
     if parts["model"].status == "down":
         response.status_code = 503
-        return Readiness(status="not ready", parts=parts)
+        return Readiness(status="not ready", parts=parts, queues=queues)
     all_up = all(part.status == "ok" for part in parts.values())
-    return Readiness(status="ready" if all_up else "degraded", parts=parts)
+    return Readiness(status="ready" if all_up else "degraded", parts=parts, queues=queues)
 
 
 def _model(services: Services) -> Part:
@@ -43,25 +50,28 @@ def _model(services: Services) -> Part:
         return Part(status="down", detail=str(error))
 
 
-def _job_parts(services: Services) -> dict[str, Part]:
+def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | None]:
+    """Give Redis and what is known by it: who serves the lanes, and how many tasks wait in each."""
     try:
-        waiting = sum(services.queue.lengths().values())
+        queues = services.queue.lengths()
         served = [lane for process in services.fleet.processes() for lane in process.lanes]
     except PretError as error:
         unknown = Part(status="down", detail="Not known without Redis.")
-        parts = {"redis": Part(status="down", detail=str(error)), "workers": unknown, "readers": unknown}
-    else:
-        parts = {
-            "redis": Part(status="ok", detail=f"{waiting} task(s) waiting"),
-            "workers": _servers(served.count(CHUNKS), "worker"),
-            "readers": _servers(served.count(FILES), "reader"),
-        }
+        return {"redis": Part(status="down", detail=str(error)), "workers": unknown, "readers": unknown}, None
+    parts = {
+        "redis": Part(status="ok", detail=f"{sum(queues.values())} task(s) waiting"),
+        "workers": _servers(served.count(CHUNKS), "worker"),
+        "readers": _servers(served.count(FILES), "reader"),
+    }
+    return parts, queues
+
+
+def _storage(services: Services) -> Part:
     try:
         services.storage.check()
-        parts["storage"] = Part(status="ok")
     except PretError as error:
-        parts["storage"] = Part(status="down", detail=str(error))
-    return parts
+        return Part(status="down", detail=str(error))
+    return Part(status="ok")
 
 
 def _servers(count: int, what: str) -> Part:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.body import JSON
 from api.dependencies import ServicesDep
+from api.problems import problems
 from api.schemas import JobBody, JobsPage, RefusedRow, Report
 from shared.errors import JobConflict
 from shared.jobs.job import Job, JobState
@@ -15,7 +16,7 @@ router = APIRouter(tags=["batches"])
 MAX_JOBS = 200
 
 
-@router.get("/jobs")
+@router.get("/jobs", responses=problems(422, 503))
 def list_jobs(
     services: ServicesDep,
     state: Annotated[JobState | None, Query(description="Only jobs of this state.")] = None,
@@ -28,7 +29,7 @@ def list_jobs(
     return JobsPage(jobs=[JobBody.of(job) for job in jobs], total=total, next_offset=end if end < total else None)
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", responses=problems(404, 503))
 def show_job(job_id: str, services: ServicesDep) -> JobBody:
     """Give the state and the progress of a job, and the rows of its file that were refused."""
     job = services.store.get(job_id)
@@ -37,7 +38,7 @@ def show_job(job_id: str, services: ServicesDep) -> JobBody:
     return JobBody.of(job, report)
 
 
-@router.delete("/jobs/{job_id}")
+@router.delete("/jobs/{job_id}", responses=problems(404, 409, 503))
 def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
     """Cancel a job that has not ended. Its rows are removed at once; the record stays until it expires."""
     job = services.store.get(job_id)
@@ -47,7 +48,7 @@ def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
     return JobBody.of(services.store.get(job_id))
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, response_model=JobBody)
+@router.post("/jobs/{job_id}/retry", status_code=202, response_model=JobBody, responses=problems(404, 409, 503))
 def retry_job(job_id: str, services: ServicesDep) -> Response:
     """Do a failed job again, with the rows that it came with and the model version that it is pinned to."""
     job = services.store.get(job_id)

@@ -3,12 +3,14 @@
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.body import JSON, read_optional_json
 from api.dependencies import ServicesDep, ShownModelDep
+from api.errors import NoModelCard
+from api.problems import problems
 from api.schemas import (
     CandidateBody,
     ModelInfo,
@@ -26,13 +28,14 @@ from shared.models.reload import PREVIOUS
 
 router = APIRouter(tags=["model"])
 
+MARKDOWN = "text/markdown"
 LARGEST_RELOAD_BODY = 4096
 RELOAD_BODY: dict[str, Any] = {
     "requestBody": {"required": False, "content": {JSON: {"schema": ReloadRequest.model_json_schema()}}}
 }
 
 
-@router.get("/model_status")
+@router.get("/model_status", responses=problems(404))
 def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
     """Give the facts of the model file, what is active, and which process serves which version."""
     try:
@@ -55,19 +58,27 @@ def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
     )
 
 
-@router.get("/model_versions")
+@router.get("/model_versions", responses=problems(503))
 def model_versions(services: ServicesDep) -> list[VersionBody]:
     """List the changes of the active version and the refused attempts, newest first."""
     return [VersionBody.of(entry) for entry in services.fleet.history()]
 
 
-@router.get("/model_signature")
+@router.get("/model_signature", responses=problems(404))
 async def model_signature(model: ShownModelDep) -> ModelSignature:
     """Give the features that the model takes."""
-    return ModelSignature.of(model.contract)
+    return ModelSignature.of(model.contract, model.input_example)
 
 
-@router.get("/model_info")
+@router.get("/model_card", responses={200: {"content": {MARKDOWN: {}}}, **problems(404)}, response_class=Response)
+def model_card(model: ShownModelDep) -> Response:
+    """Give what people should know of the model, in Markdown, as its artifact brings it along."""
+    if model.card is None:
+        raise NoModelCard
+    return Response(model.card, media_type=MARKDOWN, headers={"X-Model-Version": model.version})
+
+
+@router.get("/model_info", responses=problems(404))
 async def model_info(model: ShownModelDep) -> ModelInfo:
     """Give version, origin and recommended threshold."""
     return ModelInfo(
@@ -83,7 +94,11 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
     )
 
 
-@router.post("/reload_model", openapi_extra=RELOAD_BODY)
+@router.post(
+    "/reload_model",
+    openapi_extra=RELOAD_BODY,
+    responses=problems(401, 404, 409, 413, 415, 422, 502, 503, 504),
+)
 async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
     """Make a new version the active one on every process, or on none.
 
@@ -104,7 +119,7 @@ def _reload_request(body: bytes) -> ReloadRequest:
         raise RequestValidationError([detail | {"loc": ("body", *detail["loc"])} for detail in details]) from None
 
 
-@router.post("/rollback_model")
+@router.post("/rollback_model", responses=problems(401, 409, 503, 504))
 def rollback_model(services: ServicesDep, admin: AdminDep) -> Reload:
     """Return to the version that was active before, without the network."""
     return Reload.of(services.coordinator.reload(PREVIOUS, admin))

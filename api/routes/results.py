@@ -15,6 +15,7 @@ from api.answers import answer, encode
 from api.body import JSON
 from api.dependencies import ServicesDep
 from api.errors import NotAcceptable
+from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
 from shared.errors import StorageUnavailable
@@ -43,6 +44,7 @@ BY_TYPE: dict[str, Format] = {JSON: Format.JSON} | {
     responses={
         200: {"content": {media.partition(";")[0]: {} for media in CONTENT_TYPES.values()}},
         206: {"description": "The part of the file that `Range` asks for."},
+        **problems(404, 406, 409, 416, 422, 503),
     },
 )
 async def job_results(

@@ -19,6 +19,7 @@ from api.body import JSON, content_encoding, content_type, declared_length, head
 from api.dependencies import ModelDep, ServicesDep
 from api.form import FORM, FormReader
 from api.prefer import wait_seconds
+from api.problems import problems
 from api.routes.jobs import accepted
 from api.schemas import JobBody, Score
 from api.services import Services
@@ -39,10 +40,12 @@ router = APIRouter(tags=["batches"])
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
 """Seconds between two looks at a job that a client waits for: a tenth of the time that it has waited, within these bounds."""
 
+SUBMISSION_PROBLEMS = (400, 413, 415, 422, 429, 503)
+
 READABLE = ", ".join(dict.fromkeys(CONTENT_TYPES)) + f", {FORM}"
 
 
-@router.post("/jobs", status_code=202, response_model=JobBody)
+@router.post("/jobs", status_code=202, response_model=JobBody, responses=problems(*SUBMISSION_PROBLEMS))
 async def submit_job(
     request: Request, model: ModelDep, services: ServicesDep, options: OptionsDep, key: KeyDep = None
 ) -> Response:
@@ -61,7 +64,10 @@ async def submit_job(
     "/multiple_score",
     status_code=202,
     response_model=JobBody,
-    responses={200: {"model": list[Score], "description": "Done within `Prefer: wait=N`: the answers in input order."}},
+    responses={
+        200: {"model": list[Score], "description": "Done within `Prefer: wait=N`: the answers in input order."},
+        **problems(*SUBMISSION_PROBLEMS),
+    },
 )
 async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
     """Submit a JSON array of applicants, and with `Prefer: wait=N` get the answers at once if it is done in time."""

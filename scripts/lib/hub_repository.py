@@ -31,7 +31,6 @@ from shared.models.export import REQUIREMENTS_FILE
 from shared.models.hub import API_TIMEOUT, RemoteFile, remote_files, translated_errors
 from shared.settings import Settings
 
-CARD_FILE = "README.md"
 BRANCH = "main"
 
 REPOSITORY_NAME = re.compile(r"([\w.-]+/)?[\w.-]+", re.ASCII)
@@ -50,7 +49,7 @@ class Snapshot:
 
 def published_files(model_file: str) -> tuple[str, ...]:
     """Name the files that make up a published model; others in the repository are left alone."""
-    return (*artifact.served_files(model_file), REQUIREMENTS_FILE, CARD_FILE)
+    return (*artifact.served_files(model_file), REQUIREMENTS_FILE, artifact.CARD_FILE)
 
 
 def model_file_of(settings: Settings) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from shared.models import mlmodel
-from shared.models.artifact import CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE
+from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
 from shared.models.export import REQUIREMENTS_FILE
 from shared.models.signature import Contract, Feature
 
@@ -47,6 +47,11 @@ def model_card(folder: Path, model_file: str) -> str:
         _files(folder, model_file),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def write_card(folder: Path, model_file: str = MODEL_FILE) -> None:
+    """Put the card into the artifact's folder, whose other files are all there. Raises BadArtifact."""
+    (folder / CARD_FILE).write_text(model_card(folder, model_file), encoding="utf-8")
 
 
 def model_name(folder: Path) -> str:

@@ -134,7 +134,7 @@ class TaskQueue:
 
     def publish_callback(self, job_id: str) -> None:
         """Ask for the caller of an ended job to be told."""
-        self._send([_Message(SEND_CALLBACK, (job_id,), f"{job_id}.{CALLBACK}", QUICK, f"({job_id})")])
+        self._send([_Message(SEND_CALLBACK, (job_id,), f"{job_id}.{CALLBACK}", QUICK, _shown(job_id))])
 
     def publish_removal(self) -> None:
         """Ask for expired jobs to be removed."""
@@ -195,8 +195,14 @@ class TaskQueue:
 
 
 def _message(job: Job, unit: str) -> _Message:
-    which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else unit
-    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _lane_of(job, unit), f"({job.id}, {which})")
+    # Of reading and writing there is one each, which the name of the task says.
+    which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else ""
+    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _lane_of(job, unit), _shown(job.id, which))
+
+
+def _shown(job_id: str, which: str = "") -> str:
+    """Write arguments so that they fit into a column; the id of the task has the job's id in full."""
+    return f"({job_id[:8]}, {which})" if which else f"({job_id[:8]})"
 
 
 def _task_of(unit: str) -> str:

@@ -2,10 +2,12 @@
 
 A folder holds `model.cb`, `MLmodel` and `input_example.json`, and may hold `golden.json` and `SHA256SUMS`. A model file that
 is damaged by a single bit may still load and score differently, so nothing serves before its checksums and golden rows agree.
+The card `README.md` is for people: it comes along, but it scores nothing, so neither version nor checksums tell of it.
 """
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +30,13 @@ MLMODEL_FILE = "MLmodel"
 EXAMPLE_FILE = "input_example.json"
 GOLDEN_FILE = "golden.json"
 CHECKSUM_FILE = "SHA256SUMS"
+CARD_FILE = "README.md"
+
+MAX_CARD_BYTES = 2**20
+"""A larger card is none: it would be read as a whole, into the memory of the API and into somebody's browser."""
+
+FRONT_MATTER = re.compile(r"\A---\s*\n.*?^---\s*$", re.DOTALL | re.MULTILINE)
+"""The YAML at the head of a card, which is there for the Hub."""
 
 BINARY_LOSSES = ("Logloss", "CrossEntropy")
 LOCAL_PREFIX = "local-"
@@ -54,6 +63,14 @@ class Model:
         path = self.folder / EXAMPLE_FILE
         return _read_json(path) if path.exists() else None
 
+    @cached_property
+    def card(self) -> str | None:
+        """What people should know of the model, in Markdown; None where the artifact has no card."""
+        path = self.folder / CARD_FILE
+        if not path.is_file() or path.stat().st_size > MAX_CARD_BYTES:
+            return None
+        return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"), count=1).strip() + "\n"
+
     @property
     def threshold(self) -> float:
         """Scores from here up are refused."""
@@ -63,6 +80,11 @@ class Model:
 def served_files(model_file: str = MODEL_FILE) -> tuple[str, ...]:
     """Name what a server reads, and so what makes up a version; anything else in the folder is passed over."""
     return (model_file, MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, CHECKSUM_FILE)
+
+
+def fetched_files(model_file: str = MODEL_FILE) -> tuple[str, ...]:
+    """Name what is fetched of a version: what serves, and the card."""
+    return (*served_files(model_file), CARD_FILE)
 
 
 def digest(folder: Path, model_file: str = MODEL_FILE) -> str:

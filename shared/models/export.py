@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from catboost import CatBoostClassifier
 
-from shared.models.artifact import CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE, sha256
+from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE, sha256
 from shared.models.mlmodel import DEFAULT_MISSING_CATEGORY
 from shared.models.signature import FEATURE_TYPES
 
@@ -107,8 +107,9 @@ def catboost_frame(rows: pd.DataFrame, inputs: Sequence[FeatureInput], missing_c
 
 
 def write_checksums(folder: Path) -> None:
-    """Write SHA256SUMS over all other files of the folder, also those in folders below it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUM_FILE)
+    """Write SHA256SUMS over all other files of the folder but the card, also those in folders below it."""
+    left_out = (folder / CHECKSUM_FILE, folder / CARD_FILE)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out)
     lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / CHECKSUM_FILE).write_text("".join(lines), encoding="utf-8")
 

@@ -32,7 +32,7 @@ class HubSource:
     def __init__(self, repo: str, revision: str, *, model_file: str, token: str | None, endpoint: str | None) -> None:
         self._repo = repo
         self._revision = revision
-        self._files = artifact.served_files(model_file)
+        self._files = artifact.fetched_files(model_file)
         self._api = HfApi(endpoint=endpoint, token=token)
 
     def resolve(self, revision: str | None) -> str:
@@ -55,13 +55,13 @@ class HubSource:
             info = self._api.model_info(self._repo, revision=version, files_metadata=True, timeout=API_TIMEOUT)
             files = remote_files(info)
             # One after the other: the client's threads would not end before their last byte, whatever happens.
-            for name in self._files:
-                if name in files:
-                    self._api.hf_hub_download(self._repo, name, revision=version, local_dir=folder)
+            names = [name for name in self._files if name in files and not _is_oversized_card(name, files[name])]
+            for name in names:
+                self._api.hf_hub_download(self._repo, name, revision=version, local_dir=folder)
         # The client's notes on what it fetched.
         shutil.rmtree(folder / ".cache", ignore_errors=True)
-        for name in self._files:
-            if name in files and not files[name].is_same_as(folder / name):
+        for name in names:
+            if not files[name].is_same_as(folder / name):
                 raise BadArtifact(f"{name!r} arrived damaged: it does not match the Hub's checksum.")
 
 
@@ -71,6 +71,8 @@ class RemoteFile:
 
     git_oid: str | None
     sha256: str | None
+    size: int | None = None
+    """Bytes."""
 
     def is_same_as(self, path: Path) -> bool:
         """Compare with a file on this machine, by checksum."""
@@ -84,8 +86,13 @@ class RemoteFile:
 def remote_files(info: ModelInfo) -> dict[str, RemoteFile]:
     """Give the files that the Hub lists (with `files_metadata=True`), by path."""
     return {
-        file.rfilename: RemoteFile(file.blob_id, file.lfs.sha256 if file.lfs else None) for file in info.siblings or []
+        file.rfilename: RemoteFile(file.blob_id, file.lfs.sha256 if file.lfs else None, file.size)
+        for file in info.siblings or []
     }
+
+
+def _is_oversized_card(name: str, file: RemoteFile) -> bool:
+    return name == artifact.CARD_FILE and file.size is not None and file.size > artifact.MAX_CARD_BYTES
 
 
 @contextmanager

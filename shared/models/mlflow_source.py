@@ -37,7 +37,7 @@ class MlflowSource:
         """Download the model, whatever version it is by now; the caller looks at what it got."""
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
             self._download(self._uri, Path(downloaded))
-            for name in artifact.served_files():
+            for name in artifact.fetched_files():
                 if (Path(downloaded) / name).is_file():
                     shutil.copyfile(Path(downloaded) / name, folder / name)
 

@@ -40,7 +40,7 @@ class FolderSource:
         if not version.startswith(artifact.LOCAL_PREFIX):
             raise VersionUnavailable(f"Model version {version} does not come from a folder.")
         try:
-            for name in artifact.served_files(self._model_file):
+            for name in artifact.fetched_files(self._model_file):
                 if (self._folder / name).is_file():
                     shutil.copyfile(self._folder / name, folder / name)
         except FileNotFoundError as error:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.jobs.queue import CHUNKS, LANES
+from shared.jobs.queue import CHUNKS, LANES, QUEUE_PREFIX
 from shared.models.fleet import ProcessReport
-from tests.factories import METADATA, Kit
+from shared.version import service_version
+from tests.factories import METADATA, Kit, put_in_cache, write_checksums
 from tests.unit.api.client import ApiClient, assert_problem
 from tests.unit.workbench import Workbench
 
@@ -26,6 +27,32 @@ def test_the_signature_lists_the_features_in_the_models_order(cut_off: ApiClient
     assert (income["description"], income["ge"], income["le"]) == ("Monthly income.", 0, None)
     assert (age["ge"], age["le"]) == (18, 100)
     assert children["values"] == [0, 1, 2, 3]
+    assert body["input_example"] == mixed.rows[0]
+
+
+def test_a_model_without_an_example_shows_none(fresh: ApiClient, bench: Workbench, mixed: Kit) -> None:
+    folder = mixed.write(bench.folder / "source")
+    (folder / "input_example.json").unlink()
+    write_checksums(folder)
+    bench.activate(put_in_cache(folder, bench.folder / "cache"))
+    fresh.services.member.look()
+    assert fresh.get("/model_signature").json()["input_example"] is None
+
+
+def test_the_card_is_shown_as_markdown_without_its_front_matter(fresh: ApiClient, bench: Workbench, mixed: Kit) -> None:
+    folder = mixed.write(bench.folder / "source")
+    (folder / "README.md").write_text("---\ntags: [a]\n---\n\n# Modèle\n\n---\n\nIt scores.\n", encoding="utf-8")
+    bench.activate(put_in_cache(folder, bench.folder / "cache"))
+    fresh.services.member.look()
+    response = fresh.get("/model_card")
+    assert (response.status_code, response.text) == (200, "# Modèle\n\n---\n\nIt scores.\n")
+    assert response.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert response.headers["x-model-version"] == fresh.services.member.model.version
+
+
+def test_a_model_without_a_card_is_told_from_no_model(cut_off: ApiClient, bare: ApiClient) -> None:
+    assert assert_problem(cut_off.get("/model_card"), 404)["type"].endswith(":no-model-card")
+    assert assert_problem(bare.get("/model_card"), 404)["type"].endswith(":model-not-found")
 
 
 def test_the_info_tells_where_the_model_comes_from(cut_off: ApiClient) -> None:
@@ -53,13 +80,18 @@ def test_the_status_tells_who_serves_what(api: ApiClient) -> None:
     assert [(process["kind"], process["version"]) for process in body["processes"]] == [("api", body["version"])]
 
 
-@pytest.mark.parametrize("path", ["/model_status", "/model_signature", "/model_info"])
+@pytest.mark.parametrize("path", ["/model_status", "/model_signature", "/model_info", "/model_card"])
 def test_without_a_model_there_is_nothing_to_tell(bare: ApiClient, path: str) -> None:
     assert_problem(bare.get(path), 404)
 
 
 def test_alive_needs_nothing(bare: ApiClient) -> None:
-    assert bare.get("/api_health").json()["status"] == "ok"
+    assert bare.get("/api_health").json() == {"status": "ok", "version": service_version()}
+
+
+def test_the_version_is_told_the_same_everywhere(bare: ApiClient) -> None:
+    assert bare.get("/version").json() == {"version": service_version()}
+    assert bare.get("/openapi.json").json()["info"]["version"] == service_version()
 
 
 def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
@@ -76,6 +108,17 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
         "storage": "ok",
     }
     assert parts["model"]["detail"] == cut_off.services.member.model.version
+    assert response.json()["queues"] is None
+
+
+def test_the_tasks_that_wait_are_counted_by_lane(api: ApiClient, api_bench: Workbench) -> None:
+    assert api.get("/router_health").json()["queues"] == dict.fromkeys(LANES, 0)
+    lane = f"{QUEUE_PREFIX}{CHUNKS}"
+    api_bench.client.lpush(lane, "one", "another")
+    health = api.get("/router_health").json()
+    api_bench.client.delete(lane)
+    assert health["queues"] == dict.fromkeys(LANES, 0) | {CHUNKS: 2}
+    assert health["parts"]["redis"]["detail"] == "2 task(s) waiting"
 
 
 def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench: Workbench) -> None:

@@ -1,15 +1,21 @@
 """The OpenAPI document is valid and follows the model."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.openapi.models import OpenAPI
 
-from api.errors import PROBLEM_TYPE
+from api.errors import PROBLEM_TYPE, STATUS
+from api.problems import MEANING, PROBLEM_REF, Problem
+from shared.errors import PretError
 from tests.factories import Kit
 from tests.unit.api.client import ApiClient
 from tests.unit.workbench import Workbench
+
+README = Path(__file__).resolve().parents[3] / "README.md"
 
 
 def references(part: Any) -> Iterator[str]:
@@ -57,8 +63,47 @@ def test_every_route_has_a_body_an_answer_and_problems(document: dict[str, Any])
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     for operation in operations:
-        assert PROBLEM_TYPE in operation["responses"]["default"]["content"]
         assert operation.get("description")
+
+
+def test_every_status_of_an_error_is_a_problem_of_one_shape(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            errors = {status: each for status, each in operation["responses"].items() if status[0] not in "123"}
+            assert "default" in errors
+            if path == "/router_health":
+                del errors["503"]
+            for status, response in errors.items():
+                assert response["content"] == {PROBLEM_TYPE: {"schema": PROBLEM_REF}}, (path, status)
+                assert response["description"]
+                assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
+    assert not {"HTTPValidationError", "ValidationError"} & document["components"]["schemas"].keys()
+
+
+def test_the_endpoints_of_the_readme_and_their_statuses_are_those_of_the_api(document: dict[str, Any]) -> None:
+    rows = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \| ([\d, ]+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    told = {(method, path): set(statuses.split(", ")) for method, path, statuses in rows}
+    assert len(told) == len(rows)
+    assert told.pop(("GET", "/")) == {"307"}
+    assert told == {
+        (method.upper(), path.replace("{job_id}", "{id}")): operation["responses"].keys() - {"default"}
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+@pytest.mark.parametrize("error", STATUS)
+def test_every_status_that_an_error_has_is_explained(error: type[PretError]) -> None:
+    assert MEANING[STATUS[error]].endswith(".")
+
+
+def test_problems_have_the_shape_that_is_told(api: ApiClient) -> None:
+    for response in (
+        api.get("/jobs/unknown"),
+        api.get("/jobs?limit=0"),
+        api.post("/multiple_score", json=[{"income": "a lot"}]),
+    ):
+        Problem.model_validate(response.json(), strict=True, extra="forbid")
 
 
 def test_it_shows_the_models_features_and_example(cut_off: ApiClient, mixed: Kit) -> None:

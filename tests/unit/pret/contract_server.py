@@ -26,6 +26,7 @@ RELOADED: JSON = {
     "version": SHA,
     "processes": [{**PROCESS, "version_before": "v1", "version": SHA, "seconds": 0.4, "error": None}],
 }
+CARD = "# Modèle\n\nIt scores.\n"
 MODEL: dict[str, Any] = {
     "/model_status": {
         "file_name": "model.cb", "path": "model.cb", "size": 9, "modified_at": CREATED, "version": "v1",
@@ -34,13 +35,17 @@ MODEL: dict[str, Any] = {
     },
     "/model_signature": {
         "columns": [{"name": "A", "type": "long", "required": True, "description": None, "ge": 18, "le": None, "values": None}],
-        "nb_features": 1, "ordered": [["A", "B"]],
+        "nb_features": 1, "ordered": [["A", "B"]], "input_example": {"A": 40, "B": None},
     },
     "/model_info": {"version": "v1", "recommended_threshold": 0.5, "classes": [0, 1], "trees": 3, "created_at": None},
     "/model_versions": [
         {"version": SHA, "at": CREATED, "by": "ann", "outcome": "refused", "reason": "The golden rows differ."},
     ],
-    "/router_health": {"status": "ready", "parts": {"model": {"status": "ok", "detail": "v1"}}},
+    "/router_health": {
+        "status": "ready", "parts": {"model": {"status": "ok", "detail": "v1"}},
+        "queues": {"quick": 0, "chunks": 3, "files": 1},
+    },
+    "/version": {"version": "1.2.3"},
 }  # fmt: skip
 
 
@@ -98,6 +103,7 @@ class ContractServer:
         routes = [Route(path, self._model) for path in MODEL]
         routes += [Route(path, self._reload, methods=["POST"]) for path in ("/reload_model", "/rollback_model")]
         routes += [
+            Route("/model_card", self._card),
             Route("/individual_score", self._score, methods=["POST"]),
             Route("/multiple_score", self._multiple, methods=["POST"]),
             Route("/jobs", self._submit, methods=["POST"]),
@@ -166,6 +172,9 @@ class ContractServer:
 
     async def _model(self, request: Request) -> Response:
         return await self._note(request) or JSONResponse(MODEL[request.url.path])
+
+    async def _card(self, request: Request) -> Response:
+        return await self._note(request) or Response(CARD, media_type="text/markdown")
 
     async def _reload(self, request: Request) -> Response:
         if other := await self._note(request):

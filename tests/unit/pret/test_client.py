@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from pret import (
     Busy,
@@ -22,7 +22,7 @@ from pret import (
     UnknownJob,
     requests,
 )
-from tests.unit.pret.contract_server import KEY, ContractServer, World, job_body, problem, succeeded
+from tests.unit.pret.contract_server import CARD, KEY, ContractServer, World, job_body, problem, succeeded
 
 Connect = Callable[..., Any]
 
@@ -199,8 +199,34 @@ def test_the_model_is_told(client: Any) -> None:
     assert (status.version, status.candidate.version, status.processes[0].pid) == ("v1", "v2", 7)
     assert client.model_signature().columns[0].ge == 18
     assert client.model_signature().ordered == (("A", "B"),)
+    assert client.model_signature().input_example == {"A": 40, "B": None}
     assert client.model_info().classes == (0, 1)
     assert client.model_versions()[0].outcome == "refused"
+
+
+def test_the_card_of_the_model_is_given_where_there_is_one(client: Any, world: World) -> None:
+    assert client.model_card() == CARD
+    world.answers = [problem(404, "no-model-card", "The model brings no card (README.md) along.")]
+    assert client.model_card() is None
+
+
+def test_no_card_is_not_mixed_up_with_no_model_or_with_some_other_page(client: Any, world: World) -> None:
+    world.answers = [problem(404, "model-not-found", "No model is loaded yet.")]
+    with pytest.raises(Refused, match="No model"):
+        client.model_card()
+    world.answers = [PlainTextResponse("Welcome to nginx!")]
+    with pytest.raises(ServerFault, match="is not the answer of a scoring service"):
+        client.model_card()
+
+
+def test_the_version_of_the_service_is_told(client: Any) -> None:
+    assert client.version() == "1.2.3"
+
+
+def test_an_older_service_tells_neither_queues_nor_an_example(client: Any, world: World) -> None:
+    world.answers = [JSONResponse({"status": "ready", "parts": {}}), JSONResponse({"columns": [], "nb_features": 0})]
+    assert client.health().queues is None
+    assert client.model_signature().input_example is None
 
 
 def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +240,7 @@ def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pyt
 
 def test_not_ready_is_an_answer(client: Any, world: World) -> None:
     assert client.health().parts["model"].detail == "v1"
+    assert client.health().queues == {"quick": 0, "chunks": 3, "files": 1}
     body = {"status": "not ready", "parts": {"model": {"status": "down", "detail": "none"}}}
     world.answers = [Response(json.dumps(body), 503)]
     assert client.health().status == "not ready"

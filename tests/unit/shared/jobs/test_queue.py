@@ -54,6 +54,20 @@ def test_a_message_holds_the_job_and_its_unit(bench: Workbench) -> None:
     }
 
 
+def test_people_see_which_chunk_of_how_many_a_task_is(bench: Workbench) -> None:
+    job = replace(JOB, rows=20, chunk_rows=1)
+    bench.parts.queue.publish(job, ["2", READING, WRITING])
+    bench.parts.queue.publish_callback(JOB.id)
+    shown = {message["headers"]["task"]: message["headers"]["argsrepr"] for message in bench.take_messages()}
+    one = f"({JOB.id[:8]})"
+    assert shown == {
+        "score_chunk": f"({JOB.id[:8]}, 3/20)",
+        "read_file": one,
+        "write_output": one,
+        "send_callback": one,
+    }
+
+
 def test_messages_of_a_lane_wait_in_the_order_of_the_units(bench: Workbench) -> None:
     bench.parts.queue.publish(JOB, ["2", "0", "1"])
     assert bench.take_units() == [(JOB.id, "2"), (JOB.id, "0"), (JOB.id, "1")]

@@ -77,6 +77,35 @@ def test_the_version_follows_the_served_files_and_nothing_else(folder: Path) -> 
     assert artifact.folder_version(folder) == version
 
 
+def test_a_card_comes_along_and_changes_neither_the_version_nor_what_may_serve(folder: Path) -> None:
+    version = artifact.folder_version(folder)
+    (folder / "README.md").write_text("# A model\n")
+    assert artifact.folder_version(folder) == version
+    assert artifact.load(folder, version).card == "# A model\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"---\nlicense: mit\n---\n# A model\n", "# A model\n"),
+        (b"---\r\nlicense: mit\r\n---\r\n\r\n# A model\r\n", "# A model\n"),
+        (b"---\n---\n# A model\n", "# A model\n"),
+        (b"# A model\n\n---\n\nIt scores.\n\n---\n", "# A model\n\n---\n\nIt scores.\n\n---\n"),
+        (b"---\nnever ended", "---\nnever ended\n"),
+        (b"Mod\xe8le", "Mod\ufffdle\n"),
+    ],
+)
+def test_a_card_is_shown_without_its_front_matter(folder: Path, content: bytes, shown: str) -> None:
+    (folder / "README.md").write_bytes(content)
+    assert artifact.load(folder, "any").card == shown
+
+
+def test_a_card_that_is_too_large_is_none(folder: Path) -> None:
+    assert artifact.load(folder, "any").card is None
+    (folder / "README.md").write_bytes(b"x" * (artifact.MAX_CARD_BYTES + 1))
+    assert artifact.load(folder, "any").card is None
+
+
 @pytest.mark.parametrize("name", ["model.cb", "MLmodel", "input_example.json", "golden.json"])
 def test_a_file_that_does_not_match_its_checksum_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from catboost import CatBoostClassifier, Pool
 
-from shared.models.export import catboost_frame, export_model
+from shared.models.export import catboost_frame, export_model, write_checksums
 
 EXPORTED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS", "requirements.txt"}
 INPUTS = [
@@ -168,3 +168,14 @@ def test_a_model_without_a_signature_is_refused(mlflow_model: Path, tmp_path: Pa
     (tmp_path / "MLmodel").write_text("flavors: {}\n")
     with pytest.raises(ValueError, match="no signature"):
         export_model(tmp_path, applicants(5), EXAMPLE, tmp_path / "exported")
+
+
+def test_the_checksums_leave_out_the_card_so_that_it_does_not_change_the_version(exported: Path) -> None:
+    sums = (exported / "SHA256SUMS").read_bytes()
+    (exported / "README.md").write_text("# A model\n")
+    (exported / "deep").mkdir()
+    (exported / "deep" / "README.md").write_text("another file\n")
+    write_checksums(exported)
+    added = (exported / "SHA256SUMS").read_bytes()
+    assert b"deep/README.md" in added
+    assert sorted(line for line in added.splitlines() if b"README" not in line) == sorted(sums.splitlines())

@@ -65,6 +65,11 @@ def test_what_serves_is_a_copy_of_the_served_files(library: ModelLibrary, source
     assert names(model.folder) == {*artifact.served_files(), MARK}
 
 
+def test_the_card_of_the_source_comes_along(library: ModelLibrary, source: Path) -> None:
+    (source / "README.md").write_text("# A model\n")
+    assert take_current(library).card == "# A model\n"
+
+
 def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
     library: ModelLibrary, source: Path, numbers: Kit
 ) -> None:

@@ -1,0 +1,50 @@
+"""What a server fetches of a repository, over the real client of the Hub."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.models import artifact
+from shared.models.hub import HubSource
+from tests.factories import Kit
+from tests.hub import HubServer
+from tests.integration.test_reload import REPO, TOKEN, publish
+
+CARD = "# A model\n"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    with HubServer(tmp_path / "hub") as server:
+        server.site.store.create(REPO, private=True)
+        yield server
+
+
+def fetched(hub: HubServer, kit: Kit, folder: Path, card: str | None) -> set[str]:
+    """Publish the kit with a card and a file that is none of the model's, and name what a server then fetches."""
+
+    def add(source: Path) -> None:
+        (source / "notes.txt").write_text("not for serving")
+        if card is not None:
+            (source / "README.md").write_text(card)
+
+    version = publish(hub, kit, folder / "source", spoil=add)
+    source = HubSource(REPO, "main", model_file="model.cb", token=TOKEN, endpoint=hub.url)
+    (folder / "fetched").mkdir()
+    source.fetch(version, folder / "fetched")
+    return {path.name for path in (folder / "fetched").iterdir()}
+
+
+def test_the_card_comes_along_where_there_is_one(hub: HubServer, numbers: Kit, tmp_path: Path) -> None:
+    assert fetched(hub, numbers, tmp_path, CARD) == set(artifact.served_files()) | {"README.md"}
+    assert artifact.load(tmp_path / "fetched", "any").card == CARD
+
+
+def test_a_repository_without_a_card_serves(hub: HubServer, numbers: Kit, tmp_path: Path) -> None:
+    assert fetched(hub, numbers, tmp_path, None) == set(artifact.served_files())
+
+
+def test_a_card_that_is_too_large_is_not_fetched(hub: HubServer, numbers: Kit, tmp_path: Path) -> None:
+    card = "x" * (artifact.MAX_CARD_BYTES + 1)
+    assert fetched(hub, numbers, tmp_path, card) == set(artifact.served_files())
