@@ -1,0 +1,172 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pret import Busy, Column, InvalidRows, NotReachable, Problem, RowError, ServerFault
+from tests.unit.ui.conftest import CATEGORIES, a_score, a_service, signature_of, view_of
+
+NO_MODEL = Busy("No model is loaded yet.", Problem(503, "no-model", "No model is loaded yet."))
+DOWN = NotReachable("Nothing answers.", sent=False)
+
+
+def shown(test: AppTest) -> str:
+    assert not test.exception
+    kinds = (test.title, test.markdown, test.error, test.info, test.warning, test.success, test.caption, test.subheader)
+    return "\n".join(element.value for elements in kinds for element in elements)
+
+
+def opened(language: str = "fr", **answers: Any) -> tuple[AppTest, Any]:
+    fake = a_service(**answers)
+    return view_of("applicant", fake, language).run(), fake
+
+
+def scored(test: AppTest) -> AppTest:
+    return test.button(key="score").click().run()
+
+
+def test_the_example_of_the_model_is_scored_as_it_is() -> None:
+    test, fake = opened()
+    assert "✓" not in shown(test)
+    scored(test)
+    assert "Accordé" in shown(test)
+    assert test.metric[0].value == "4,2\u00a0%"
+    ((row,),) = fake.called("score")
+    assert row == {"LOW_RATE": 0.2635, "HIGH_RATE": 0.5, "AGE": 40, "OWNS_HOME": True, "AMOUNT": 12000.0}
+
+
+@pytest.mark.parametrize(("language", "words"), [("fr", "au-dessus du seuil"), ("en", "above the threshold")])
+def test_a_refusal_is_said_in_words(language: str, words: str) -> None:
+    test, _ = opened(language, score=a_score(0.25))
+    text = shown(scored(test))
+    assert ":red[:material/cancel: Refusé]" in text
+    assert words in text
+
+
+def test_what_is_filled_in_is_what_is_scored() -> None:
+    test, fake = opened(model_signature=CATEGORIES)
+    test.selectbox(key="field_0").set_value("<b>bold</b> *x*")
+    test.selectbox(key="field_1").set_value("high")
+    test.text_input(key="field_2").set_value("")
+    test.number_input(key="field_3").set_value(24)
+    scored(test)
+    assert fake.called("score") == [({"purpose": "<b>bold</b> *x*", "savings": "high", "months": 24},)]
+
+
+def test_what_if_shows_both_scores_and_what_was_changed() -> None:
+    scores = iter((a_score(0.042), a_score(0.078)))
+    test, _ = opened(score=lambda row: next(scores))
+    scored(test)
+    test.button(key="keep_reference").click().run()
+    assert test.metric[0].delta == ""
+    test.number_input(key="field_2").set_value(30)
+    scored(test)
+    assert test.metric[0].value == "7,8\u00a0%"
+    assert test.metric[0].delta == "+3,60 points"
+    changes = test.dataframe[0].value
+    assert changes.to_numpy().tolist() == [["Age", "40", "30"]]
+    test.button(key="drop_reference").click().run()
+    assert test.metric[0].delta == ""
+
+
+def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
+    refusal = InvalidRows(
+        "1 row is refused",
+        Problem(422, "invalid-rows", [], 1),
+        (RowError("Input should not be less than LOW_RATE", None, "HIGH_RATE", "not_ordered"),),
+    )
+    test, _ = opened(score=refusal)
+    text = shown(scored(test))
+    assert "**High rate**" in text
+    assert text.count("Cette valeur ne peut pas être inférieure à «\u00a0Low rate\u00a0».") == 2
+
+
+def test_many_errors_are_summed_up() -> None:
+    columns = [Column(f"f{index}", "double") for index in range(9)]
+    errors = tuple(RowError("Field required", None, column.name, "missing") for column in columns)
+    test, _ = opened(
+        "en", model_signature=signature_of(*columns), score=InvalidRows("", Problem(422, "invalid-rows", [], 9), errors)
+    )
+    text = shown(scored(test))
+    assert "And 4 more" in text
+    assert text.count(":material/error: This value is required.") == 9
+
+
+@pytest.mark.parametrize("error", [DOWN, NO_MODEL, ServerFault("Odd."), RuntimeError("bug")])
+def test_a_failed_call_is_a_sentence_and_what_was_filled_in_stays(error: Exception) -> None:
+    test, _ = opened(score=error)
+    test.number_input(key="field_2").set_value(30)
+    scored(test)
+    assert test.error
+    assert "Traceback" not in shown(test)
+    assert test.number_input(key="field_2").value == 30
+
+
+def test_the_form_can_be_emptied_and_filled_in_again() -> None:
+    test, fake = opened()
+    test.button(key="empty").click().run()
+    assert [field.value for field in test.number_input] == [None] * 4
+    scored(test)
+    assert fake.called("score") == [({},)]
+    test.button(key="example").click().run()
+    assert test.number_input(key="field_2").value == 40
+
+
+def test_another_model_empties_the_page() -> None:
+    signatures = iter([a_service().answers["model_signature"]] * 2 + [CATEGORIES])
+    test, _ = opened(model_signature=lambda: next(signatures))
+    scored(test)
+    test.run()
+    assert not test.exception
+    assert not test.metric
+    assert test.text_input(key="field_2").value == "ok"
+
+
+def test_names_and_categories_of_a_model_are_shown_as_text() -> None:
+    evil = "<img src=x onerror=alert(1)> **x** :red[y]"
+    signature = signature_of(Column(evil, "string", values=(evil,), description=evil), example={evil: evil})
+    test, fake = opened(model_signature=signature)
+    scored(test)
+    field = test.selectbox(key="field_0")
+    assert field.options == [evil]
+    assert "<img" not in field.label.replace("\\<", "")
+    assert "<img" not in str(field.help).replace("\\<", "")
+    assert fake.called("score") == [({evil: evil},)]
+
+
+def test_a_model_of_ten_thousand_features_has_no_form() -> None:
+    columns = [Column(f"f{index}", "double") for index in range(10_000)]
+    test, _ = opened(model_signature=signature_of(*columns))
+    assert "10\u202f000" in shown(test)
+    assert not test.number_input
+
+
+def test_each_field_says_what_it_takes() -> None:
+    test, _ = opened("en")
+    assert "From 18 to 100." in str(test.number_input(key="field_2").help)
+    assert "Name in files: AGE" in str(test.number_input(key="field_2").help)
+    assert test.number_input(key="field_1").label == "High rate (optional)"
+    assert "May stay empty" in str(test.number_input(key="field_1").help)
+
+
+def test_the_page_without_its_service_is_a_sentence(console: Callable[..., Any]) -> None:
+    for error, words in (
+        (DOWN, "ne répond pas"),
+        (NO_MODEL, "Aucun modèle"),
+        (RuntimeError("bug"), "La console a rencontré"),
+    ):
+        assert words in shown(console(model_signature=error, version=error).open())
+
+
+def test_what_was_filled_in_outlives_a_service_that_was_away(console: Callable[..., Any]) -> None:
+    made = console()
+    test = made.open()
+    test.number_input(key="field_2").set_value(33)
+    signature = made.fake.answers["model_signature"]
+    made.fake.answers |= {"model_signature": DOWN, "score": DOWN}
+    scored(test)
+    assert not test.number_input
+    made.fake.answers |= {"model_signature": signature}
+    test.button(key="try_again").click().run()
+    assert test.number_input(key="field_2").value == 33

@@ -1,0 +1,124 @@
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pret import (
+    ModelStatus,
+    NotAuthenticated,
+    NotReachable,
+    Problem,
+    Refused,
+    Reload,
+    ReloadedProcess,
+)
+from tests.unit.ui.conftest import MODEL, a_service, keyed, view_of
+from tests.unit.ui.test_applicant import shown
+from ui import service
+
+NO_KEY = NotAuthenticated("This needs a key.", Problem(401, "not-authenticated", "This needs an admin key."))
+PROCESS = ReloadedProcess("worker", "laptop", 7, MODEL, "local-new", 4.5)
+
+
+def opened(language: str = "fr", **answers: Any) -> tuple[AppTest, Any]:
+    fake = a_service(**answers)
+    return view_of("model", fake, language).run(), fake
+
+
+def tables(test: AppTest) -> list[list[Any]]:
+    return [table.value.to_numpy().tolist() for table in test.dataframe]
+
+
+def test_the_page_tells_what_is_live_and_what_the_model_takes() -> None:
+    test, _ = opened("en")
+    text = shown(test)
+    assert [metric.value for metric in test.metric][:2] == [MODEL, "10.0%"]
+    assert "All processes (1) serve the active version." in text
+    assert "It scores." in text
+    processes, signature, history = tables(test)
+    assert processes[0][:4] == ["API", "laptop", "101", MODEL]
+    assert signature[2] == ["AGE", "whole number", "Yes", "18", "100", "\N{EN DASH}", "Age, in years."]
+    assert history[0][1:4] == [MODEL, "boot", "activated"]
+
+
+@pytest.mark.parametrize(("converged", "words"), [(False, "pas encore"), (None, "Sans Redis")])
+def test_it_is_said_when_not_all_serve_the_same(converged: bool | None, words: str) -> None:
+    test, _ = opened(model_status=ModelStatus("model.cb", MODEL, converged=converged, active_version=MODEL))
+    assert words in shown(test)
+
+
+def test_a_model_without_a_card_is_said_to_have_none() -> None:
+    test, _ = opened(model_card=None)
+    assert "sans fiche" in shown(test)
+
+
+def test_no_image_of_a_card_is_fetched() -> None:
+    test, _ = opened(model_card="![x](http://example.org/x.png)")
+    assert r"\![x](" in shown(test)
+
+
+def test_a_reload_is_confirmed_and_its_outcome_shown_by_process() -> None:
+    test, fake = opened("en", reload=Reload("reloaded", "local-new", MODEL, (PROCESS,)))
+    test.text_input(key="revision").set_value(" v2 ").run()
+    test.button(key="reload").click().run()
+    assert "Reload revision v2" in shown(test)
+    assert fake.called("reload") == []
+    test.button(key="confirm").click().run()
+    assert fake.called("reload") == [("v2",)]
+    assert f"Done: local-new takes the place of {MODEL}" in shown(test)
+    assert tables(test)[1] == [["Worker", "laptop", "7", MODEL, "local-new", "4.5\u00a0s", "\N{EN DASH}"]]
+
+
+def test_a_rollback_can_be_called_off() -> None:
+    test, fake = opened("en")
+    test.button(key="rollback").click().run()
+    test.button(key="cancel_change").click().run()
+    assert "Return to the version before, on all" not in shown(test)
+    test.button(key="rollback").click().run()
+    test.button(key="confirm").click().run()
+    assert fake.called("rollback") == [()]
+
+
+def test_a_refused_reload_says_which_process_and_why() -> None:
+    failed = ReloadedProcess("worker", "laptop", 7, MODEL, None, None, "The model did not load in time.")
+    refusal = Refused("No.", Problem(409, "reload-failed", "One failed.", processes=(failed,)))
+    test, _ = opened("en", reload=refusal)
+    test.button(key="reload").click().run()
+    test.button(key="confirm").click().run()
+    assert "nothing has changed anywhere" in shown(test)
+    assert tables(test)[1][0][-1] == "The model did not load in time."
+
+
+def test_a_key_is_asked_for_when_one_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = a_service()
+    fake.answers["reload"] = lambda revision: fake.answers["rollback"] if fake.key == "secret" else NO_KEY
+    monkeypatch.setattr(service, "keyed", lambda key: keyed(fake, key))
+    test = view_of("model", fake, "en").run()
+    test.button(key="reload").click().run()
+    assert not [field for field in test.text_input if field.key == "admin_key"]
+    test.button(key="confirm").click().run()
+    assert "needs an administration key" in shown(test)
+    test.text_input(key="admin_key").set_value("wrong").run()
+    test.button(key="confirm").click().run()
+    assert "This key is not accepted." in shown(test)
+    test.text_input(key="admin_key").set_value("secret").run()
+    test.button(key="confirm").click().run()
+    assert "Done:" in shown(test)
+
+
+def test_a_key_that_cannot_be_one_is_a_sentence() -> None:
+    test, _ = opened("en", reload=NO_KEY)
+    test.button(key="reload").click().run()
+    test.button(key="confirm").click().run()
+    test.text_input(key="admin_key").set_value("clé").run()
+    test.button(key="confirm").click().run()
+    assert "cannot be right" in shown(test)
+
+
+def test_what_can_be_had_is_shown_when_something_cannot() -> None:
+    error = NotReachable("Nothing answers.", sent=False)
+    test, _ = opened(model_info=error, model_card=RuntimeError("bug"))
+    text = shown(test)
+    assert "ne répond pas" in text
+    assert "La console a rencontré" in text
+    assert "5 valeurs par demandeur" in text

@@ -1,0 +1,363 @@
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pret import Busy, Job, JobPage, NotReachable, Problem, Refused, Report, RowError, UnknownJob
+from tests.unit.ui.conftest import MODEL, NOON, THRESHOLD, a_service, view_of
+from tests.unit.ui.test_applicant import DOWN, NO_MODEL, shown
+from ui.texts import NOTHING
+
+HEADER = "id,LOW_RATE,HIGH_RATE,AGE,OWNS_HOME,AMOUNT"
+ROW = "007,0.1,0.2,40,true,1000"
+GOOD = f"{HEADER}\n{ROW}\n".encode()
+GONE = UnknownJob("Gone.", Problem(404, "unknown-job", "Gone."))
+
+
+def a_job(state: str = "succeeded", **facts: Any) -> Job:
+    known: dict[str, Any] = {
+        "name": "rows.csv",
+        "format": "csv",
+        "model_version": MODEL,
+        "threshold": THRESHOLD,
+        "keep": ("id",),
+        "created_at": NOON,
+        "expires_at": NOON + timedelta(days=7),
+    }
+    return Job(uuid.uuid4().hex, state, **(known | facts))
+
+
+def done(**facts: Any) -> Job:
+    return a_job(**({"rows": 4, "rows_done": 4, "granted": 2, "refused": 1, "invalid": 1, "seconds": 1.5} | facts))
+
+
+def results(job_id: str, path: Path, format: str) -> int:
+    table = pa.table(
+        {
+            "id": ["=cmd()", "<b>x</b>", "007", None],
+            "score": [0.02, 0.05, 0.4, None],
+            "prediction": pa.array([0, 0, 1, None], pa.int8()),
+            "decision": pa.array(["Accordé", "Accordé", "Refusé", None]).dictionary_encode(),
+            "error": [None, None, None, "AGE: Input should be greater than or equal to 18"],
+        }
+    )
+    pq.write_table(table, path)
+    return 1
+
+
+def opened(language: str = "fr", address: str | None = None, **answers: Any) -> tuple[AppTest, Any]:
+    fake = a_service(**answers)
+    test = view_of("portfolio", fake, language)
+    if address is not None:
+        test.query_params["job"] = address
+    return test.run(), fake
+
+
+def dropped(content: bytes, name: str = "rows.csv", language: str = "en", **answers: Any) -> tuple[AppTest, Any]:
+    test, fake = opened(language, **answers)
+    test.file_uploader(key="upload").set_value((name, content, "text/csv"))
+    return test.run(), fake
+
+
+def has(test: AppTest, key: str) -> bool:
+    return any(button.key == key for button in test.button)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_first_sight_is_the_template_the_file_and_the_jobs(language: str) -> None:
+    test, _ = opened(language, jobs=JobPage((done(name="<b>*x*</b>"), a_job("odd")), 2))
+    assert test.download_button[0].key == "template"
+    assert "*x*" not in shown(test).replace("\\*", "")
+    assert has(test, "open_1")
+    assert not has(test, "submit_job")
+
+
+def test_a_good_file_is_sent_with_what_was_guessed_and_its_job_is_opened() -> None:
+    job = a_job("running", stage="scoring", rows=10, rows_done=5, rows_per_second=100.0, eta_seconds=60.0)
+    test, fake = dropped(GOOD.replace(b",", b";").replace(b"0.", b"0,"), submit=job, job=job)
+    assert "The columns are right" in shown(test)
+    assert test.multiselect(key="keep").value == ["id"]
+    assert list(test.dataframe[0].value.iloc[0]) == ["007", "0,1", "0,2", "40", "true", "1000"]
+    test.button(key="submit_job").click().run()
+    options = fake.calls[[name for name, _, _ in fake.calls].index("submit")][2]
+    assert (options["delimiter"], options["decimal"], options["on_invalid"]) == (";", ",", "flag")
+    assert options["keep"] == ("id",)
+    assert test.query_params["job"] == job.id
+    text = shown(test)
+    assert "100 rows per second" in text
+    assert "1 min 00 s left" in text.replace("\u00a0", " ")
+    assert has(test, "cancel_job")
+
+
+def test_options_that_are_chosen_are_sent() -> None:
+    test, fake = dropped(GOOD, submit=DOWN)
+    test.multiselect(key="keep").set_value(["AGE"])
+    test.radio(key="on_invalid").set_value("reject").run()
+    test.button(key="submit_job").click().run()
+    options = fake.calls[[name for name, _, _ in fake.calls].index("submit")][2]
+    assert (options["keep"], options["on_invalid"]) == (("AGE",), "reject")
+
+
+def test_a_connection_lost_in_mid_upload_keeps_the_file_and_makes_one_job() -> None:
+    test, fake = dropped(GOOD, submit=NotReachable("Broke.", sent=True))
+    test.button(key="submit_job").click().run()
+    assert "Your file is still here" in shown(test)
+    fake.answers["model_signature"] = DOWN
+    test.button(key="submit_job").click().run()
+    assert "Your file is still here" in shown(test)
+    keys = [options["idempotency_key"] for name, _, options in fake.calls if name == "submit"]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_a_refusal_of_the_service_is_a_sentence() -> None:
+    error = Busy("Full.", Problem(429, "queue-full", "Full.", None, 15.0))
+    test, _ = dropped(GOOD, submit=error)
+    test.button(key="submit_job").click().run()
+    assert "Try again in a minute" in shown(test)
+
+
+def test_wrong_columns_are_named_before_anything_is_sent() -> None:
+    test, _ = dropped(GOOD.replace(b"AMOUNT", b"AMONUT"))
+    text = shown(test)
+    assert "Missing columns (1): AMOUNT" in text
+    assert "“AMONUT” may be “AMOUNT”" in text
+    assert test.button(key="submit_job").disabled
+
+
+def test_another_delimiter_is_looked_at_anew() -> None:
+    test, _ = dropped(GOOD)
+    test.selectbox(key="delimiter").set_value(";").run()
+    assert "Missing columns (4)" in shown(test)
+    test.selectbox(key="delimiter").set_value(",").run()
+    assert "The columns are right" in shown(test)
+
+
+def test_a_delimiter_that_is_the_decimal_sign_is_told() -> None:
+    test, _ = dropped(GOOD)
+    test.selectbox(key="decimal").set_value(",").run()
+    assert "cannot be both" in shown(test)
+
+
+def test_rows_of_ndjson_are_left_to_the_service() -> None:
+    test, _ = dropped(b'{"AGE": 1}\n', "rows.ndjson")
+    assert "The service checks every row" in shown(test)
+    assert not test.button(key="submit_job").disabled
+
+
+def test_ten_thousand_columns_are_a_sentence() -> None:
+    names = ",".join(f"c{number}" for number in range(10_000))
+    test, _ = dropped(f"{names}\n{names}\n".encode())
+    text = shown(test)
+    assert "and 9,988 others" in text
+    assert "The first 50 of 10,000 columns" in text
+    assert len(test.multiselect(key="keep").options) == 300
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "rows.csv"),
+        (b"", "rows.csv"),
+        (HEADER.encode(), "rows.csv"),
+        (b"AGE\n\x81\n", "rows.csv"),
+        (b"PAR1" + bytes(50), "rows.parquet"),
+    ],
+)
+def test_a_wrong_file_is_a_sentence_and_a_way_on(content: bytes, name: str, language: str) -> None:
+    test, _ = dropped(content, name, language)
+    assert len(test.error) == 1
+    assert not has(test, "submit_job")
+    assert test.file_uploader(key="upload")
+
+
+@pytest.mark.parametrize("content", [b"prenom;AGE\nZo\xe9;40\n", b"\xff\xfe" + "a;AGE\nb;1\n".encode("utf-16-le")])
+def test_a_file_in_another_encoding_is_told_to_be_converted(content: bytes) -> None:
+    test, _ = dropped(content)
+    assert "it is sent as UTF-8" in shown(test)
+
+
+def test_a_file_says_how_many_rows_it_has(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"AGE": [1, 2, 3]}), tmp_path / "rows.parquet")
+    test, _ = dropped((tmp_path / "rows.parquet").read_bytes(), "rows.parquet")
+    assert "3 rows in all" in shown(test)
+
+
+def test_without_a_model_the_jobs_are_still_there() -> None:
+    test, _ = opened(model_signature=NO_MODEL, jobs=JobPage((done(),), 1))
+    assert "Aucun modèle" in shown(test)
+    assert has(test, "open_0")
+
+
+@pytest.mark.parametrize("job", ["../../etc/passwd", "0" * 32])
+def test_a_job_that_is_not_there_is_a_sentence_and_the_list(job: str) -> None:
+    test, _ = opened("fr", job, job=GONE)
+    assert "n'existe pas, ou il a expiré" in shown(test)
+    assert "Portefeuilles envoyés" in shown(test)
+    test.button(key="back").click().run()
+    assert test.file_uploader(key="upload")
+
+
+def test_a_job_is_opened_from_the_list_and_older_ones_are_shown() -> None:
+    job = a_job("cancelled")
+    test, fake = opened(jobs=JobPage((job,), 30), job=job)
+    test.button(key="more_jobs").click().run()
+    assert [options["limit"] for name, _, options in fake.calls if name == "jobs"][-1] == 20
+    test.button(key="open_0").click().run()
+    assert test.query_params["job"] == job.id
+    assert "a été annulé" in shown(test)
+
+
+def test_progress_goes_on_over_a_lost_connection() -> None:
+    job = a_job("running", stage="scoring", rows=10, rows_done=5, invalid=2)
+    test, fake = opened("en", job.id, job=job)
+    fake.answers["job"] = _first_then(job, DOWN)
+    text = shown(test.run())
+    assert "does not answer at the moment" in text
+    assert "2 rows not accepted so far" in text
+
+
+def _first_then(job: Job, error: Exception) -> Any:
+    answers: list[Any] = [job]
+
+    def answer(job_id: str) -> Job:
+        if not answers:
+            raise error
+        return answers.pop()  # type: ignore[no-any-return]
+
+    return answer
+
+
+def test_a_job_that_waits_or_is_read_says_so() -> None:
+    for state, stage, words in (("queued", "reading", "Waiting."), ("running", "reading", "1,200 rows read")):
+        job = a_job(state, stage=stage, rows_read=1200)
+        test, _ = opened("en", job.id, job=job)
+        assert any(words in str(it.proto) for it in test.get("progress"))
+
+
+def test_a_job_can_be_cancelled() -> None:
+    job = a_job("running", stage="scoring", rows=10)
+    test, fake = opened("en", job.id, job=job, cancel=replace(job, state="cancelled"))
+    test.button(key="cancel_job").click().run()
+    assert fake.called("cancel") == [(job.id,)]
+
+
+def test_a_cancellation_that_came_too_late_is_a_sentence() -> None:
+    job = a_job("running", stage="scoring", rows=10)
+    error = Refused("It has ended.", Problem(409, "job-conflict", "It has ended."))
+    test, _ = opened("en", job.id, job=job, cancel=error)
+    assert "not in a state that allows this" in shown(test.button(key="cancel_job").click().run())
+
+
+@pytest.mark.parametrize(("language", "share"), [("fr", "50,0\u00a0%"), ("en", "50.0%")])
+def test_results_are_counted_and_listed(language: str, share: str) -> None:
+    job = done()
+    test, _ = opened(language, job.id, job=job, download=results)
+    assert [metric.value for metric in test.metric] == ["4", "2", "1", "1"]
+    assert test.metric[1].delta == share
+    assert [button.key for button in test.download_button] == ["download_csv", "download_parquet"]
+    reasons, table = (it.value for it in test.dataframe)
+    assert "18" in str(reasons.iloc[0, 0])
+    assert table.iloc[:, 1].tolist() == ["=cmd()", "<b>x</b>", "007", NOTHING]
+    assert table.iloc[:, 3].tolist() == ["Accordé", "Accordé", "Refusé", NOTHING]
+    assert table.iloc[:, 0].tolist() == ["2", "3", "4", "5"]
+
+
+def test_a_share_that_is_hardly_any_is_not_said_to_be_none() -> None:
+    job = done(rows=100_000, granted=99_999, refused=0)
+    test, _ = opened("en", job.id, job=job, download=results)
+    assert test.metric[3].delta == "less than 0.1%"
+
+
+def test_rows_are_filtered_sorted_and_turned_over() -> None:
+    job = done()
+    test, fake = opened("en", job.id, job=job, download=results)
+    test.selectbox(key="filter_order").set_value("highest").run()
+    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["007", "<b>x</b>", "=cmd()", NOTHING]
+    test.number_input(key="filter_lowest").set_value(3.0).run()
+    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["007", "<b>x</b>"]
+    test.text_input(key="filter_text").set_value("B>").run()
+    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["<b>x</b>"]
+    test.text_input(key="filter_text").set_value("nobody").run()
+    assert "No row matches" in shown(test)
+    assert len(fake.called("download")) == 1
+
+
+def test_pages_of_rows_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.batch.table.PAGE_ROWS", 3)
+    job = done()
+    test, _ = opened("en", job.id, job=job, download=results)
+    test.button(key="page_next").click().run()
+    assert test.dataframe[1].value.iloc[:, 0].tolist() == ["5"]
+    assert "Rows 4 to 4 of 4" in shown(test)
+    test.pills(key="filter_decision").set_value(["granted"]).run()
+    assert "Rows 1 to 2 of 2" in shown(test)
+
+
+def test_results_that_do_not_fit_on_the_disk_have_another_way() -> None:
+    job = done()
+    test, _ = opened("en", job.id, job=job, download=OSError(28, "No space left on device"))
+    assert "do not fit" in shown(test)
+    assert test.code[0].value == f"pret job results {job.id} -o scores.parquet"
+
+
+def test_results_that_are_too_many_to_look_through_have_another_way() -> None:
+    job = done(rows=60_000_000)
+    test, fake = opened("en", job.id, job=job)
+    assert "Beyond 50,000,000 rows" in shown(test)
+    assert fake.called("download") == []
+
+
+def test_files_too_large_for_the_browser_have_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.batch.downloads.MAX_BYTES", 10)
+    job = done()
+    test, _ = opened("en", job.id, job=job, download=results)
+    assert all(button.proto.disabled for button in test.download_button)
+    assert "pret job results" in test.code[0].value
+
+
+def test_refused_rows_are_named_as_a_spreadsheet_counts_them() -> None:
+    reason = "Input should be greater than or equal to 18"
+    job = a_job(
+        "failed",
+        error="The rows break the feature contract 2 time(s); the report names the first.",
+        report=Report(2, (RowError(reason, 485, "AGE"), RowError("Odd.", None, None))),
+    )
+    test, _ = opened("en", job.id, job=job)
+    assert test.dataframe[0].value.to_numpy().tolist()[0][:2] == ["487", "AGE"]
+    assert "score the other rows" in shown(test)
+    assert not has(test, "retry_job")
+    test.button(key="another_file").click().run()
+    assert test.file_uploader(key="upload")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            "Missing columns: 'A'. Unknown columns: 'B'.",
+            "Il manque des colonnes\u00a0: 'A'. Colonnes inconnues\u00a0: 'B'",
+        ),
+        ("Missing columns: 'A'.", f"Colonnes inconnues\u00a0: {NOTHING}"),
+        ("The storage is full.", "relancez"),
+    ],
+)
+def test_a_job_that_failed_says_why_in_the_language(error: str, words: str) -> None:
+    job = a_job("failed", error=error)
+    assert words in shown(opened("fr", job.id, job=job)[0])
+
+
+@pytest.mark.parametrize("answer", [None, Refused("No.", Problem(409, "job-conflict", "No."))])
+def test_a_job_that_failed_is_done_again(answer: Any) -> None:
+    job = a_job("failed", error="The storage is full.")
+    test, fake = opened("en", job.id, job=job, retry=answer)
+    test.button(key="retry_job").click().run()
+    assert fake.called("retry") == [(job.id,)]
+    assert ("not in a state" in shown(test)) == (answer is not None)

@@ -1,0 +1,79 @@
+"""Whether the columns of a file are those that the model takes, as the service will judge it."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from pret import ModelSignature
+
+MAX_LIKELY = 200
+"""Columns among which a misspelt feature is looked for, and features that are looked for."""
+RESERVED = frozenset({"score", "prediction", "decision", "threshold", "model_version", "error"})
+"""Names that the results have for themselves."""
+MAX_KEPT = 100
+"""Columns that the service repeats at most."""
+KEPT_AT_FIRST = 10
+"""Unknown columns that are kept unless one says otherwise: an identifier is among the first."""
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """The columns of a file against the features of the model."""
+
+    missing: tuple[str, ...]
+    """Features that must be there and are not."""
+    absent: tuple[str, ...]
+    """Features that are not there and may be: they count as missing in every row."""
+    unknown: tuple[str, ...]
+    """Columns that are no features."""
+    twice: tuple[str, ...]
+    likely: dict[str, str] = field(default_factory=dict)
+    """Features that are not there, and the unknown column that may be meant."""
+
+    def suspects(self, keep: Collection[str]) -> tuple[str, ...]:
+        """Give the columns because of which the service will not take a feature as left out on purpose."""
+        if not (self.missing or self.absent):
+            return ()
+        return tuple(name for name in self.unknown if name not in keep)
+
+    def kept_at_first(self) -> tuple[str, ...]:
+        """Give what is kept unless one says otherwise: no column that may be a feature misspelt, or nobody would be told."""
+        if self.missing or self.absent:
+            return ()
+        return tuple(name for name in self.unknown if name and name not in RESERVED)[:KEPT_AT_FIRST]
+
+    def is_refused(self, keep: Collection[str]) -> bool:
+        """Whether the service will refuse the file for its columns."""
+        return bool(self.missing or self.twice or self.suspects(keep))
+
+
+def check_columns(signature: ModelSignature, columns: Sequence[str]) -> ColumnCheck:
+    """Compare the columns of a file with the signature."""
+    there, features = set(columns), {column.name for column in signature.columns}
+    not_there = [column for column in signature.columns if column.name not in there]
+    unknown = tuple(name for name in dict.fromkeys(columns) if name not in features)
+    return ColumnCheck(
+        tuple(column.name for column in not_there if column.required),
+        tuple(column.name for column in not_there if not column.required),
+        unknown,
+        _twice(columns, features),
+        _likely([column.name for column in not_there], unknown),
+    )
+
+
+def keepable(columns: Sequence[str], features: Collection[str]) -> tuple[str, ...]:
+    """Give the columns that may be repeated beside the scores, those that are no features first."""
+    names = dict.fromkeys(name for name in columns if name and name not in RESERVED)
+    return tuple(sorted(names, key=lambda name: name in features))
+
+
+def _twice(columns: Sequence[str], features: Collection[str]) -> tuple[str, ...]:
+    counts = Counter(columns)
+    return tuple(name for name, count in counts.items() if count > 1 and name in features)
+
+
+def _likely(features: Sequence[str], unknown: Sequence[str]) -> dict[str, str]:
+    folded = {name.strip().casefold(): name for name in unknown[:MAX_LIKELY]}
+    found = {name: get_close_matches(name.casefold(), folded, n=1, cutoff=0.75) for name in features[:MAX_LIKELY]}
+    return {name: folded[close[0]] for name, close in found.items() if close}

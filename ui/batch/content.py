@@ -1,0 +1,126 @@
+"""What a file is, by its name and its first bytes, and its beginning as text."""
+
+import codecs
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from pret.uploads import guess_format
+
+HEAD_BYTES = 1 << 20
+"""Bytes of a file, unpacked, that a preview looks at."""
+MAGIC_BYTES = 8
+
+FORMATS = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrows"}
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+FOREIGN = {
+    b"\x89PNG": "image",
+    b"\xff\xd8\xff": "image",
+    b"GIF8": "image",
+    b"%PDF": "document",
+    b"PK\x03\x04": "workbook",
+    b"\xd0\xcf\x11\xe0": "workbook",
+}
+SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
+TEXT_FORMATS = ("csv", "ndjson")
+ENCODINGS = {"utf-8": "utf-8-sig", "cp1252": "cp1252"}
+"""Encodings and their codecs: the second is what spreadsheets write where they do not write UTF-8."""
+
+
+class Unreadable(Exception):
+    """The file cannot be scored as it is; `reason` names the sentence that says why, `portfolio.file_…`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Content:
+    """Format as the service calls it, and how it is packed: gzip, zstd or not."""
+
+    format: str
+    packing: str | None = None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first characters of a text file, and the encoding that they were read with."""
+
+    text: str
+    encoding: str
+    whole: bool
+    """Whether it is all of the file."""
+
+
+def content_of(name: str, data: BinaryIO) -> Content:
+    """Tell what a file is; its bytes count for more than its name. Raises Unreadable."""
+    magic = _first(data)
+    if not magic:
+        raise Unreadable("empty")
+    if foreign := _starting(FOREIGN, magic):
+        raise Unreadable(foreign)
+    format, _ = guess_format(name)
+    packing = _starting(PACKED, magic)
+    if format == "json":
+        raise Unreadable("json")
+    binary = _starting(FORMATS, magic)
+    if format in (None, *TEXT_FORMATS) and binary and not packing:
+        return Content(binary)
+    if format and format not in TEXT_FORMATS and not binary and not packing:
+        raise Unreadable("other_content")
+    return Content(format or "csv", packing)
+
+
+def beginning_of(data: BinaryIO, packing: str | None) -> Beginning:
+    """Read the first characters of a text file; raises Unreadable if it holds something else."""
+    data.seek(0)
+    head = data.read(HEAD_BYTES + 1) if packing is None else _unpacked(data, packing)
+    whole, head = len(head) <= HEAD_BYTES, head[:HEAD_BYTES]
+    if not head.strip():
+        raise Unreadable("empty")
+    text, encoding = _text(head, whole=whole)
+    if not text.strip():
+        raise Unreadable("empty")
+    if not whole and "\n" not in text:
+        raise Unreadable("long_line")
+    return Beginning(text, encoding, whole)
+
+
+def _text(head: bytes, *, whole: bool) -> tuple[str, str]:
+    """Decode with the first encoding that fits, and name it."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = {"utf-16": "utf-16"}
+    elif b"\0" in head:
+        raise Unreadable("binary")
+    else:
+        encodings = ENCODINGS
+    for name, codec in encodings.items():
+        try:
+            return _decoded(head, codec, whole=whole), name
+        except UnicodeDecodeError:
+            continue
+    raise Unreadable("encoding")
+
+
+def _decoded(head: bytes, encoding: str, *, whole: bool) -> str:
+    # A character may be cut where the beginning ends.
+    return codecs.getincrementaldecoder(encoding)().decode(head, final=whole)
+
+
+def _unpacked(data: BinaryIO, packing: str) -> bytes:
+    try:
+        with pa.CompressedInputStream(pa.PythonFile(data, mode="r"), packing) as stream:
+            return bytes(stream.read(HEAD_BYTES + 1))
+    except (OSError, pa.ArrowException) as error:
+        raise Unreadable("packing") from error
+
+
+def _first(data: BinaryIO) -> bytes:
+    data.seek(0)
+    return data.read(MAGIC_BYTES)
+
+
+def _starting(known: dict[bytes, str], magic: bytes) -> str | None:
+    return next((name for start, name in known.items() if magic.startswith(start)), None)

@@ -1,0 +1,59 @@
+"""The buttons that hand the results on as files."""
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import streamlit as st
+
+from pret import Client, Job
+from ui.batch.fetched import shelf
+from ui.texts import Texts
+
+MAX_BYTES = 300_000_000
+"""Bytes of a file for the browser: the console holds all of it in memory while it is fetched."""
+SAMPLE_ROWS = 1000
+TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
+    """Show them; each file is made when its button is pressed."""
+    sizes = {"csv": csv_size(path), "parquet": path.stat().st_size}
+    stem = Path(job.name or job.id[:8]).name.partition(".")[0] or job.id[:8]
+    with st.container(horizontal=True):
+        for format, size in sizes.items():
+            st.download_button(
+                say("portfolio.download", format=say.plain(f"portfolio.format_{format}"), size=say.size(size)),
+                partial(_opened, client, job.id, format),
+                f"{stem}-scores.{format}",
+                TYPES[format],
+                key=f"download_{format}",
+                icon=":material/download:",
+                on_click="ignore",
+                disabled=size > MAX_BYTES,
+                help=say("portfolio.download_help"),
+            )
+    if max(sizes.values()) > MAX_BYTES:
+        st.caption(say("portfolio.large_file", size=say.size(MAX_BYTES)))
+        st.code(f"pret job results {job.id} -o {stem}-scores.csv", language=None)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def csv_size(path: Path) -> int:
+    """Estimate the bytes of the results as CSV, from the first rows."""
+    file = pq.ParquetFile(path)
+    rows = file.metadata.num_rows
+    batch = next(file.iter_batches(SAMPLE_ROWS), None)
+    if batch is None:
+        return 0
+    text = io.BytesIO()
+    pacsv.write_csv(pa.table({name: batch[name].cast(pa.string()) for name in batch.schema.names}), text)
+    return int(len(text.getvalue()) * rows // batch.num_rows)
+
+
+def _opened(client: Client, job_id: str, format: str) -> BinaryIO:
+    return shelf().fetch(client, job_id, format).open("rb")

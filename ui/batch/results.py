@@ -1,0 +1,189 @@
+"""Results of any length in a Parquet file, looked through batch by batch: counts, and one page of filtered, sorted rows."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 1 << 15
+FINE_BINS = 1000
+"""Intervals of the score, from 0 to 1, in which rows are counted."""
+MAX_SORTED = 10_000
+"""Rows, from the first one on, that can be seen in the order of their scores."""
+MAX_REASONS = 1000
+"""Different reasons that are counted."""
+
+OWN = ("score", "prediction", "decision", "error")
+"""Columns of the service; all others were kept from the file."""
+OUTCOMES = ("granted", "refused", "invalid")
+ORDERS = ("row", "highest", "lowest")
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is counted once over all rows."""
+
+    granted: Counts
+    """Granted rows in each of FINE_BINS intervals of the score."""
+    refused: Counts
+    reasons: tuple[tuple[str, int], ...]
+    """Why rows have no score, and how many, the most frequent first."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows are to be seen, and in which order."""
+
+    outcomes: frozenset[str] = frozenset(OUTCOMES)
+    lowest: float = 0.0
+    highest: float = 1.0
+    text: str = ""
+    order: str = "row"
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no row is left out."""
+        return self.outcomes == frozenset(OUTCOMES) and not self.is_narrow and not self.text
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether rows are wanted by their score; those that have none are not."""
+        return self.lowest > 0 or self.highest < 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the wanted rows; `numbers` are their places in the file, from 0."""
+
+    rows: pa.Table
+    numbers: tuple[int, ...]
+    total: int
+    """All that are wanted."""
+
+
+def summarise(path: Path) -> Summary:
+    """Count the rows by score and decision, and the reasons of those without a score."""
+    file = pq.ParquetFile(path)
+    counts = np.zeros((2, FINE_BINS), np.int64)
+    reasons: Counter[str] = Counter()
+    has_reasons = "error" in file.schema_arrow.names
+    columns = ["score", "prediction", *(["error"] if has_reasons else [])]
+    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+        scored = batch.filter(batch["score"].is_valid())
+        bins = np.minimum((scored["score"].to_numpy() * FINE_BINS).astype(np.int64), FINE_BINS - 1)
+        places = bins + FINE_BINS * scored["prediction"].to_numpy().astype(np.int64)
+        counts += np.bincount(places, minlength=2 * FINE_BINS).reshape(2, FINE_BINS)
+        if has_reasons and batch["error"].null_count < batch.num_rows:
+            _count(reasons, batch["error"])
+    return Summary(counts[0], counts[1], tuple(reasons.most_common()))
+
+
+def page_of(path: Path, wanted: Wanted, offset: int, limit: int) -> Page:
+    """Give rows `offset` to `offset + limit` of those that are wanted; in the order of scores, the first MAX_SORTED at most."""
+    file = pq.ParquetFile(path)
+    if wanted.order != "row":
+        numbers, total = _by_score(file, wanted, min(offset + limit, MAX_SORTED))
+        numbers = numbers[offset:]
+    elif wanted.is_everything:
+        total = file.metadata.num_rows
+        numbers = np.arange(min(offset, total), min(offset + limit, total))
+    else:
+        numbers, total = _by_row(file, wanted, offset, limit)
+    return Page(_rows(file, numbers), tuple(numbers.tolist()), total)
+
+
+def _by_row(file: pq.ParquetFile, wanted: Wanted, offset: int, limit: int) -> tuple[Counts, int]:
+    total, found = 0, [np.zeros(0, np.int64)]
+    for start, batch in _batches(file, wanted):
+        matches = np.flatnonzero(_mask(batch, wanted))
+        if total + len(matches) > offset and total < offset + limit:
+            found.append(start + matches[max(offset - total, 0) : offset + limit - total])
+        total += len(matches)
+    return np.concatenate(found), total
+
+
+def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, int]:
+    """Give the places of the first rows in the order of their scores; those without one come last."""
+    total, best, places = 0, np.zeros(0), np.zeros(0, np.int64)
+    for start, batch in _batches(file, wanted):
+        matches = np.flatnonzero(_mask(batch, wanted))
+        total += len(matches)
+        scores = batch["score"].to_numpy(zero_copy_only=False)[matches]
+        keys = np.where(np.isnan(scores), np.inf, -scores if wanted.order == "highest" else scores)
+        if len(best) == most and most:
+            matches, keys = matches[keys < best[-1]], keys[keys < best[-1]]
+        best, places = np.concatenate([best, keys]), np.concatenate([places, start + matches])
+        first = np.lexsort((places, best))[:most]
+        best, places = best[first], places[first]
+    return places, total
+
+
+def _batches(file: pq.ParquetFile, wanted: Wanted) -> Iterator[tuple[int, pa.RecordBatch]]:
+    names = file.schema_arrow.names
+    searched = [name for name in names if name not in OWN or name == "error"] if wanted.text else []
+    start = 0
+    for batch in file.iter_batches(BATCH_ROWS, columns=["score", "prediction", *searched]):
+        yield start, batch
+        start += batch.num_rows
+
+
+def _mask(batch: pa.RecordBatch, wanted: Wanted) -> npt.NDArray[np.bool_]:
+    prediction = batch["prediction"].fill_null(2).to_numpy()
+    mask = np.isin(prediction, [index for index, name in enumerate(OUTCOMES) if name in wanted.outcomes])
+    if wanted.is_narrow:
+        scores = batch["score"].to_numpy(zero_copy_only=False)
+        mask &= (scores >= wanted.lowest) & (scores <= wanted.highest)
+    if wanted.text:
+        mask &= _holding(batch, wanted.text)
+    return mask
+
+
+def _holding(batch: pa.RecordBatch, text: str) -> npt.NDArray[np.bool_]:
+    found = np.zeros(batch.num_rows, np.bool_)
+    for name in batch.schema.names:
+        if name not in ("score", "prediction"):
+            values = batch[name].cast(pa.string())
+            hits = pc.match_substring(values, text, ignore_case=True).fill_null(False)
+            found |= hits.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _rows(file: pq.ParquetFile, numbers: Counts) -> pa.Table:
+    """Read single rows, in the order of their places given."""
+    ascending = np.sort(numbers)
+    schema = file.schema_arrow
+    picked: list[pa.RecordBatch] = []
+    start = 0
+    for group in range(file.num_row_groups):
+        end = start + file.metadata.row_group(group).num_rows
+        inside = ascending[(ascending >= start) & (ascending < end)] - start
+        if len(inside):
+            picked.extend(_picked(file, group, inside))
+        start = end
+    table = pa.Table.from_batches(picked, schema) if picked else schema.empty_table()
+    return table.take(np.searchsorted(ascending, numbers))
+
+
+def _picked(file: pq.ParquetFile, group: int, places: Counts) -> Iterator[pa.RecordBatch]:
+    start = 0
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
+        inside = places[(places >= start) & (places < start + batch.num_rows)] - start
+        if len(inside):
+            yield batch.take(pa.array(inside))
+        start += batch.num_rows
+
+
+def _count(reasons: Counter[str], errors: pa.Array) -> None:
+    counted: Sequence[dict[str, object]] = pc.value_counts(errors.drop_null()).to_pylist()
+    for entry in counted:
+        reason = str(entry["values"])
+        if reason in reasons or len(reasons) < MAX_REASONS:
+            reasons[reason] += int(str(entry["counts"]))

@@ -1,0 +1,237 @@
+"""The part of the page where a file is dropped, looked at and sent."""
+
+import io
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import pandas as pd
+import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from pret import Busy, Client, Job, ModelSignature, NotReachable, PretError
+from ui import service
+from ui.batch.columns import MAX_KEPT, ColumnCheck, check_columns, keepable
+from ui.batch.content import Unreadable
+from ui.batch.delimited import DECIMALS, DELIMITERS
+from ui.batch.preview import MAX_COLUMNS, Preview, look_at
+from ui.batch.sending import Order, send
+from ui.batch.template import template
+from ui.texts import Texts
+
+DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
+DECIMAL_NAMES = dict(zip(DECIMALS, ("point", "comma"), strict=True))
+ON_INVALID = ("flag", "reject")
+ENCODING_NAMES = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
+MAX_LISTED = 12
+"""Columns that a sentence names."""
+MAX_OFFERED = 300
+"""Columns that can be chosen to be kept."""
+
+
+def show_submission(say: Texts, client: Client) -> Job | None:
+    """Show it; gives the job once there is one."""
+    signature = _signature(client)
+    st.markdown(say("portfolio.intro"))
+    st.download_button(
+        say("portfolio.template"),
+        template(signature, say.language),
+        say.plain("portfolio.template_name"),
+        "text/csv",
+        key="template",
+        icon=":material/download:",
+        on_click="ignore",
+        help=say("portfolio.template_help"),
+    )
+    _name_button(say)
+    file = st.file_uploader(say("portfolio.upload"), key="upload", help=say("portfolio.upload_help"))
+    if file is None:
+        return None
+    try:
+        return _show_file(say, client, signature, file)
+    except Unreadable as error:
+        st.error(
+            f"**{say(f'portfolio.file_{error.reason}')}** {say(f'portfolio.way_{error.reason}')}",
+            icon=":material/error:",
+        )
+        return None
+
+
+def _signature(client: Client) -> ModelSignature:
+    """Ask for the signature; while the service is away, a file that was dropped is kept with the one known last."""
+    try:
+        signature = client.model_signature()
+    except (NotReachable, Busy):
+        known = st.session_state.get("signature_seen")
+        if known is None or st.session_state.get("upload") is None:
+            raise
+        return cast(ModelSignature, known)
+    st.session_state["signature_seen"] = signature
+    return signature
+
+
+def _name_button(say: Texts) -> None:
+    """Put the button of the uploader into the language: Streamlit has it in English only, and no setting for it."""
+    words = json.dumps(say.plain("portfolio.choose"), ensure_ascii=False)
+    place = '.st-key-upload [data-testid="stFileUploaderDropzone"] [kind="secondary"] p'
+    limit = '.st-key-upload [data-testid="stFileUploaderDropzoneInstructions"]'
+    rules = (
+        f"{place} {{font-size: 0}} {place}::after {{content: {words}; font-size: 0.875rem}} {limit} {{display: none}}"
+    )
+    st.html(f"<style>{rules}</style>")
+
+
+def _show_file(say: Texts, client: Client, signature: ModelSignature, file: UploadedFile) -> Job | None:
+    features = {column.name for column in signature.columns}
+    seen = st.session_state.get("file_seen")
+    is_new = seen != file.file_id
+    delimiter = None if is_new else st.session_state.get("delimiter")
+    # A view of its own: what reads it may close it.
+    preview = look_at(file.name, io.BytesIO(file.getvalue()), features, delimiter)
+    st.session_state["file_seen"] = file.file_id
+    check = check_columns(signature, preview.columns)
+    offered = keepable(preview.columns, features)[:MAX_OFFERED]
+    if is_new:
+        st.session_state.update({"delimiter": preview.delimiter, "decimal": preview.decimal, "submission": None})
+    if is_new or st.session_state.get("columns_seen") != preview.columns:
+        st.session_state.update({"columns_seen": preview.columns, "keep": list(check.kept_at_first())})
+    _show_rows(say, preview)
+    order = _show_options(say, preview, offered)
+    _show_check(say, check, order, preview)
+    refused = preview.sure and check.is_refused(order.keep)
+    icon = ":material/play_arrow:"
+    if st.button(say("portfolio.submit"), type="primary", key="submit_job", icon=icon, disabled=refused):
+        return _sent(say, client, file, preview, order)
+    return None
+
+
+def _show_rows(say: Texts, preview: Preview) -> None:
+    st.subheader(say("portfolio.preview"), anchor=False)
+    shown = preview.columns[:MAX_COLUMNS]
+    rows = [(*row, *[""] * (len(shown) - len(row)))[: len(shown)] for row in preview.rows]
+    # A name may come twice, which a table cannot show.
+    frame = pd.DataFrame(rows, columns=list(map(str, range(len(shown)))), dtype="str")
+    names = {str(index): st.column_config.TextColumn(name or str(index + 1)) for index, name in enumerate(shown)}
+    st.dataframe(frame, hide_index=True, column_config=names, key="preview")
+    facts = []
+    if preview.total_rows is not None:
+        facts.append(say("portfolio.total_rows", rows=preview.total_rows))
+    if len(preview.columns) > len(shown):
+        facts.append(say("portfolio.more_columns", shown=len(shown), columns=len(preview.columns)))
+    if preview.encoding != "utf-8":
+        facts.append(say("portfolio.recoded", encoding=ENCODING_NAMES.get(preview.encoding, preview.encoding)))
+    if facts:
+        st.caption(" · ".join(facts))
+
+
+def _show_options(say: Texts, preview: Preview, offered: Sequence[str]) -> Order:
+    with st.expander(say("portfolio.options"), expanded=True, icon=":material/tune:"):
+        order = Order()
+        if preview.content.format == "csv":
+            order = _show_reading(say)
+        keep = st.multiselect(
+            say("portfolio.keep"),
+            offered,
+            key="keep",
+            max_selections=MAX_KEPT,
+            placeholder=say.plain("portfolio.keep_none"),
+            help=say("portfolio.keep_help"),
+        )
+        on_invalid = st.radio(
+            say("portfolio.on_invalid"),
+            ON_INVALID,
+            format_func=lambda it: say(f"portfolio.on_invalid_{it}"),
+            key="on_invalid",
+        )
+    return replace(order, keep=tuple(keep), on_invalid=on_invalid or ON_INVALID[0])
+
+
+def _show_reading(say: Texts) -> Order:
+    first, second = st.columns(2)
+    delimiter = first.selectbox(
+        say("portfolio.delimiter"),
+        DELIMITERS,
+        format_func=lambda it: say.plain(f"portfolio.delimiter_{DELIMITER_NAMES[it]}"),
+        key="delimiter",
+    )
+    decimal = second.selectbox(
+        say("portfolio.decimal"),
+        DECIMALS,
+        format_func=lambda it: say.plain(f"portfolio.decimal_{DECIMAL_NAMES[it]}"),
+        key="decimal",
+    )
+    if delimiter == decimal:
+        st.warning(say("portfolio.same_signs"), icon=":material/warning:")
+    return Order(delimiter=delimiter, decimal="." if delimiter == decimal else decimal)
+
+
+def _show_check(say: Texts, check: ColumnCheck, order: Order, preview: Preview) -> None:
+    suspects = check.suspects(order.keep)
+    lines = [
+        say(f"portfolio.columns_{kind}", count=len(names), names=_listed(say, names))
+        for kind, names in (
+            ("missing", check.missing),
+            ("absent", check.absent),
+            ("twice", check.twice),
+            ("suspect", suspects),
+            ("unknown", tuple(name for name in check.unknown if name not in (*suspects, *order.keep))),
+        )
+        if names
+    ]
+    lines.extend(
+        say("portfolio.likely", found=found, feature=feature)
+        for feature, found in list(check.likely.items())[:MAX_LISTED]
+    )
+    listed = "\n".join(f"- {line}" for line in lines)
+    if check.is_refused(order.keep):
+        key = "columns_wrong" if preview.sure else "columns_unsure"
+        st.error(f"**{say(f'portfolio.{key}')}**\n\n{listed}", icon=":material/error:")
+    elif lines:
+        st.info(f"**{say('portfolio.columns_right')}**\n\n{listed}", icon=":material/info:")
+    else:
+        st.success(say("portfolio.columns_right"), icon=":material/check_circle:")
+
+
+def _listed(say: Texts, names: Sequence[str]) -> str:
+    listed = ", ".join(names[:MAX_LISTED])
+    return f"{listed} {say.plain('portfolio.and_more', more=len(names) - MAX_LISTED)}" if names[MAX_LISTED:] else listed
+
+
+def _sent(say: Texts, client: Client, file: UploadedFile, preview: Preview, order: Order) -> Job | None:
+    """Send the file. After a lost connection the same key goes with it again, so that there is one job at most."""
+    before = st.session_state.get("submission")
+    key = before.key if isinstance(before, Order) and before == order else uuid.uuid4().hex
+    st.session_state["submission"] = order = replace(order, key=key)
+    bar = st.progress(0.0)
+    shown = -1
+
+    def tell(share: float) -> None:
+        nonlocal shown
+        if int(share * 100) != shown:
+            shown = int(share * 100)
+            bar.progress(share, text=say("portfolio.sending", size=say.size(file.size), share=say.percent(share, 0)))
+
+    try:
+        job = send(client, file.name, io.BytesIO(file.getvalue()), preview, order, tell)
+    except PretError as error:
+        bar.empty()
+        if isinstance(error, NotReachable):
+            st.error(f"**{say('portfolio.not_sent')}** {say('portfolio.way_not_sent')}", icon=":material/cloud_off:")
+        else:
+            service.explain(error, say).show()
+        return None
+    _forget(file)
+    return job
+
+
+def _forget(file: UploadedFile) -> None:
+    """Free the memory that the file takes; Streamlit itself would keep it until the visitor leaves."""
+    context = get_script_run_ctx()
+    for name in ("upload", "file_seen", "columns_seen", "submission"):
+        st.session_state.pop(name, None)
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)

@@ -1,0 +1,124 @@
+"""Changing the model: asked, confirmed, done, and what each process made of it."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from pret import Client, NotAuthenticated, PretError, Reload, ReloadedProcess
+from ui import service
+from ui.outcome import short
+from ui.tables import show_table
+from ui.texts import NOTHING, Texts
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that was asked for; without `revision`, what the configured one stands for."""
+
+    kind: Literal["reload", "rollback"]
+    revision: str | None = None
+
+
+def show_change(say: Texts, client: Client) -> None:
+    """Offer reload and rollback, ask for a confirmation, and show the outcome of the last."""
+    st.subheader(say("model.change"), anchor=False)
+    with st.container(border=True):
+        st.caption(say("model.change_help"))
+        st.text_input(
+            say("model.revision"), key="revision", placeholder=say.plain("model.revision_default"), max_chars=200
+        )
+        with st.container(horizontal=True):
+            st.button(say("model.reload"), key="reload", icon=":material/refresh:", on_click=partial(_ask, "reload"))
+            st.button(say("model.rollback"), key="rollback", icon=":material/undo:", on_click=partial(_ask, "rollback"))
+        wanted = st.session_state.get("wanted_change")
+        if wanted is not None:
+            _confirm(say, client, wanted)
+        _show_outcome(say, st.session_state.get("change_outcome"))
+
+
+def _ask(kind: Literal["reload", "rollback"]) -> None:
+    revision = (st.session_state.get("revision") or "").strip() or None if kind == "reload" else None
+    st.session_state["wanted_change"] = Change(kind, revision)
+    st.session_state.pop("change_outcome", None)
+
+
+def _forget() -> None:
+    st.session_state.pop("wanted_change", None)
+
+
+def _confirm(say: Texts, client: Client, wanted: Change) -> None:
+    if wanted.kind == "rollback":
+        question = say("model.confirm_rollback")
+    elif wanted.revision:
+        question = say("model.confirm_revision", revision=wanted.revision)
+    else:
+        question = say("model.confirm_reload")
+    st.warning(question, icon=":material/help:")
+    if st.session_state.get("key_wanted"):
+        st.text_input(
+            say("model.key"), type="password", key="admin_key", help=say("model.key_help"), persist_state="session"
+        )
+    with st.container(horizontal=True):
+        confirmed = st.button(say("model.confirm"), key="confirm", type="primary")
+        st.button(say("model.cancel"), key="cancel_change", on_click=_forget)
+    if confirmed:
+        with st.spinner(say("model.changing")):
+            st.session_state["change_outcome"] = _done(client, wanted)
+        st.rerun()
+
+
+def _done(client: Client, wanted: Change) -> Reload | PretError | ValueError:
+    """Do it, with the visitor's key where one was given; it stays wanted while only the key is missing."""
+    key = (st.session_state.get("admin_key") or "").strip()
+    try:
+        chosen: AbstractContextManager[Client] = service.keyed(key) if key else nullcontext(client)
+        with chosen as caller:
+            outcome = caller.rollback() if wanted.kind == "rollback" else caller.reload(wanted.revision)
+    except NotAuthenticated as error:
+        st.session_state["key_wanted"] = True
+        return error
+    except (PretError, ValueError) as error:
+        _forget()
+        return error
+    _forget()
+    return outcome
+
+
+def _show_outcome(say: Texts, outcome: Reload | PretError | ValueError | None) -> None:
+    if outcome is None:
+        return
+    if isinstance(outcome, Reload):
+        before, after = short(outcome.version_before), short(outcome.version)
+        key = "model.unchanged" if outcome.status == "unchanged" else "model.changed"
+        st.success(say(key, before=before, version=after), icon=":material/check_circle:")
+        _show_processes(say, outcome.processes)
+        return
+    if isinstance(outcome, NotAuthenticated) and st.session_state.get("admin_key"):
+        st.error(say("model.wrong_key"), icon=":material/error:")
+        return
+    service.explain(outcome, say).show()
+    if isinstance(outcome, PretError) and outcome.problem is not None:
+        _show_processes(say, outcome.problem.processes)
+
+
+def _show_processes(say: Texts, processes: Sequence[ReloadedProcess]) -> None:
+    if not processes:
+        return
+    names = ("kind", "host", "pid", "before", "after", "seconds", "error")
+    rows = [
+        [
+            say.plain(f"model.kind_{it.kind}") if say.has(f"model.kind_{it.kind}") else it.kind,
+            it.host,
+            str(it.pid),
+            short(it.version_before),
+            short(it.version),
+            say.duration(it.seconds),
+            it.error or NOTHING,
+        ]
+        for it in processes
+    ]
+    show_table([say.plain(f"model.{name}") for name in names], rows, "change_processes")

@@ -1,0 +1,97 @@
+"""What all pages have in common: title, language, navigation, footer, and the guard around each page."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from pret import Client, PretError
+from ui import service, style
+from ui.links import remember_pages
+from ui.texts import LANGUAGES, Texts
+from ui.views import applicant, health, model, portfolio
+
+View = Callable[[Texts, Client], None]
+
+VIEWS: dict[str, tuple[View, str]] = {
+    "applicant": (applicant.render, ":material/person:"),
+    "portfolio": (portfolio.render, ":material/table_rows:"),
+    "model": (model.render, ":material/model_training:"),
+    "health": (health.render, ":material/monitor_heart:"),
+}
+"""Page and icon by the last part of the address; the first page has the address of the console itself."""
+LOGO = str(Path(__file__).with_name("logo.svg"))
+NAMES = {"fr": "FR", "en": "EN"}
+"""Short, for on a telephone they stand beside the menu."""
+VERSION_SECONDS = 60
+"""How long an answer about the version of the service is good."""
+
+
+def run() -> None:
+    """Show the page that the address names."""
+    say = Texts.of(_language())
+    st.set_page_config(page_title=say.plain("common.product"), page_icon=":material/account_balance:", layout="wide")
+    pages = {name: _page(name, say) for name in VIEWS}
+    remember_pages(pages)
+    st.logo(LOGO, size="large")
+    page = st.navigation(list(pages.values()), position="top")
+    style.apply()
+    _switch(say)
+    page.run()
+    with service.guard(say):
+        _footer(say)
+
+
+def _page(name: str, say: Texts) -> st.Page:
+    render, icon = VIEWS[name]
+    title = say.plain(f"common.page_{name}")
+    first = next(iter(VIEWS))
+    return st.Page(partial(_show, render, say), title=title, icon=icon, url_path=name, default=name == first)
+
+
+def _show(render: View, say: Texts) -> None:
+    with service.guard(say, retry=True):
+        try:
+            client = service.client()
+        except ValueError as error:
+            service.explain(error, say).show()
+            return
+        render(say, client)
+
+
+def _language() -> str:
+    """Give the chosen language: of this session, else of the address, else the first; keep it in the address."""
+    wanted = st.query_params.get("lang")
+    language = st.session_state.get("language") or st.session_state.get("spoken") or wanted
+    language = language if language in LANGUAGES else LANGUAGES[0]
+    st.session_state["spoken"] = language
+    # Changing page empties the address of its parameters.
+    if (wanted or LANGUAGES[0]) != language:
+        st.query_params["lang"] = language
+    return str(language)
+
+
+def _switch(say: Texts) -> None:
+    st.segmented_control(
+        say("common.language"),
+        LANGUAGES,
+        default=say.language,
+        required=True,
+        format_func=NAMES.__getitem__,
+        key="language",
+        label_visibility="collapsed",
+    )
+
+
+def _footer(say: Texts) -> None:
+    try:
+        version = _version()
+    except (PretError, ValueError):
+        version = "?"
+    st.caption(say("common.footer", version=version))
+
+
+@st.cache_data(ttl=VERSION_SECONDS, show_spinner=False)
+def _version() -> str:
+    return service.client().version()

@@ -1,0 +1,164 @@
+"""The form of one applicant, made from the signature of the live model and from nothing else."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Literal
+
+from pret import Column, ModelSignature
+
+MAX_FIELDS = 200
+"""A form with more fields than this is no help to anybody, and slow."""
+MAX_CHOICES = 5
+"""A whole number of this many values at most is chosen, not typed."""
+LARGEST_NUMBER = 2**53 - 1
+"""What a browser can hold as a whole number."""
+
+Kind = Literal["number", "integer", "boolean", "choice", "text"]
+KINDS: dict[str, Kind] = {"double": "number", "float": "number", "long": "integer", "integer": "integer"}
+NUMERIC = ("number", "integer")
+
+_BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One feature as a field; `index` is its place in the signature."""
+
+    index: int
+    name: str
+    label: str
+    kind: Kind
+    required: bool = True
+    description: str | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    choices: tuple[Any, ...] = ()
+    default: Any = None
+
+    @property
+    def key(self) -> str:
+        """The name of its widget."""
+        return f"field_{self.index}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Fields that stand together; those of `ordered` must not decrease from one to the next."""
+
+    name: Literal["ordered", "choices", "numbers"]
+    fields: tuple[FormField, ...]
+
+
+def fields_of(signature: ModelSignature) -> tuple[FormField, ...]:
+    """Make the fields, in the order of the signature; each is filled in as the model's example is, where it brings one."""
+    example = signature.input_example or {}
+    fields = [_field(index, column, example.get(column.name)) for index, column in enumerate(signature.columns)]
+    labels = [field.label for field in fields]
+    return tuple(replace(field, label=field.name) if labels.count(field.label) > 1 else field for field in fields)
+
+
+def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
+    """Group the fields: each ordered list, what is chosen, then numbers, where those whose names begin alike stand together."""
+    fields = fields_of(signature)
+    by_name = {field.name: field for field in fields}
+    ordered = [[by_name[name] for name in names if name in by_name] for names in _disjoint(signature.ordered)]
+    placed = {field.index for field in chain.from_iterable(ordered)}
+    rest = [field for field in fields if field.index not in placed]
+    groups = [
+        *(Group("ordered", tuple(group)) for group in ordered),
+        Group("choices", tuple(field for field in rest if field.kind not in NUMERIC)),
+        Group("numbers", _alike_together(field for field in rest if field.kind in NUMERIC)),
+    ]
+    return tuple(group for group in groups if group.fields)
+
+
+def row_of(fields: Iterable[FormField], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the row to be scored from what the widgets hold, by key. What is empty is left out; empty text is missing."""
+    filled = ((field.name, values.get(field.key)) for field in fields)
+    return {name: value for name, value in filled if value is not None and value != ""}
+
+
+def label_of(name: str) -> str:
+    """Make a name readable: `MONTHLY_INCOME` and `monthlyIncome` are both `Monthly income`."""
+    words = [word if word.istitle() and len(word) > 1 else word.lower() for word in _BETWEEN_WORDS.split(name) if word]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:] if text else name
+
+
+def _field(index: int, column: Column, example: Any) -> FormField:
+    kind, choices = _kind(column)
+    lowest, highest = _bounds(column, kind)
+    field = FormField(
+        index, column.name, label_of(column.name), kind, column.required, column.description, lowest, highest, choices
+    )
+    return replace(field, default=_default(field, example))
+
+
+def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:
+    if column.values is not None:
+        return "choice", tuple(column.values)
+    if column.type == "boolean":
+        return "boolean", (True, False)
+    kind = KINDS.get(column.type, "text")
+    if kind == "integer" and column.ge is not None and column.le is not None and column.le - column.ge < MAX_CHOICES:
+        return "choice", tuple(range(_up(column.ge), int(column.le // 1) + 1))
+    return kind, ()
+
+
+def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
+    """Give the bounds that a widget can hold: floats for numbers, whole ones for integers."""
+    if kind == "number":
+        return _as_float(column.ge), _as_float(column.le)
+    if kind != "integer":
+        return None, None
+    # What a browser cannot hold is left to the service to refuse.
+    lowest = None if column.ge is None or column.ge < -LARGEST_NUMBER else _up(column.ge)
+    highest = None if column.le is None or column.le > LARGEST_NUMBER else int(column.le // 1)
+    return lowest, highest
+
+
+def _default(field: FormField, example: Any) -> Any:
+    """Give the example's value, if the widget can hold it."""
+    if field.choices:
+        return next((choice for choice in field.choices if _same(choice, example)), None)
+    if field.kind == "text":
+        return example if isinstance(example, str) else None
+    if isinstance(example, bool) or not isinstance(example, int | float):
+        return None
+    value = float(example) if field.kind == "number" else int(example)
+    largest = float("inf") if field.kind == "number" else LARGEST_NUMBER
+    lowest = -largest if field.lowest is None else field.lowest
+    highest = largest if field.highest is None else field.highest
+    return value if lowest <= value <= highest else None
+
+
+def _same(choice: Any, value: Any) -> bool:
+    """Whether two values are equal and of one type: to Python, True is 1."""
+    return type(choice) is type(value) and bool(choice == value)
+
+
+def _as_float(bound: float | None) -> float | None:
+    return None if bound is None else float(bound)
+
+
+def _up(bound: float) -> int:
+    return -int(-bound // 1)
+
+
+def _disjoint(lists: Iterable[tuple[str, ...]]) -> Iterable[list[str]]:
+    """Leave out what an earlier list has, and lists of which fewer than two are left."""
+    seen: set[str] = set()
+    for names in lists:
+        left = [name for name in dict.fromkeys(names) if name not in seen]
+        if len(left) > 1:
+            seen.update(left)
+            yield left
+
+
+def _alike_together(fields: Iterable[FormField]) -> tuple[FormField, ...]:
+    families: dict[str, list[FormField]] = {}
+    for field in fields:
+        families.setdefault(field.label.split()[0] if field.label.split() else "", []).append(field)
+    return tuple(chain.from_iterable(families.values()))

@@ -1,0 +1,96 @@
+"""The fields of the form as widgets, each with its help, and beside it what the service refused."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import streamlit as st
+
+from pret import RowError
+from ui import reasons
+from ui.form import FormField, Group
+from ui.texts import Texts
+
+IN_A_ROW = 3
+"""Fields side by side; on a telephone they stand below each other."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Shows fields, with the errors of the last answer by the name of the feature."""
+
+    say: Texts
+    errors: Mapping[str | None, RowError]
+    labels: Mapping[str, str]
+    """Readable names of the features."""
+
+    def show(self, groups: Sequence[Group]) -> None:
+        """Show all groups, those of one name under one heading."""
+        for name, alike in groupby(groups, lambda group: group.name):
+            st.markdown(f"**{self.say(f'applicant.group_{name}')}**")
+            for group in alike:
+                for start in range(0, len(group.fields), IN_A_ROW):
+                    self._row(group.fields[start : start + IN_A_ROW])
+
+    def _row(self, fields: Sequence[FormField]) -> None:
+        # Where a label takes two lines its neighbours' boxes stay level, unless an error stands below one.
+        wrong = any(field.name in self.errors for field in fields)
+        columns = st.columns(IN_A_ROW, gap="small", vertical_alignment="top" if wrong else "bottom")
+        for column, field in zip(columns, fields, strict=False):
+            with column:
+                self._field(field)
+
+    def _field(self, field: FormField) -> None:
+        label = self.say("applicant.label" if field.required else "applicant.label_optional", label=field.label)
+        options: dict[str, Any] = {"key": field.key, "help": self.help_of(field), "persist_state": "session"}
+        empty = self.say.plain("applicant.choose" if field.required else "applicant.unknown")
+        if field.kind == "choice":
+            st.selectbox(label, field.choices, index=None, format_func=self._written, placeholder=empty, **options)
+        elif field.kind == "boolean":
+            st.segmented_control(label, field.choices, format_func=self._written, **options)
+        elif field.kind == "text":
+            st.text_input(label, value=None, placeholder=empty, **options)
+        else:
+            _number(label, field, empty if not field.required else None, options)
+        if error := self.errors.get(field.name):
+            st.markdown(f":small[:red[:material/error: {reasons.translated(error.reason, self.say, self.labels)}]]")
+
+    def help_of(self, field: FormField) -> str:
+        """Say what the field is, what it takes, whether it may be empty, and its name in files; in Markdown."""
+        parts = [self.say("applicant.help_description", text=field.description)] if field.description else []
+        if field.lowest is not None and field.highest is not None:
+            parts.append(self.say("applicant.help_between", lowest=field.lowest, highest=field.highest))
+        elif field.lowest is not None:
+            parts.append(self.say("applicant.help_at_least", lowest=field.lowest))
+        elif field.highest is not None:
+            parts.append(self.say("applicant.help_at_most", highest=field.highest))
+        parts.append(self.say("applicant.help_required" if field.required else "applicant.help_optional"))
+        return "\n\n".join([*parts, self.say("applicant.help_name", name=field.name)])
+
+    def _written(self, choice: object) -> str:
+        return written(choice, self.say)
+
+
+def written(value: object, say: Texts) -> str:
+    """Write a value of a field as text."""
+    if value is None or value == "":
+        return say.plain("applicant.unknown")
+    if isinstance(value, bool):
+        return say.plain("common.yes" if value else "common.no")
+    return say.number(value) if isinstance(value, int | float) else str(value)
+
+
+def _number(label: str, field: FormField, placeholder: str | None, options: Mapping[str, Any]) -> None:
+    whole = field.kind == "integer"
+    st.number_input(
+        label,
+        min_value=field.lowest,
+        max_value=field.highest,
+        value=None,
+        step=1 if whole else 0.01,
+        # Shows all the decimals that were filled in.
+        format="%d" if whole else "%g",
+        placeholder=placeholder,
+        **options,
+    )

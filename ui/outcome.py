@@ -1,0 +1,120 @@
+"""What came of scoring one applicant: the decision in words, the figure, and what-if beside a reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pret import Score
+from ui.form import FormField
+from ui.gauge import Reading, figure
+from ui.inputs import written
+from ui.palette import ink
+from ui.texts import NOTHING, Texts, escaped
+
+SHORT_VERSION = 18
+"""Characters of a version that are shown; the whole of it stands in its help."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An applicant as it was sent, by feature, and the answer."""
+
+    row: dict[str, Any]
+    score: Score
+
+
+def show_outcome(
+    say: Texts, now: Scored | None, reference: Scored | None, fields: Sequence[FormField], *, failed: bool
+) -> None:
+    """Show the newest score, beside that of the reference where one is kept; or where they will stand."""
+    st.subheader(say("applicant.outcome"), anchor=False)
+    if failed:
+        st.error(say("applicant.not_scored"), icon=":material/error:")
+    elif now is None:
+        st.info(say("applicant.no_outcome"), icon=":material/info:")
+    if now is not None:
+        _decision(say, now.score, reference.score if reference else None)
+        _figure(say, now.score, reference.score if reference else None)
+        _facts(say, now.score)
+    _buttons(say, now, reference)
+    if now is not None and reference is not None:
+        _changes(say, now, reference, fields)
+
+
+def short(version: str | None) -> str:
+    """Cut a version to what tells it from others."""
+    return version[:SHORT_VERSION] if version else NOTHING
+
+
+def _decision(say: Texts, score: Score, reference: Score | None) -> None:
+    refused = score.prediction == 1
+    color, icon = ("red", ":material/cancel:") if refused else ("green", ":material/check_circle:")
+    st.markdown(f"## :{color}[{icon} {escaped(score.decision or NOTHING)}]", anchors=False)
+    share = score.score or 0.0
+    delta = None
+    if reference is not None and reference.score is not None and reference.score != share:
+        delta = say.plain("applicant.delta", points=_signed(say, share - reference.score))
+    st.metric(
+        say("applicant.probability"), say.percent(score.score), delta, "inverse", help=say("applicant.probability_help")
+    )
+
+
+def _signed(say: Texts, difference: float) -> str:
+    # A sign of ASCII, for Streamlit reads from it whether the value went up or down.
+    points = say.number(abs(difference) * 100, 2)
+    return f"{'-' if difference < 0 else '+'}{points}"
+
+
+def _figure(say: Texts, score: Score, reference: Score | None) -> None:
+    if score.score is None or score.threshold is None:
+        return
+    scores = {"now": score.score, "reference": reference.score if reference else None}
+    readings = [
+        Reading(say.plain("applicant.mark", name=say.plain(f"applicant.{name}"), score=say.percent(share)), share)
+        for name, share in scores.items()
+        if share is not None
+    ]
+    alt = say.plain("applicant.figure", score=say.percent(score.score), threshold=say.percent(score.threshold))
+    st.altair_chart(figure(readings, score.threshold, say, ink(st.context.theme.type)), alt=alt)
+
+
+def _facts(say: Texts, score: Score) -> None:
+    if score.score is not None and score.threshold is not None:
+        key = "applicant.above" if score.prediction == 1 else "applicant.below"
+        distance = say.number(abs(score.score - score.threshold) * 100, 1)
+        st.markdown(say(key, points=distance, threshold=say.percent(score.threshold)))
+    st.caption(say("applicant.model", version=short(score.model_version)), help=escaped(score.model_version or NOTHING))
+
+
+def _buttons(say: Texts, now: Scored | None, reference: Scored | None) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            say("applicant.keep_reference"),
+            key="keep_reference",
+            icon=":material/push_pin:",
+            on_click=_keep,
+            disabled=now is None,
+            help=say("applicant.keep_reference_help"),
+        )
+        if reference is not None:
+            st.button(say("applicant.drop_reference"), key="drop_reference", type="tertiary", on_click=_drop)
+
+
+def _keep() -> None:
+    st.session_state["reference"] = st.session_state.get("scored")
+
+
+def _drop() -> None:
+    st.session_state.pop("reference", None)
+
+
+def _changes(say: Texts, now: Scored, reference: Scored, fields: Sequence[FormField]) -> None:
+    changed = [field for field in fields if now.row.get(field.name) != reference.row.get(field.name)]
+    if not changed:
+        st.caption(say("applicant.what_if"))
+        return
+    headings = [say.plain(f"applicant.{name}") for name in ("field", "reference", "now")]
+    rows = [[field.label, *(written(it.row.get(field.name), say) for it in (reference, now))] for field in changed]
+    st.dataframe(dict(zip(headings, zip(*rows, strict=True), strict=True)), hide_index=True, key="changes")

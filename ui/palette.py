@@ -1,0 +1,15 @@
+"""The colours of charts: each has a contrast of at least 3 to 1 on both backgrounds, and none is the only signal."""
+
+GRANTED = "#0D9488"
+REFUSED = "#D9480F"
+INVALID = "#8B6BC2"
+THRESHOLD = "#6B7C8F"
+NEUTRAL = "#4A7FB5"
+
+INK = {"light": "#52606D", "dark": "#A9B6C4"}
+"""Words beside an axis, by theme: no one colour is readable on both backgrounds, and Streamlit's own is too pale."""
+
+
+def ink(theme: str | None) -> str:
+    """Give the colour of words in a chart for `st.context.theme.type`."""
+    return INK.get(theme or "light", INK["light"])

@@ -1,0 +1,107 @@
+"""The page of one applicant: a form made from the live model, the score against the threshold, and what-if."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from pret import Client, InvalidRows, ModelSignature, PretError, RowError
+from ui import reasons, service
+from ui.form import MAX_FIELDS, FormField, fields_of, groups_of, row_of
+from ui.inputs import Inputs
+from ui.links import link_to
+from ui.outcome import Scored, show_outcome
+from ui.texts import Texts
+
+WIDTHS = (11, 6)
+"""Of the form and the outcome, side by side."""
+OUTCOME = ("scored", "reference", "failure")
+"""What the session keeps: the newest score, the one to compare it with, and what went wrong instead."""
+MAX_LISTED = 5
+"""Errors in the summary; each stands beside its field as well."""
+
+
+def render(say: Texts, client: Client) -> None:
+    """Show the page."""
+    st.title(say("applicant.title"), anchor=False)
+    signature = client.model_signature()
+    if len(signature.columns) > MAX_FIELDS:
+        st.info(say("applicant.too_many", features=len(signature.columns), most=MAX_FIELDS), icon=":material/info:")
+        link_to("portfolio", say)
+        return
+    _forget_another_model(signature)
+    fields = fields_of(signature)
+    form, outcome = st.columns(WIDTHS, gap="large")
+    with form:
+        _fill_in(say, fields, signature)
+        _form(say, client, signature, fields)
+    with outcome, st.container(key="result"):
+        now, reference, failure = (st.session_state.get(key) for key in OUTCOME)
+        show_outcome(say, now, reference, fields, failed=failure is not None)
+
+
+def _forget_another_model(signature: ModelSignature) -> None:
+    """Empty the page when the live model takes other features than the one that it was filled in for."""
+    if st.session_state.get("signature") == signature:
+        return
+    fields = [key for key in map(str, st.session_state) if key.startswith("field_")]
+    for key in (*fields, *OUTCOME):
+        st.session_state.pop(key, None)
+    st.session_state["signature"] = signature
+
+
+def _fill_in(say: Texts, fields: Sequence[FormField], signature: ModelSignature) -> None:
+    """Fill in what has not been shown yet, and offer to do it again or to empty all."""
+    for field in fields:
+        st.session_state.setdefault(field.key, field.default)
+    has_example = signature.input_example is not None
+    st.caption(say("applicant.filled_in" if has_example else "applicant.fill_in"))
+    with st.container(horizontal=True):
+        empty, example = partial(_set, fields, example=False), partial(_set, fields, example=True)
+        st.button(say("applicant.empty"), key="empty", icon=":material/backspace:", on_click=empty)
+        if has_example:
+            st.button(say("applicant.example"), key="example", icon=":material/restart_alt:", on_click=example)
+
+
+def _set(fields: Sequence[FormField], *, example: bool) -> None:
+    for field in fields:
+        st.session_state[field.key] = field.default if example else None
+    st.session_state.pop("failure", None)
+
+
+def _form(say: Texts, client: Client, signature: ModelSignature, fields: Sequence[FormField]) -> None:
+    failure = st.session_state.get("failure")
+    errors = failure.errors if isinstance(failure, InvalidRows) else ()
+    labels = {field.name: field.label for field in fields}
+    if failure is not None:
+        service.explain(failure, say).show()
+        _summary(say, errors, labels)
+    with st.form("applicant", border=False):
+        Inputs(say, {error.column: error for error in errors}, labels).show(groups_of(signature))
+        submit = partial(_score, say, client, fields)
+        icon = ":material/calculate:"
+        st.form_submit_button(say("applicant.score"), type="primary", key="score", icon=icon, on_click=submit)
+
+
+def _summary(say: Texts, errors: Sequence[RowError], labels: dict[str, str]) -> None:
+    lines = [
+        say("applicant.error_of", field=labels.get(error.column or "", error.column or ""))
+        + reasons.translated(error.reason, say, labels)
+        for error in errors[:MAX_LISTED]
+    ]
+    if len(errors) > MAX_LISTED:
+        lines.append(say("applicant.more_errors", number=len(errors) - MAX_LISTED))
+    if lines:
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _score(say: Texts, client: Client, fields: Sequence[FormField]) -> None:
+    """Score what is filled in, before the page is drawn anew."""
+    row = row_of(fields, {field.key: st.session_state.get(field.key) for field in fields})
+    st.session_state.pop("failure", None)
+    with service.guard(say):
+        try:
+            st.session_state["scored"] = Scored(row, client.score(row))
+        except PretError as error:
+            st.session_state["failure"] = error
+            st.session_state.pop("scored", None)

@@ -1,0 +1,129 @@
+"""The page of the model: what is live where, what it takes, where it comes from, and how to change it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pret import Client, Column, ModelStatus
+from ui import service
+from ui.change import show_change
+from ui.inputs import written
+from ui.outcome import short
+from ui.tables import show_table
+from ui.texts import NOTHING, Texts, escaped
+
+TYPES = ("double", "float", "long", "integer", "boolean", "string")
+"""Types that have a name in the languages, `model.type_…`."""
+WIDTHS = (5, 3, 5, 3)
+"""Of the facts: version, threshold, date and trees."""
+
+
+def render(say: Texts, client: Client) -> None:
+    """Show the page; where one part of it cannot be had, the others still are."""
+    st.title(say("model.title"), anchor=False)
+    with service.guard(say):
+        _facts(say, client)
+        _processes(say, client.model_status())
+    with service.guard(say):
+        show_change(say, client)
+    signature, card, history = st.tabs([say(f"model.tab_{name}") for name in ("signature", "card", "history")])
+    with signature, service.guard(say):
+        _signature(say, client.model_signature().columns)
+    with card, service.guard(say):
+        _card(say, client.model_card())
+    with history, service.guard(say):
+        _history(say, client)
+
+
+def _facts(say: Texts, client: Client) -> None:
+    info = client.model_info()
+    columns = st.columns(WIDTHS)
+    trees = NOTHING if info.trees is None else say.number(info.trees)
+    facts = (
+        ("version", short(info.version)),
+        ("threshold", say.percent(info.recommended_threshold)),
+        ("created", say.moment(info.created_at)),
+        ("trees", trees),
+    )
+    for column, (name, value) in zip(columns, facts, strict=True):
+        help_text = escaped(info.version) if name == "version" else None
+        column.metric(say(f"model.{name}"), value, help=help_text, border=True)
+    known = [
+        say(f"model.{name}", value=value)
+        for name, value in (
+            ("type", info.model_type),
+            ("run", info.mlflow_run_id),
+            ("mlflow_model", info.mlflow_model_id),
+            ("mlflow_version", info.mlflow_version),
+        )
+        if value
+    ]
+    if known:
+        st.caption(" · ".join(known))
+
+
+def _processes(say: Texts, status: ModelStatus) -> None:
+    st.subheader(say("model.processes"), anchor=False)
+    if status.converged:
+        st.success(say("model.converged", processes=len(status.processes)), icon=":material/check_circle:")
+    elif status.converged is None:
+        st.warning(say("model.convergence_unknown"), icon=":material/help:")
+    else:
+        st.warning(say("model.not_converged", version=short(status.active_version)), icon=":material/sync_problem:")
+    if status.candidate is not None:
+        st.info(say("model.candidate", version=short(status.candidate.version)), icon=":material/hourglass_top:")
+    if status.error:
+        st.error(say("model.status_error", error=status.error), icon=":material/error:")
+    if not status.processes:
+        return
+    names = ("kind", "host", "pid", "version", "since", "error")
+    rows = [
+        [_kind(it.kind, say), it.host, str(it.pid), short(it.version), say.moment(it.since), it.error or NOTHING]
+        for it in status.processes
+    ]
+    show_table([say.plain(f"model.{name}") for name in names], rows, "processes")
+
+
+def _kind(kind: str, say: Texts) -> str:
+    return say.plain(f"model.kind_{kind}") if say.has(f"model.kind_{kind}") else kind
+
+
+def _signature(say: Texts, columns: Sequence[Column]) -> None:
+    st.markdown(say("model.signature", features=len(columns)))
+    names = ("feature", "value_type", "required", "lowest", "highest", "values", "description")
+    rows = [
+        [
+            column.name,
+            say.plain(f"model.type_{column.type}") if column.type in TYPES else column.type,
+            say.plain("common.yes" if column.required else "common.no"),
+            say.number(column.ge),
+            say.number(column.le),
+            ", ".join(written(value, say) for value in column.values or ()) or NOTHING,
+            column.description or NOTHING,
+        ]
+        for column in columns
+    ]
+    show_table([say.plain(f"model.{name}") for name in names], rows, "signature_table")
+
+
+def _card(say: Texts, card: str | None) -> None:
+    if card is None:
+        st.info(say("model.no_card"), icon=":material/info:")
+        return
+    # An image would be fetched by the visitor's browser from wherever the card says.
+    st.markdown(card.replace("![", "\\!["), anchors=False)
+
+
+def _history(say: Texts, client: Client) -> None:
+    names = ("when", "version", "by", "outcome", "reason")
+    rows = [
+        [
+            say.moment(it.at),
+            short(it.version),
+            it.by,
+            say.plain(f"model.outcome_{it.outcome}") if say.has(f"model.outcome_{it.outcome}") else it.outcome,
+            it.reason or NOTHING,
+        ]
+        for it in client.model_versions()
+    ]
+    show_table([say.plain(f"model.{name}") for name in names], rows, "history")
