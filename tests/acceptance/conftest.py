@@ -52,7 +52,7 @@ class Up:
 
     folder: Path
     ports: dict[str, int] = field(
-        default_factory=lambda: {name: free_port() for name in ("API_PORT", "FLOWER_PORT", "REDIS_PORT")}
+        default_factory=lambda: {name: free_port() for name in ("API_PORT", "UI_PORT", "FLOWER_PORT", "REDIS_PORT")}
     )
     settings: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
@@ -60,8 +60,9 @@ class Up:
     @property
     def environment(self) -> dict[str, str]:
         own = ("REDIS_URL", "MODEL_DIR", "MODEL_URI", "MLFLOW_TRACKING_URI")
+        families = ("HF_", "FLOWER_", "PRET_")
         inherited = {
-            name: value for name, value in os.environ.items() if name not in own and not name.startswith("HF_")
+            name: value for name, value in os.environ.items() if name not in own and not name.startswith(families)
         }
         return inherited | {name: str(port) for name, port in self.ports.items()} | self.settings
 
@@ -72,6 +73,14 @@ class Up:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports['API_PORT']}"
+
+    @property
+    def console_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['UI_PORT']}"
+
+    @property
+    def flower_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['FLOWER_PORT']}"
 
     def start(self) -> None:
         with (self.folder / "up.log").open("wb") as log:
@@ -112,7 +121,7 @@ class Up:
 
     def shell(self, command: str) -> str:
         """Run a command of the README in the project's folder; the ports in it are this run's."""
-        for default, name in (("8000", "API_PORT"), ("5555", "FLOWER_PORT")):
+        for default, name in (("8000", "API_PORT"), ("8501", "UI_PORT"), ("5555", "FLOWER_PORT")):
             command = command.replace(f"127.0.0.1:{default}", f"127.0.0.1:{self.ports[name]}")
         redis_url = f"redis://127.0.0.1:{self.ports['REDIS_PORT']}/0"
         done = subprocess.run(

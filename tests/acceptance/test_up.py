@@ -44,12 +44,23 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
         ("worker", "--hostname worker@"),
         ("reader", "--hostname reader@"),
         ("redis", "valkey-server"),
-        ("flower", "flower"),
+        ("console", "ui/app.py"),
+        ("flower", "worker.monitor"),
     ):
         own.process_of(words).kill()
         wait_for(f"word of the end of {name}", lambda name=name: f"exited: {name} (terminated by SIGKILL" in own.log)  # type: ignore[misc]
     wait_for("the service", lambda: httpx.get(f"{own.url}/router_health").json()["status"] == "ready")
-    wait_for("Flower", lambda: httpx.get(f"http://127.0.0.1:{own.ports['FLOWER_PORT']}/healthcheck").is_success)
+    wait_for("Flower", lambda: httpx.get(f"{own.flower_url}/healthcheck").is_success)
+    wait_for("the console", lambda: httpx.get(f"{own.console_url}/_stcore/health").is_success)
+
+
+def test_the_table_begins_with_the_console_which_answers(own: Up) -> None:
+    own.start()
+    table = own.log.partition("is up after")[2].splitlines()
+    assert table[2] == f"  Console  {own.console_url}"
+    assert "<html" in httpx.get(own.console_url).text
+    environment = own.process_of("ui/app.py").environ()
+    assert (environment["PRET_URL"], environment["FLOWER_URL"]) == (own.url, own.flower_url)
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, numbers: Kit) -> None:
@@ -78,7 +89,7 @@ def test_everything_listens_on_loopback_only(own: Up) -> None:
     assert set(listening) == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("name", ["API_PORT", "FLOWER_PORT", "REDIS_PORT"])
+@pytest.mark.parametrize("name", ["API_PORT", "UI_PORT", "FLOWER_PORT", "REDIS_PORT"])
 def test_a_busy_port_is_named(own: Up, name: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", own.ports[name]))
@@ -115,7 +126,7 @@ def test_a_model_that_must_not_serve_is_named(own: Up) -> None:
 
 def test_help_explains(own: Up) -> None:
     help_text = own.shell("./scripts/up --help")
-    for word in ("API_PORT", "FLOWER_PORT", "REDIS_PORT", "REDIS_URL", "MODEL_DIR", "127.0.0.1"):
+    for word in ("API_PORT", "UI_PORT", "FLOWER_PORT", "FLOWER_ADDRESS", "REDIS_PORT", "REDIS_URL", "127.0.0.1"):
         assert word in help_text
 
 
@@ -156,3 +167,27 @@ def test_a_wrong_setting_is_named(own: Up) -> None:
 def test_ports_must_differ(own: Up) -> None:
     own.ports["FLOWER_PORT"] = own.ports["API_PORT"]
     assert "must differ" in refusal(own)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.2"])  # noqa: S104 - with a login, or no further than this machine
+def test_flower_listens_elsewhere_behind_its_login(own: Up, address: str) -> None:
+    own.settings |= {"FLOWER_ADDRESS": address, "FLOWER_BASIC_AUTH": "watcher:secret"}
+    own.start()
+    url = f"http://{'127.0.0.1' if address == '0.0.0.0' else address}:{own.ports['FLOWER_PORT']}"  # noqa: S104
+    assert f"  Flower   {url}" in own.log
+    assert httpx.get(f"{url}/workers").status_code == 401
+    assert httpx.get(f"{url}/workers", auth=("watcher", "wrong")).status_code == 401
+    assert httpx.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"FLOWER_ADDRESS": "0.0.0.0"}, "set FLOWER_BASIC_AUTH=user:password too"),  # noqa: S104 - it is refused
+        ({"FLOWER_ADDRESS": "everywhere"}, "FLOWER_ADDRESS must be an IPv4 address"),
+        ({"FLOWER_BASIC_AUTH": "watcher"}, "FLOWER_BASIC_AUTH must be user:password"),
+    ],
+)
+def test_flower_without_a_login_stays_on_this_machine(own: Up, settings: dict[str, str], words: str) -> None:
+    own.settings |= settings
+    assert words in refusal(own)

@@ -16,13 +16,17 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from scripts.lib.programs import HOST, Ports, programs
 from shared.jobs.queue import LANES
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)["services"]
-IMAGES = ("api", "worker", "flower")
+IMAGES = ("api", "worker", "flower", "console")
+SERVER_IMAGES = ("api", "worker", "flower")
+"""The images that know the queue; the console only asks the API."""
+
 PROCESSES = ("api", "worker", "reader")
 """The services that read settings and touch jobs."""
 
@@ -31,6 +35,10 @@ PLACES = {"STORAGE_URL": "/data/jobs"}
 
 WITHOUT_MLFLOW = {"MODEL_URI", "MLFLOW_TRACKING_URI"}
 """Settings that mean nothing to a container, which has no MLflow."""
+
+CONSOLE_SETTINGS = {"PRET_URL", "PRET_KEY", "FLOWER_URL", "DOCS_URL"}
+LOCKS = {"console": "ui"}
+"""Images whose requirements have another name than they."""
 
 SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
 ENTRY = re.compile(r"(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
@@ -96,7 +104,7 @@ def environment(service: dict[str, Any]) -> dict[str, str | None]:
 
 def locked(service: str) -> set[str]:
     """Give the packages that the image holds; those for a system that does not exist are left out on purpose."""
-    text = (ROOT / "requirements" / f"{service}.txt").read_text(encoding="utf-8")
+    text = (ROOT / "requirements" / f"{LOCKS.get(service, service)}.txt").read_text(encoding="utf-8")
     return set(re.findall(r"^([a-z0-9-]+)==\S+ (?!; .*'never')", text, re.MULTILINE))
 
 
@@ -149,7 +157,7 @@ class TestExampleOfTheEnvironment:
 
 
 class TestComposeFile:
-    def test_it_runs_the_five_services(self) -> None:
+    def test_it_runs_the_six_services(self) -> None:
         assert set(SERVICES) == {"redis", "reader", *IMAGES}
 
     @pytest.mark.parametrize("service", PROCESSES)
@@ -190,9 +198,20 @@ class TestComposeFile:
     def test_every_service_has_a_health_check(self, service: str) -> None:
         assert "healthcheck" in SERVICES[service] or words(image(service), "HEALTHCHECK")
 
-    @pytest.mark.parametrize("service", [*IMAGES, "reader"])
+    @pytest.mark.parametrize("service", [*SERVER_IMAGES, "reader"])
     def test_everything_waits_until_redis_is_healthy(self, service: str) -> None:
         assert SERVICES[service]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+    def test_the_console_waits_for_the_api_and_knows_nothing_but_where_it_and_flower_are(self) -> None:
+        assert SERVICES["console"]["depends_on"] == {"api": {"condition": "service_healthy"}}
+        variables = environment(SERVICES["console"])
+        assert variables.keys() == CONSOLE_SETTINGS | {"TMPDIR"}
+        assert variables["PRET_URL"] == "http://api:8000" and variables["PRET_KEY"] is None
+
+    def test_what_the_console_keeps_of_results_goes_to_a_disk_and_not_to_memory(self) -> None:
+        folder = environment(SERVICES["console"])["TMPDIR"]
+        assert SERVICES["console"]["volumes"] == [f"console:{folder}"]
+        assert folder not in SERVICES["console"]["tmpfs"]
 
     @pytest.mark.parametrize("service", SERVICES)
     def test_every_service_is_restarted_and_locked_down(self, service: str) -> None:
@@ -202,10 +221,11 @@ class TestComposeFile:
         assert options["cap_drop"] == ["ALL"]
         assert options["security_opt"] == ["no-new-privileges:true"]
 
-    def test_only_api_and_flower_are_published_and_on_this_machine_only(self) -> None:
+    def test_only_api_console_and_flower_are_published_and_on_this_machine_only(self) -> None:
         published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
         assert published == {
             "api": ["${API_ADDRESS:-127.0.0.1}:${API_PORT:-8000}:8000"],
+            "console": ["127.0.0.1:${UI_PORT:-8501}:8501"],
             "flower": ["127.0.0.1:${FLOWER_PORT:-5555}:5555"],
         }
 
@@ -252,9 +272,10 @@ class TestImages:
     @pytest.mark.parametrize(
         ("service", "copied"),
         [
-            ("api", {"requirements/api.txt", "shared", "api"}),
+            ("api", {"requirements/api.txt", "pyproject.toml", "shared", "api"}),
             ("worker", {"requirements/worker.txt", "shared", "worker"}),
             ("flower", {"requirements/flower.txt", "shared", "worker"}),
+            ("console", {"requirements/ui.txt", "pret", "ui"}),
         ],
     )
     def test_they_are_made_of_nothing_but_what_they_need(self, service: str, copied: set[str]) -> None:
@@ -268,7 +289,13 @@ class TestImages:
     def test_nothing_else_enters_the_build(self) -> None:
         rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
         assert "*" in rules
-        assert {rule for rule in rules if rule.startswith("!")} == {"!api", "!requirements", "!shared", "!worker"}
+        copied = {"api", "pret", "pyproject.toml", "requirements", "shared", "ui", "worker"}
+        assert {rule for rule in rules if rule.startswith("!")} == {f"!{name}" for name in copied}
+
+    def test_the_image_that_is_built_without_a_target_is_the_api(self) -> None:
+        targets = list(stages("Dockerfile.api"))
+        assert targets[-1] == "" and "target" not in SERVICES["api"]["build"]
+        assert "uvicorn" in words(image("api"), "CMD")[-1]
 
     def test_every_image_has_a_tag_that_stays(self) -> None:
         named = [service["image"] for service in SERVICES.values()]
@@ -286,9 +313,11 @@ class TestImages:
 
     @pytest.mark.parametrize("service", IMAGES)
     def test_they_hold_nothing_for_development_or_training(self, service: str) -> None:
-        assert not {"mlflow", "pytest", "mypy", "ruff", "scikit-learn", "streamlit"} & locked(service)
+        unwanted = {"mlflow", "pytest", "mypy", "ruff", "scikit-learn", "selenium"}
+        unwanted |= {"catboost", "fastapi"} if service == "console" else {"streamlit"}
+        assert not unwanted & locked(service)
 
-    @pytest.mark.parametrize("service", IMAGES)
+    @pytest.mark.parametrize("service", SERVER_IMAGES)
     def test_they_hold_what_the_queue_needs_to_reach_redis(self, service: str) -> None:
         needed = [Requirement(text) for text in requires("kombu") or [] if 'extra == "redis"' in text]
         assert needed and {requirement.name for requirement in needed} <= locked(service)
@@ -298,6 +327,18 @@ class TestImages:
         found = imported_by(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
         assert {"pyarrow", "redis"} < found
         assert found - locked(service) - {"mlflow", "mlflow-skinny"} == set()
+
+    def test_the_console_holds_every_package_that_its_code_imports(self) -> None:
+        paths = [*(ROOT / "ui").rglob("*.py"), *(ROOT / "pret").glob("*.py")]
+        found = imported_by(paths)
+        assert {"httpx", "streamlit"} <= found
+        assert found - locked("console") == set()
+
+    def test_the_console_runs_the_same_script_as_on_one_machine(self) -> None:
+        ports = Ports(api=8000, console=8501, flower=5555, redis=None)
+        here = programs(ports, ROOT)["console"].command[1:]
+        there = json.loads(words(image("console"), "CMD")[-1])[1:]
+        assert [part.replace("0.0.0.0", HOST) for part in there] == here  # noqa: S104 - compared
 
     def test_flower_loads_nothing_that_its_image_does_not_hold(self) -> None:
         program = "import json, sys, worker.monitor; print(json.dumps([*sys.modules]))"

@@ -22,7 +22,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 OWN = ("api", "worker", "reader")
 """The deployments that read settings and touch jobs."""
 
-DEPLOYMENTS = (*OWN, "flower")
+DEPLOYMENTS = (*OWN, "flower", "console")
 OUR_OWN = {name.upper() for name in Settings.model_fields}
 OTHERS = {"CELERY_WORKER_CONCURRENCY", "WEB_CONCURRENCY", "TMPDIR", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
 """Variables that are read by celery, uvicorn, Python, KEDA and Flower."""
@@ -107,6 +107,15 @@ class TestConfiguration:
         assert given == {name: {"name": "pret-secrets", "key": name} for name in ("REDIS_URL", "FLOWER_BASIC_AUTH")}
         assert given.keys() == COMPOSE["flower"]["environment"].keys() and "envFrom" not in container("flower")
 
+    def test_the_console_knows_the_api_alone_and_keeps_results_on_a_disk(self) -> None:
+        given = {variable["name"]: variable["value"] for variable in container("console")["env"]}
+        api = of_kind("Service")["api"]
+        assert given["PRET_URL"] == f"http://{api['metadata']['name']}:{api['spec']['ports'][0]['port']}"
+        assert given.keys() <= COMPOSE["console"]["environment"].keys() and "envFrom" not in container("console")
+        mounts = {mount["mountPath"]: mount["name"] for mount in container("console")["volumeMounts"]}
+        volumes = {volume["name"]: volume["emptyDir"] for volume in pod("console")["volumes"]}
+        assert "medium" not in volumes[mounts[given["TMPDIR"]]]
+
 
 class TestPods:
     @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -154,7 +163,7 @@ class TestPods:
         probes = {name: container("api")[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")}
         assert probes == {"livenessProbe": "/api_health", "readinessProbe": "/router_health"}
 
-    @pytest.mark.parametrize(("name", "port"), [("api", 8000), ("flower", 5555)])
+    @pytest.mark.parametrize(("name", "port"), [("api", 8000), ("console", 8501), ("flower", 5555)])
     def test_services_lead_to_the_ports_of_the_images(self, name: str, port: int) -> None:
         service = of_kind("Service")[name]["spec"]
         (published,) = container(name)["ports"]

