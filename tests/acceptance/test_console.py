@@ -1,0 +1,151 @@
+"""The console as a credit officer uses it: a real browser, both languages, the running service behind it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+from scripts.bench.make_portfolio import write_portfolio
+from tests.acceptance.browser import Browser, browser, needs_browser
+from tests.acceptance.conftest import Up
+from tests.processes import wait_for
+from ui.texts import LANGUAGES, Texts
+
+pytestmark = needs_browser
+
+ROWS = 2000
+
+
+@pytest.fixture(scope="module")
+def page(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(up.console_url, tmp_path_factory.mktemp("downloads")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("portfolio") / "clients.csv"
+    write_portfolio(file, ROWS)
+    return file
+
+
+@pytest.fixture(params=LANGUAGES)
+def say(request: pytest.FixtureRequest) -> Texts:
+    return Texts.of(request.param)
+
+
+def test_one_applicant_is_scored_and_compared(page: Browser, say: Texts) -> None:
+    page.open(f"?lang={say.language}")
+    page.see(say.plain("applicant.title"), say.plain("applicant.no_outcome"))
+    page.click("score")
+    page.see("Accordé", say.plain("applicant.probability"), "local-")
+    first = shown_score(page)
+    page.click("keep_reference")
+    page.fill("field_3", "40")
+    page.click("score")
+    page.see(say.plain("applicant.reference"), say.plain("applicant.drop_reference"))
+    assert wait_for("another score", lambda: (score := shown_score(page)) != first and score)
+    assert "points" in page.text_of('[data-testid="stMetricDelta"]')
+
+
+def shown_score(page: Browser) -> str:
+    return page.text_of('[data-testid="stMetricValue"]')
+
+
+def test_a_value_that_breaks_the_contract_is_named(page: Browser, say: Texts) -> None:
+    page.open(f"?lang={say.language}")
+    page.fill("field_7", "")
+    page.click("score")
+    page.see(say.plain("common.error_invalid_rows"), say.plain("reasons.missing"))
+
+
+def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portfolio: Path, say: Texts) -> None:
+    page.open(f"portfolio?lang={say.language}")
+    page.see(say.plain("portfolio.title"))
+    page.hand_over("upload", portfolio)
+    page.see("SK_ID_CURR")
+    page.click("submit_job")
+    page.see("Accordé", "Refusé", say.number(ROWS))
+    job = page.query["job"]
+    csv, parquet = page.download("download_csv", "*.csv"), page.download("download_parquet", "*.parquet")
+    answer = httpx.get(f"{up.url}/jobs/{job}/results", params={"format": "parquet"}, timeout=60)
+    assert parquet.read_bytes() == answer.content
+    scores = pq.read_table(parquet)
+    assert scores["SK_ID_CURR"].to_pylist() == [str(100_001 + row) for row in range(ROWS)]
+    assert pc.read_csv(csv)["score"].to_pylist() == scores["score"].to_pylist()
+
+
+def test_a_past_job_is_opened_by_its_address(page: Browser, up: Up, portfolio: Path) -> None:
+    headers = {"Content-Type": "text/csv"}
+    job = httpx.post(f"{up.url}/jobs", content=portfolio.read_bytes(), headers=headers, timeout=60).json()
+    page.open(f"portfolio?lang=en&job={job['id']}")
+    page.see("Accordé", "Refusé", "2,000")
+
+
+def test_a_job_that_does_not_exist_is_a_sentence(page: Browser, say: Texts) -> None:
+    page.open(f"portfolio?lang={say.language}&job=no-such-job")
+    page.see(say.plain("common.error_unknown_job"))
+
+
+def test_wrong_columns_are_named_before_anything_is_sent(page: Browser, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("customer,NOT_A_FEATURE\n1,2\n")
+    page.open("portfolio?lang=en")
+    page.hand_over("upload", wrong)
+    page.see("NOT_A_FEATURE", "CODE_GENDER")
+
+
+def test_a_picture_by_the_name_of_csv_is_a_sentence(page: Browser, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.csv"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)))
+    page.open("portfolio?lang=en")
+    page.hand_over("upload", picture)
+    page.see("CSV")
+    assert page.has('[data-testid="stAlert"]')
+    assert not page.has(".st-key-submit_job button:enabled")
+
+
+def test_the_page_goes_on_when_the_api_comes_back(page: Browser, up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "large.parquet"
+    write_portfolio(file, 1_000_000)
+    page.open("portfolio?lang=en")
+    page.hand_over("upload", file)
+    page.click("submit_job")
+    wait_for("the address of the job", lambda: "job" in page.query)
+    up.process_of("api.main").kill()
+    page.see("Accordé", "1,000,000")
+
+
+def test_the_model_is_reloaded_with_the_outcome_of_each_process(page: Browser, say: Texts) -> None:
+    page.open(f"model?lang={say.language}")
+    page.see(say.plain("model.title"), "local-", say.plain("model.processes"))
+    page.click("reload")
+    page.click("confirm")
+    page.see(say.plain("model.unchanged", version="local-")[:20])
+    page.press('[role="tab"]:nth-of-type(2)')
+    page.see("CatBoost")
+
+
+def test_health_is_told_part_by_part(page: Browser, up: Up, say: Texts) -> None:
+    page.open(f"health?lang={say.language}")
+    parts = [say.plain(f"health.part_{name}") for name in ("model", "redis", "storage", "workers", "readers")]
+    page.see(say.plain("health.ready"), *parts, say.plain("health.queues"))
+    assert page.has(f'a[href^="{up.flower_url}"]')
+
+
+def test_health_is_honest_without_redis(page: Browser, up: Up) -> None:
+    redis = up.process_of("valkey-server")
+    redis.suspend()
+    try:
+        page.open("health?lang=en")
+        page.see("Reduced service", "Not known without Redis")
+        page.open("?lang=en")
+        page.click("score")
+        page.see("Accordé")
+    finally:
+        redis.resume()
+    page.open("health?lang=en")
+    page.see("All is well")
