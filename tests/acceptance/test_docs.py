@@ -1,48 +1,94 @@
 """Every command and every example of the guides does what the guide shows."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
+import httpx
 import pytest
 
 from shared.jobs.callbacks import sign
-from tests.acceptance.conftest import Up
-from tests.acceptance.test_readme import run, steps
-from tests.processes import ROOT
+from tests.acceptance.conftest import Up, copy_of_the_project
+from tests.acceptance.test_readme import BLOCK, run, steps
+from tests.hub import HubServer
+from tests.processes import ROOT, wait_for
 
-GUIDES = ROOT / "docs"
-BATCHES = (GUIDES / "batches.md").read_text(encoding="utf-8")
-CLIENT = (GUIDES / "python-client.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(console|python)\n.*?^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(((?!http)[^)#]+)")
+GUIDES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+QUICKSTART = GUIDES.pop("docs/quickstart.md")
+HUB_SECTION = "## From MLflow to the Hub to every process\n"
+GUIDES["docs/models.md"], ON_THE_HUB = GUIDES["docs/models.md"].split(HUB_SECTION)
+REPO = "credit/scoring"
 
 SECRET, BODY, NOW = "shared", b'{"id": "9784c84d4e8540ee9907b2e3e8198fe7"}', 1_795_575_767
 Verify = Callable[[str, dict[str, str], bytes, float], bool]
 
 
-def python_of(block: str) -> str:
-    return block.removeprefix("```python\n").removesuffix("```")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", [page for page, text in GUIDES.items() if steps(text)])
+def test_the_commands_and_examples_of_a_guide(page: str, up: Up) -> None:
+    run(up, steps(GUIDES[page]))
 
 
-def test_the_commands_on_batches(up: Up) -> None:
-    run(up, steps(BATCHES))
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Up]:
+    """A fresh copy of the project, in which nothing runs."""
+    up = Up(copy_of_the_project(tmp_path / "project"))
+    try:
+        yield up
+    finally:
+        up.stop()
 
 
-def test_the_commands_and_examples_on_the_client(up: Up) -> None:
-    for found in BLOCK.finditer(CLIENT):
-        if found[1] == "console":
-            run(up, steps(found[0] + "\n"))
-        else:
-            up.shell(f"PRET_URL={up.url} .venv/bin/python -W error - <<'END'\n{python_of(found[0])}END\n")
+@pytest.mark.timeout(300)
+def test_the_first_five_minutes(newcomer: Up) -> None:
+    run(newcomer, steps(QUICKSTART))
+
+
+@pytest.mark.timeout(300)
+def test_the_way_over_the_hub(newcomer: Up, tmp_path: Path) -> None:
+    newcomer.shell(".venv/bin/python scripts/train_demo_model.py")
+    with HubServer(tmp_path / "hub") as hub:
+        newcomer.settings = {
+            "HF_REPO_ID": REPO,
+            "HF_TOKEN": "hf_alice",
+            "HF_ENDPOINT": hub.url,
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        run(newcomer, steps(ON_THE_HUB))
+        wait_for("the broadcast to be followed", lambda: is_converged(newcomer, hub))
+        newcomer.stop()
+
+
+def is_converged(up: Up, hub: HubServer) -> bool:
+    """Whether every process has the version that is tagged v2."""
+    status = httpx.get(f"{up.url}/model_status").json()
+    return bool(status["converged"]) and status["active_version"] == hub.site.store.repositories[REPO].tags["v2"]
+
+
+def test_the_guide_to_the_api_has_the_routes_and_statuses_that_are_served(client: httpx.Client) -> None:
+    sections = re.split(r"^### `([A-Z]+ /[^`]*)`\n", GUIDES["docs/api.md"], flags=re.MULTILINE)[1:]
+    told = {
+        route: set(re.findall(r"^\| (\d{3}) \|", text, re.MULTILINE))
+        for route, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert told.pop("GET /") == {"307"}
+    assert told == {
+        f"{method.upper()} {path.replace('{job_id}', '{id}')}": operation["responses"].keys() - {"default"}
+        for path, operations in client.get("/openapi.json").json()["paths"].items()
+        for method, operation in operations.items()
+    }
 
 
 @pytest.fixture
 def verify() -> Verify:
     """The receiver's part of a callback, as the guide shows it."""
-    [block] = (found[0] for found in BLOCK.finditer(BATCHES) if found[1] == "python")
+    [block] = (text for language, text in BLOCK.findall(GUIDES["docs/batches.md"]) if language == "python")
     names: dict[str, object] = {}
-    exec(python_of(block), names)  # noqa: S102 - our own page
+    exec(block, names)  # noqa: S102 - our own page
     return cast(Verify, names["verify"])
 
 
@@ -58,10 +104,3 @@ def test_a_receiver_knows_a_forged_or_old_callback(verify: Verify) -> None:
     assert not verify(SECRET, headers("another"), BODY, NOW)
     assert not verify(SECRET, headers(SECRET), BODY + b" ", NOW)
     assert not verify(SECRET, headers(SECRET), BODY, NOW + 301)
-
-
-@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in GUIDES.rglob("*.md")))
-def test_links_lead_somewhere(page: str) -> None:
-    path = ROOT / page
-    for link in LINK.findall(path.read_text(encoding="utf-8")):
-        assert (path.parent / link).exists(), link

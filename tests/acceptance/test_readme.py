@@ -1,21 +1,16 @@
 """Every command of the README does what the README shows."""
 
 import re
+import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.acceptance.conftest import Up, copy_of_the_project
-from tests.hub import HubServer
-from tests.processes import ROOT, wait_for
+from tests.acceptance.conftest import Up
+from tests.processes import ROOT
 
-HUB_SECTION = "From MLflow to the Hub to every process"
-REPO = "credit/scoring"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PARTS = re.split(r"^## ", README, flags=re.MULTILINE)
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # What differs from run to run and machine to machine.
 CHANGING = [
@@ -52,17 +47,16 @@ class Step:
 
 
 def steps(document: str) -> list[Step]:
-    """The commands of the console blocks, each with the output shown below it."""
+    """The commands of the console blocks, each with the output shown below it; and the examples in Python, as commands."""
     found: list[Step] = []
-    for block in BLOCK.findall(document):
+    for language, block in BLOCK.findall(document):
+        if language == "python":
+            found.append(Step(f".venv/bin/python -W error - <<'END'\n{block}END\n", "..."))
+            continue
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = step.partition("\n")
             found.append(Step(command, output.strip()))
     return found
-
-
-def on_the_hub(part: str) -> bool:
-    return part.startswith(HUB_SECTION)
 
 
 def stable(text: str) -> str:
@@ -81,60 +75,27 @@ def run(up: Up, commands: list[Step]) -> None:
     # `pret` asks where it is told to; the addresses within the commands are replaced as they stand.
     script = f"export PRET_URL={up.url}\n"
     for step in commands:
-        # A shell variable set by one command is there for the next.
-        if re.match(r"[A-Z]+=", step.command):
-            script += step.command + "\n"
+        # A shell variable set by one command has the same value for those that follow.
+        if assigned := re.match(r"([A-Z]+)=\$", step.command):
+            value = up.shell(f'{script}{step.command}\necho "${assigned[1]}"')
+            script += f"{assigned[1]}={shlex.quote(value.strip())}\n"
             continue
-        output = up.shell(script + step.command)
+        output = started(up, step) if step.command.endswith("./scripts/up") else up.shell(script + step.command)
         assert agrees(output, step.output), f"$ {step.command}\n{output}\ninstead of\n{step.output}"
 
 
+def started(up: Up, step: Step) -> str:
+    """What the service says at its start: it runs already, or is started with the settings before the command."""
+    settings = dict(word.split("=") for word in step.command.split()[:-1])
+    if settings or up.process is None:
+        up.stop()
+        up.settings |= settings
+        up.start()
+    return up.log
+
+
+@pytest.mark.timeout(300)
 def test_all_commands_in_order(up: Up) -> None:
-    told, *others = steps("".join(part for part in PARTS if not on_the_hub(part)))
-    assert told.command == "./scripts/up"
-    assert agrees(up.log, told.output), up.log
-    run(up, others)
-
-
-def test_the_way_over_the_hub(tmp_path: Path) -> None:
-    publish, start, *others = steps("".join(filter(on_the_hub, PARTS)))
-    assert start.command == "./scripts/up"
-    with HubServer(tmp_path / "hub") as hub:
-        settings = {"HF_REPO_ID": REPO, "HF_TOKEN": "hf_alice", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
-        up = Up(copy_of_the_project(tmp_path / "project"), settings=settings)
-        up.shell(".venv/bin/python scripts/train_demo_model.py")
-        try:
-            run(up, [publish])
-            up.start()
-            assert agrees(up.log, start.output), up.log
-            run(up, others)
-            wait_for("the broadcast to be followed", lambda: is_converged(up, hub))
-        finally:
-            up.stop()
-
-
-def is_converged(up: Up, hub: HubServer) -> bool:
-    """Whether every process has the version that is tagged v2."""
-    status = httpx.get(f"{up.url}/model_status").json()
-    return bool(status["converged"]) and status["active_version"] == hub.site.store.repositories[REPO].tags["v2"]
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
-
-
-def test_endpoints_are_those_of_the_api(client: httpx.Client) -> None:
-    told = set(re.findall(r"^\| `([A-Z]+) ([^`]+)` \|", README, re.MULTILINE))
-    document = client.get("/openapi.json").json()
-    served = {
-        (method.upper(), path.replace("{job_id}", "{id}"))
-        for path, operations in document["paths"].items()
-        for method in operations
-    }
-    assert told == served | {("GET", "/")}
-
-
-def test_screenshots_are_pictures() -> None:
-    for name in re.findall(r"docs/images/\S+\.png", README):
-        assert Path(ROOT / name).read_bytes().startswith(b"\x89PNG")
+    first, *_ = commands = steps(README)
+    assert first.command == "./scripts/up"
+    run(up, commands)

@@ -15,7 +15,15 @@ import yaml
 from catboost import CatBoostClassifier, Pool
 
 ROOT = Path(__file__).resolve().parents[2]
-EXPORTED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS", "requirements.txt"}
+EXPORTED_FILES = {
+    "model.cb",
+    "MLmodel",
+    "input_example.json",
+    "golden.json",
+    "SHA256SUMS",
+    "requirements.txt",
+    "README.md",
+}
 GERMAN_CREDIT = ["--csv", str(ROOT / "tests/data/german_credit.csv"), "--target", "creditability", "--positive", "bad"]
 
 
