@@ -98,13 +98,12 @@ def test_wrong_columns_are_named_before_anything_is_sent(page: Browser, tmp_path
     page.see("NOT_A_FEATURE", "CODE_GENDER")
 
 
-def test_a_picture_by_the_name_of_csv_is_a_sentence(page: Browser, tmp_path: Path) -> None:
+def test_a_picture_by_the_name_of_csv_is_a_sentence(page: Browser, tmp_path: Path, say: Texts) -> None:
     picture = tmp_path / "picture.csv"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)))
-    page.open("portfolio?lang=en")
+    page.open(f"portfolio?lang={say.language}")
     page.hand_over("upload", picture)
-    page.see("CSV")
-    assert page.has('[data-testid="stAlert"]')
+    page.see(say.plain("portfolio.file_binary"), say.plain("portfolio.way_binary"))
     assert not page.has(".st-key-submit_job button:enabled")
 
 
