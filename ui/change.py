@@ -23,6 +23,13 @@ class Change:
     revision: str | None = None
 
 
+@dataclass
+class Attempt:
+    """A change that was confirmed, and what came of it."""
+
+    outcome: Reload | PretError | None = None
+
+
 def show_change(say: Texts, client: Client) -> None:
     """Offer reload and rollback, ask for a confirmation, and show the outcome of the last."""
     st.subheader(say("model.change"), anchor=False)
@@ -37,13 +44,15 @@ def show_change(say: Texts, client: Client) -> None:
         wanted = st.session_state.get("wanted_change")
         if wanted is not None:
             _confirm(say, client, wanted)
-        _show_outcome(say, st.session_state.get("change_outcome"))
+        attempt = st.session_state.get("change")
+        if attempt is not None:
+            _show_outcome(say, attempt.outcome)
 
 
 def _ask(kind: Literal["reload", "rollback"]) -> None:
     revision = (st.session_state.get("revision") or "").strip() or None if kind == "reload" else None
     st.session_state["wanted_change"] = Change(kind, revision)
-    st.session_state.pop("change_outcome", None)
+    st.session_state.pop("change", None)
 
 
 def _forget() -> None:
@@ -66,29 +75,37 @@ def _confirm(say: Texts, client: Client, wanted: Change) -> None:
         confirmed = st.button(say("model.confirm"), key="confirm", type="primary")
         st.button(say("model.cancel"), key="cancel_change", on_click=_forget)
     if confirmed:
-        with st.spinner(say("model.changing")):
-            st.session_state["change_outcome"] = _done(client, wanted)
-        st.rerun()
+        _act(say, client, wanted)
 
 
-def _done(client: Client, wanted: Change) -> Reload | PretError | ValueError:
-    """Do it, with the visitor's key where one was given; it stays wanted while only the key is missing."""
+def _act(say: Texts, client: Client, wanted: Change) -> None:
+    """Do it; it stays wanted while only the key is missing."""
     key = (st.session_state.get("admin_key") or "").strip()
+    # A click meanwhile runs the page anew as soon as this comes back: it must not be done twice, nor its outcome be lost.
+    _forget()
+    attempt = st.session_state["change"] = Attempt()
+    with st.spinner(say("model.changing")):
+        attempt.outcome = _done(client, wanted, key)
+    if isinstance(attempt.outcome, NotAuthenticated):
+        st.session_state["wanted_change"] = wanted
+        st.session_state["key_wanted"] = True
+    st.rerun()
+
+
+def _done(client: Client, wanted: Change, key: str) -> Reload | PretError:
+    """Do it, with the visitor's key where one was given."""
     try:
         chosen: AbstractContextManager[Client] = service.keyed(key) if key else nullcontext(client)
+    except ValueError:
+        return NotAuthenticated("This cannot be a key.")
+    try:
         with chosen as caller:
-            outcome = caller.rollback() if wanted.kind == "rollback" else caller.reload(wanted.revision)
-    except NotAuthenticated as error:
-        st.session_state["key_wanted"] = True
+            return caller.rollback() if wanted.kind == "rollback" else caller.reload(wanted.revision)
+    except PretError as error:
         return error
-    except (PretError, ValueError) as error:
-        _forget()
-        return error
-    _forget()
-    return outcome
 
 
-def _show_outcome(say: Texts, outcome: Reload | PretError | ValueError | None) -> None:
+def _show_outcome(say: Texts, outcome: Reload | PretError | None) -> None:
     if outcome is None:
         return
     if isinstance(outcome, Reload):
@@ -101,7 +118,7 @@ def _show_outcome(say: Texts, outcome: Reload | PretError | ValueError | None) -
         st.error(say("model.wrong_key"), icon=":material/error:")
         return
     service.explain(outcome, say).show()
-    if isinstance(outcome, PretError) and outcome.problem is not None:
+    if outcome.problem is not None:
         _show_processes(say, outcome.problem.processes)
 
 

@@ -29,8 +29,11 @@ class Reading:
     share: float
 
 
-def figure(readings: Sequence[Reading], threshold: float, say: Texts, ink: str) -> Figure:
-    """Draw the readings, the first on top; the side from the threshold up is the refused one; `ink` is the colour of words."""
+def figure(readings: Sequence[Reading], threshold: float, written: str, say: Texts, ink: str) -> Figure:
+    """Draw the readings, the first on top; the side from the threshold up is the refused one; `ink` is the colour of words.
+
+    `written` is the threshold as text.
+    """
     names = [reading.name for reading in readings]
     several = alt.Axis(ticks=False, domain=False, labelLimit=150, labelPadding=8) if len(names) > 1 else None
     y = alt.Y("name:N", sort=names, axis=several, title=None)
@@ -39,7 +42,7 @@ def figure(readings: Sequence[Reading], threshold: float, say: Texts, ink: str) 
     layers = [
         granted.encode(x=_x(threshold, _ticks(threshold, say))),
         refused.encode(x=_x(threshold, None)),
-        _line(threshold).encode(x=_x(threshold, _threshold_mark(threshold, say))),
+        _line(threshold).encode(x=_x(threshold, _threshold_mark(threshold, written, say))),
         *(mark.encode(x=_x(threshold, None)) for mark in marks),
     ]
     drawn: Figure = alt.layer(*layers).resolve_axis(x="independent").configure_axis(labelColor=ink)
@@ -56,9 +59,9 @@ def _ticks(threshold: float, say: Texts) -> alt.Axis:
     return alt.Axis(values=ticks, labelExpr=f"datum.value * 100 + '{say.plain('common.percent')}'", grid=False)
 
 
-def _threshold_mark(threshold: float, say: Texts) -> alt.Axis:
+def _threshold_mark(threshold: float, written: str, say: Texts) -> alt.Axis:
     """Name the threshold as an axis does, for its words have the colour of the theme."""
-    text = say.plain("applicant.threshold_mark", threshold=say.percent(threshold))
+    text = say.plain("applicant.threshold_mark", threshold=written)
     align: Align = "left" if threshold < LOW else "right" if threshold > HIGH else "center"
     return alt.Axis(
         orient="top",

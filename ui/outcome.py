@@ -15,6 +15,8 @@ from ui.texts import NOTHING, Texts, escaped
 
 SHORT_VERSION = 18
 """Characters of a version that are shown; the whole of it stands in its help."""
+MOST_DIGITS = 14
+"""Decimals of a percentage."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ def show_outcome(
         st.error(say("applicant.not_scored"), icon=":material/error:")
     elif now is None:
         st.info(say("applicant.no_outcome"), icon=":material/info:")
+    if now and reference and now.score.model_version != reference.score.model_version:
+        # Two models and two thresholds cannot stand in one figure.
+        _drop()
+        reference = None
+        st.info(say("applicant.reference_dropped"), icon=":material/info:")
     if now is not None:
         _decision(say, now.score, reference.score if reference else None)
         _figure(say, now.score, reference.score if reference else None)
@@ -57,13 +64,29 @@ def _decision(say: Texts, score: Score, reference: Score | None) -> None:
     if reference is not None and reference.score is not None and reference.score != share:
         delta = say.plain("applicant.delta", points=_signed(say, share - reference.score))
     st.metric(
-        say("applicant.probability"), say.percent(score.score), delta, "inverse", help=say("applicant.probability_help")
+        say("applicant.probability"),
+        _share(say, score, score.score),
+        delta,
+        "inverse",
+        help=say("applicant.probability_help"),
     )
+
+
+def _share(say: Texts, score: Score, share: float | None) -> str:
+    """Write a share as finely as it takes to see on which side of the threshold the score is."""
+    digits = 1 if score.score is None or score.threshold is None else _digits(score.score, score.threshold)
+    return say.percent(share, digits)
+
+
+def _digits(one: float, other: float, least: int = 1) -> int:
+    """Give the decimals by which two percentages differ once they are written."""
+    fine = (digits for digits in range(least, MOST_DIGITS) if f"{one:.{digits + 2}f}" != f"{other:.{digits + 2}f}")
+    return least if one == other else next(fine, MOST_DIGITS)
 
 
 def _signed(say: Texts, difference: float) -> str:
     # A sign of ASCII, for Streamlit reads from it whether the value went up or down.
-    points = say.number(abs(difference) * 100, 2)
+    points = say.number(abs(difference) * 100, _digits(difference, 0.0, least=2))
     return f"{'-' if difference < 0 else '+'}{points}"
 
 
@@ -72,19 +95,22 @@ def _figure(say: Texts, score: Score, reference: Score | None) -> None:
         return
     scores = {"now": score.score, "reference": reference.score if reference else None}
     readings = [
-        Reading(say.plain("applicant.mark", name=say.plain(f"applicant.{name}"), score=say.percent(share)), share)
+        Reading(
+            say.plain("applicant.mark", name=say.plain(f"applicant.{name}"), score=_share(say, score, share)), share
+        )
         for name, share in scores.items()
         if share is not None
     ]
-    alt = say.plain("applicant.figure", score=say.percent(score.score), threshold=say.percent(score.threshold))
-    st.altair_chart(figure(readings, score.threshold, say, ink(st.context.theme.type)), alt=alt)
+    threshold = _share(say, score, score.threshold)
+    alt = say.plain("applicant.figure", score=_share(say, score, score.score), threshold=threshold)
+    st.altair_chart(figure(readings, score.threshold, threshold, say, ink(st.context.theme.type)), alt=alt)
 
 
 def _facts(say: Texts, score: Score) -> None:
     if score.score is not None and score.threshold is not None:
         key = "applicant.above" if score.prediction == 1 else "applicant.below"
-        distance = say.number(abs(score.score - score.threshold) * 100, 1)
-        st.markdown(say(key, points=distance, threshold=say.percent(score.threshold)))
+        distance = say.number(abs(score.score - score.threshold) * 100, _digits(score.score, score.threshold))
+        st.markdown(say(key, points=distance, threshold=_share(say, score, score.threshold)))
     st.caption(say("applicant.model", version=short(score.model_version)), help=escaped(score.model_version or NOTHING))
 
 

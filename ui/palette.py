@@ -2,9 +2,7 @@
 
 GRANTED = "#0D9488"
 REFUSED = "#D9480F"
-INVALID = "#8B6BC2"
 THRESHOLD = "#6B7C8F"
-NEUTRAL = "#4A7FB5"
 
 INK = {"light": "#52606D", "dark": "#A9B6C4"}
 """Words beside an axis, by theme: no one colour is readable on both backgrounds, and Streamlit's own is too pale."""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 
-from pret import RowError
 from ui.texts import Texts
 
 PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -27,11 +26,6 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 """Sentences of the service, and the names of ours, `reasons.…`."""
 SEPARATOR = "; "
 """Between the reasons of one row."""
-
-
-def in_words(error: RowError, say: Texts, labels: Mapping[str, str] | None = None) -> str:
-    """Say in Markdown what is wrong with a value; `labels` has readable names of features."""
-    return translated(error.reason, say, labels)
 
 
 def translated(reason: str, say: Texts, labels: Mapping[str, str] | None = None) -> str:

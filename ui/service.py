@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Refused
+from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Refused, ServerFault
 from ui.texts import Texts, escaped
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,9 @@ def keyed(key: str) -> Client:
 
 def explain(error: Exception, say: Texts) -> Message:
     """Put an error of the client into words."""
+    if isinstance(error, ServerFault):
+        # Whoever is told of it finds here what it was.
+        logger.warning("The service answered with a fault: %s", error)
     problem = error.problem if isinstance(error, PretError) else None
     name = KINDS.get(problem.kind or "" if problem else "") or _name_of(error)
     # What a missing key is sent as is no concern of a visitor.

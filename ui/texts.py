@@ -3,10 +3,11 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LANGUAGES = ("fr", "en")
 """The first is the one that a visitor sees who has not chosen."""
@@ -27,11 +28,13 @@ class Texts:
 
     language: str
     sentences: Mapping[str, str]
+    zone: str | None = None
+    """The visitor's time zone, such as `Europe/Paris`; None is that of this machine."""
 
     @classmethod
-    def of(cls, language: str) -> "Texts":
+    def of(cls, language: str, zone: str | None = None) -> "Texts":
         """Give the sentences of `fr` or `en`; another language is answered in the first."""
-        return _texts(language if language in LANGUAGES else LANGUAGES[0])
+        return replace(_texts(language if language in LANGUAGES else LANGUAGES[0]), zone=zone)
 
     def __call__(self, key: str, **values: object) -> str:
         """Say a sentence in Markdown; numbers are written as the language does, and no value is taken for Markdown."""
@@ -58,8 +61,15 @@ class Texts:
         return NOTHING if share is None else f"{self.number(share * 100, digits)}{self('common.percent')}"
 
     def moment(self, when: datetime | None) -> str:
-        """Write a date and a time of this machine, to the minute."""
-        return NOTHING if when is None else when.astimezone().strftime(self("common.moment_format"))
+        """Write a date and a time where the visitor is, to the minute."""
+        return NOTHING if when is None else self.local(when).strftime(self.sentences["common.moment_format"])
+
+    def local(self, when: datetime) -> datetime:
+        """Give a moment in the visitor's time zone, where that is known."""
+        try:
+            return when.astimezone(ZoneInfo(self.zone) if self.zone else None)
+        except (ZoneInfoNotFoundError, ValueError):
+            return when.astimezone()
 
     def duration(self, seconds: float | None) -> str:
         """Write a duration, roughly: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
@@ -79,7 +89,9 @@ class Texts:
         if n_bytes is None:
             return NOTHING
         units = self("common.byte_units").split()
-        power = min(max(len(str(int(n_bytes))) - 1, 0) // 3, len(units) - 1)
+        # By the number as it is written: 999,999 bytes are 1.0 MB.
+        fits = (power for power in range(len(units)) if round(n_bytes / 1000**power, min(power, 1)) < 1000)
+        power = next(fits, len(units) - 1)
         return f"{self.number(n_bytes / 1000**power, 1 if power else 0)}{SPACE}{units[power]}"
 
     def _written(self, value: object) -> str:

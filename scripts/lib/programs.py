@@ -1,5 +1,6 @@
 """The programs that `./scripts/up` runs: where each listens, its command line, and the supervisor's configuration."""
 
+import errno
 import os
 import shutil
 import socket
@@ -105,7 +106,9 @@ def _is_busy(address: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise StartError(f"{address} is no address of this machine.") from error
             return True
     return False
 
@@ -194,7 +197,7 @@ def _section(name: str, program: Program, root: Path, logs: Path) -> str:
         [
             f"[program:{name}]",
             "command=" + _escaped(" ".join(f'"{part}"' for part in program.command)),
-            "environment=" + _escaped(",".join(f'{name}="{value}"' for name, value in program.environment.items())),
+            "environment=" + _escaped(",".join(f'{key}="{value}"' for key, value in program.environment.items())),
             f"directory={_escaped(str(root))}",
             f"priority={priority}",
             "autorestart=true",

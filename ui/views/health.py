@@ -47,7 +47,7 @@ def _live(say: Texts, client: Client) -> None:
             _parts(say, health)
             _queues(say, health)
             st.markdown(say("health.version", version=client.version()))
-        now = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+        now = say.local(datetime.now(UTC)).strftime("%H:%M:%S")
         st.caption(say("health.checked", time=now, seconds=REFRESH_SECONDS))
 
 

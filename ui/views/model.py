@@ -10,7 +10,7 @@ from ui.change import show_change
 from ui.inputs import written
 from ui.outcome import short
 from ui.tables import show_table
-from ui.texts import NOTHING, Texts, escaped
+from ui.texts import NOTHING, WORD_JOINER, Texts, escaped
 
 TYPES = ("double", "float", "long", "integer", "boolean", "string")
 """Types that have a name in the languages, `model.type_…`."""
@@ -111,7 +111,7 @@ def _card(say: Texts, card: str | None) -> None:
         st.info(say("model.no_card"), icon=":material/info:")
         return
     # An image would be fetched by the visitor's browser from wherever the card says.
-    st.markdown(card.replace("![", "\\!["), anchors=False)
+    st.markdown(card.replace("![", f"!{WORD_JOINER}["), anchors=False)
 
 
 def _history(say: Texts, client: Client) -> None:

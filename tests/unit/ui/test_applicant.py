@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pret import Busy, Column, InvalidRows, NotReachable, Problem, RowError, ServerFault
-from tests.unit.ui.conftest import CATEGORIES, a_score, a_service, signature_of, view_of
+from tests.unit.ui.conftest import CATEGORIES, THRESHOLD, a_score, a_service, signature_of, view_of
 
 NO_MODEL = Busy("No model is loaded yet.", Problem(503, "no-model", "No model is loaded yet."))
 DOWN = NotReachable("Nothing answers.", sent=False)
@@ -68,6 +69,23 @@ def test_what_if_shows_both_scores_and_what_was_changed() -> None:
     assert changes.to_numpy().tolist() == [["Age", "40", "30"]]
     test.button(key="drop_reference").click().run()
     assert test.metric[0].delta == ""
+
+
+def test_a_reference_of_another_model_is_dropped() -> None:
+    scores = iter((a_score(0.042), replace(a_score(0.078), model_version="local-another")))
+    test, _ = opened("en", score=lambda row: next(scores))
+    scored(test)
+    test.button(key="keep_reference").click().run()
+    scored(test)
+    assert "scored by another one" in shown(test)
+    assert test.metric[0].delta == ""
+
+
+def test_a_score_next_to_the_threshold_is_written_so_that_one_sees_on_which_side_it_is() -> None:
+    test, _ = opened("en", score=a_score(THRESHOLD - 0.00002))
+    text = shown(scored(test))
+    assert test.metric[0].value == "9.998%"
+    assert "0.002 points below the threshold of 10.000%." in text
 
 
 def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:

@@ -54,7 +54,7 @@ def test_every_kind_of_problem_has_a_sentence_and_a_way_on(say: Texts) -> None:
 
 
 def test_a_language_that_is_not_spoken_is_answered_in_french() -> None:
-    assert Texts.of("xx") is FR
+    assert Texts.of("xx") == FR
 
 
 def test_numbers_are_written_as_each_language_does() -> None:
@@ -71,17 +71,20 @@ def test_numbers_are_written_as_each_language_does() -> None:
 def test_durations_and_sizes_are_rough() -> None:
     told = [EN.duration(seconds).replace("\u00a0", " ") for seconds in (0.42, 12.4, 59.7, 200, 7500)]
     assert told == ["0.4 s", "12 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]
-    assert [EN.size(size).replace("\u00a0", " ") for size in (0, 999, 306576, 2_000_000_000)] == [
+    assert [EN.size(size).replace("\u00a0", " ") for size in (0, 999, 306576, 999_999, 2_000_000_000)] == [
         "0 B",
         "999 B",
         "306.6 KB",
+        "1.0 MB",
         "2.0 GB",
     ]
 
 
-def test_moments_are_those_of_this_machine() -> None:
+def test_moments_are_those_of_the_visitor_or_else_of_this_machine() -> None:
     noon = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-    assert FR.moment(noon) == noon.astimezone().strftime("%d/%m/%Y %H:%M")
+    assert Texts.of("fr", "Asia/Tokyo").moment(noon) == "31/01/2026 21:00"
+    for unknown in (None, "Nowhere/At_All", "../etc"):
+        assert Texts.of("fr", unknown).moment(noon) == noon.astimezone().strftime("%d/%m/%Y %H:%M")
 
 
 @pytest.mark.parametrize(
