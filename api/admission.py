@@ -30,6 +30,10 @@ class Admission:
     def _check(self, length: int) -> None:
         if self._store.queued_rows() >= self._settings.max_queued_rows:
             raise QueueFull
+        self.check_storage(length)
+
+    def check_storage(self, length: int = 0) -> None:
+        """Raise StorageUnavailable if so many bytes more would leave too little free."""
         free = self._storage.free_bytes()
         if free is not None and free - length < self._settings.min_free_bytes:
             raise StorageUnavailable("The storage for jobs is full; try again when earlier jobs have expired.")

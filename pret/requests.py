@@ -21,6 +21,9 @@ CONTENT_TYPES = {
 RESULT_FORMATS = ("csv", "ndjson", "parquet", "arrow")
 """Formats of whole result files."""
 
+FILE_SECONDS = 120.0
+"""The answer to a file comes when all of it is stored, and that to a resumed download when the file is made again."""
+
 RELOAD_SECONDS = 300.0
 """A reload takes as long as a download of the model does."""
 
@@ -89,7 +92,7 @@ def submit(body: Upload, format: str, encoding: str | None, options: Options, ke
     headers = {"Content-Type": CONTENT_TYPES[format], "Idempotency-Key": key}
     if encoding:
         headers["Content-Encoding"] = encoding
-    return Request("POST", "/jobs", options.query(), headers, body)
+    return Request("POST", "/jobs", options.query(), headers, body, seconds=FILE_SECONDS)
 
 
 def submit_uri(input_uri: str, output_uri: str, options: Options, key: str) -> Request:
@@ -134,7 +137,7 @@ def results_file(job_id: str, format: str, partial: bool = False) -> Request:
     if format not in RESULT_FORMATS:
         raise ValueError(f"Results come as {', '.join(RESULT_FORMATS)}, not as {format!r}.")
     query = _given({"format": format, "partial": "true" if partial else None})
-    return Request("GET", f"{_job_path(job_id)}/results", query, {"Accept-Encoding": "identity"})
+    return Request("GET", f"{_job_path(job_id)}/results", query, {"Accept-Encoding": "identity"}, seconds=FILE_SECONDS)
 
 
 def model_status() -> Request:

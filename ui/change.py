@@ -27,6 +27,7 @@ class Change:
 class Attempt:
     """A change that was confirmed, and what came of it."""
 
+    with_key: bool
     outcome: Reload | PretError | None = None
 
 
@@ -46,7 +47,7 @@ def show_change(say: Texts, client: Client) -> None:
             _confirm(say, client, wanted)
         attempt = st.session_state.get("change")
         if attempt is not None:
-            _show_outcome(say, attempt.outcome)
+            _show_outcome(say, attempt)
 
 
 def _ask(kind: Literal["reload", "rollback"]) -> None:
@@ -67,23 +68,26 @@ def _confirm(say: Texts, client: Client, wanted: Change) -> None:
     else:
         question = say("model.confirm_reload")
     st.warning(question, icon=":material/help:")
-    if st.session_state.get("key_wanted"):
-        st.text_input(
-            say("model.key"), type="password", key="admin_key", help=say("model.key_help"), persist_state="session"
-        )
-    with st.container(horizontal=True):
-        confirmed = st.button(say("model.confirm"), key="confirm", type="primary")
-        st.button(say("model.cancel"), key="cancel_change", on_click=_forget)
+    # A form, for there a key is sent as it stands; elsewhere one that is left by way of its eye button would not be.
+    with st.form("confirmation", border=False):
+        key = _key(say) if st.session_state.get("key_wanted") else ""
+        with st.container(horizontal=True):
+            confirmed = st.form_submit_button(say("model.confirm"), key="confirm", type="primary")
+            st.form_submit_button(say("model.cancel"), key="cancel_change", on_click=_forget)
     if confirmed:
-        _act(say, client, wanted)
+        _act(say, client, wanted, key.strip())
 
 
-def _act(say: Texts, client: Client, wanted: Change) -> None:
+def _key(say: Texts) -> str:
+    label, help_text = say("model.key"), say("model.key_help")
+    return st.text_input(label, type="password", key="admin_key", help=help_text, persist_state="session") or ""
+
+
+def _act(say: Texts, client: Client, wanted: Change, key: str) -> None:
     """Do it; it stays wanted while only the key is missing."""
-    key = (st.session_state.get("admin_key") or "").strip()
     # A click meanwhile runs the page anew as soon as this comes back: it must not be done twice, nor its outcome be lost.
     _forget()
-    attempt = st.session_state["change"] = Attempt()
+    attempt = st.session_state["change"] = Attempt(with_key=bool(key))
     with st.spinner(say("model.changing")):
         attempt.outcome = _done(client, wanted, key)
     if isinstance(attempt.outcome, NotAuthenticated):
@@ -105,7 +109,8 @@ def _done(client: Client, wanted: Change, key: str) -> Reload | PretError:
         return error
 
 
-def _show_outcome(say: Texts, outcome: Reload | PretError | None) -> None:
+def _show_outcome(say: Texts, attempt: Attempt) -> None:
+    outcome = attempt.outcome
     if outcome is None:
         return
     if isinstance(outcome, Reload):
@@ -114,7 +119,7 @@ def _show_outcome(say: Texts, outcome: Reload | PretError | None) -> None:
         st.success(say(key, before=before, version=after), icon=":material/check_circle:")
         _show_processes(say, outcome.processes)
         return
-    if isinstance(outcome, NotAuthenticated) and st.session_state.get("admin_key"):
+    if isinstance(outcome, NotAuthenticated) and attempt.with_key:
         st.error(say("model.wrong_key"), icon=":material/error:")
         return
     service.explain(outcome, say).show()

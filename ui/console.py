@@ -31,7 +31,7 @@ VERSION_SECONDS = 60
 def run() -> None:
     """Show the page that the address names."""
     say = Texts.of(_language(), st.context.timezone)
-    st.set_page_config(page_title=say.plain("common.product"), page_icon=":material/account_balance:", layout="wide")
+    st.set_page_config(page_title=say.plain("common.product"), page_icon=LOGO, layout="wide")
     pages = {name: _page(name, say) for name in VIEWS}
     remember_pages(pages)
     st.logo(LOGO, size="large")

@@ -1,7 +1,7 @@
 """The form of one applicant, made from the signature of the live model and from nothing else."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
@@ -74,10 +74,19 @@ def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
     return tuple(group for group in groups if group.fields)
 
 
-def row_of(fields: Iterable[FormField], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the row to be scored from what the widgets hold, by key. What is empty is left out; empty text is missing."""
-    filled = ((field.name, values.get(field.key)) for field in fields)
-    return {name: value for name, value in filled if value is not None and value != ""}
+def row_of(
+    fields: Iterable[FormField], values: Mapping[str, Any], read_number: Callable[[str], float | str]
+) -> dict[str, Any]:
+    """Make the row to be scored from what the widgets hold, by key. What is empty is left out; empty text is missing.
+
+    Numbers are text that `read_number` reads; what it cannot read is left as it is, for the service to refuse.
+    """
+    filled = ((field, values.get(field.key)) for field in fields)
+    return {
+        field.name: read_number(value) if field.kind in NUMERIC else value
+        for field, value in filled
+        if value is not None and str(value).strip() != ""
+    }
 
 
 def label_of(name: str) -> str:

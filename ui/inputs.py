@@ -12,6 +12,8 @@ from ui import reasons
 from ui.form import FormField, Group
 from ui.texts import Texts
 
+MAX_DIGITS = 40
+"""Characters of a number."""
 IN_A_ROW = 3
 """Fields side by side; on a telephone they stand below each other."""
 
@@ -52,7 +54,9 @@ class Inputs:
         elif field.kind == "text":
             st.text_input(label, value=None, placeholder=empty, **options)
         else:
-            _number(label, field, empty if not field.required else None, options)
+            # A field of the browser's own for numbers swallows a decimal comma, and keeps the form back beyond bounds.
+            placeholder = None if field.required else empty
+            st.text_input(label, value=None, placeholder=placeholder, max_chars=MAX_DIGITS, **options)
         if error := self.errors.get(field.name):
             st.markdown(f":small[:red[:material/error: {reasons.translated(error.reason, self.say, self.labels)}]]")
 
@@ -79,18 +83,3 @@ def written(value: object, say: Texts) -> str:
     if isinstance(value, bool):
         return say.plain("common.yes" if value else "common.no")
     return say.number(value) if isinstance(value, int | float) else str(value)
-
-
-def _number(label: str, field: FormField, placeholder: str | None, options: Mapping[str, Any]) -> None:
-    whole = field.kind == "integer"
-    st.number_input(
-        label,
-        min_value=field.lowest,
-        max_value=field.highest,
-        value=None,
-        step=1 if whole else 0.01,
-        # Shows all the decimals that were filled in.
-        format="%d" if whole else "%g",
-        placeholder=placeholder,
-        **options,
-    )

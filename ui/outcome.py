@@ -141,6 +141,7 @@ def _changes(say: Texts, now: Scored, reference: Scored, fields: Sequence[FormFi
     if not changed:
         st.caption(say("applicant.what_if"))
         return
-    headings = [say.plain(f"applicant.{name}") for name in ("field", "reference", "now")]
-    rows = [[field.label, *(written(it.row.get(field.name), say) for it in (reference, now))] for field in changed]
-    st.dataframe(dict(zip(headings, zip(*rows, strict=True), strict=True)), hide_index=True, key="changes")
+    st.markdown(f"**{say('applicant.changed')}**")
+    for field in changed:
+        before, after = (written(it.row.get(field.name), say) for it in (reference, now))
+        st.markdown(say("applicant.change", field=field.label, before=before, after=after))

@@ -49,6 +49,10 @@ CLASSES: dict[type[Exception], str] = {
 """Names of the sentences for all other errors; the first class that fits."""
 
 
+SECONDS = 8.0
+"""That a page waits for an answer; a service that is asked in vain again and again would leave it empty for minutes."""
+
+
 @dataclass(frozen=True)
 class Message:
     """What went wrong, what to do about it, and the words of the service (empty if they add nothing); all in Markdown."""
@@ -67,12 +71,12 @@ class Message:
 @st.cache_resource(show_spinner=False)
 def client() -> Client:
     """Give the client that all visitors share, for PRET_URL and PRET_KEY; raises ValueError if they cannot be right."""
-    return Client()
+    return Client(timeout=SECONDS, retries=0)
 
 
 def keyed(key: str) -> Client:
     """Make a client with a visitor's own key; close it after use. Raises ValueError if it cannot be a key."""
-    return Client(key=key)
+    return Client(key=key, timeout=SECONDS, retries=0)
 
 
 def explain(error: Exception, say: Texts) -> Message:

@@ -13,9 +13,11 @@ CSS = """
   color: light-dark(#16212E, #E8EDF3); font-weight: 600;
 }
 [data-testid="stMetricLabel"] {opacity: 1;}
+/* Streamlit's own words there are English, and a table's download has only the rows that are shown. */
+[data-testid="InputInstructions"], [data-testid="stElementToolbar"] {display: none;}
 /* The outcome stays in sight while one goes through a long form. */
 @media (min-width: 900px) {
-  .st-key-result {position: sticky; top: 4.5rem;}
+  [data-testid="stLayoutWrapper"]:has(> .st-key-result) {position: sticky; top: 4.5rem;}
 }
 </style>
 """

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +18,10 @@ SPACE, NARROW_SPACE = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
 WORD_JOINER = "\N{WORD JOINER}"
 NOTHING = "\N{EN DASH}"
 
-_SPECIAL = re.compile(r"[\\`*\[\]<>$:~|&]|(?<!\w)_|_(?!\w)|^\s*(?:[-+#=]|\d+(?=[.)](?:\s|$)))")
+LARGEST_WHOLE = 1e15
+"""Below it, a number without a fraction is written without an exponent."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_SPECIAL = re.compile(r"[\\`*\[\]<>$:~|&]|(?<![^\W_])_|_(?![^\W_])|^\s*(?:[-+#=]|\d+(?=[.)](?:\s|$)))")
 _GAP = re.compile(rf"[^\S{SPACE}{NARROW_SPACE}]+")
 _LINK = re.compile(r"(?<=:)(?=[\w/])|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
 
@@ -55,6 +59,23 @@ class Texts:
         if digits is None:
             return self._localised(f"{value:,}" if isinstance(value, int) else _shortest(value))
         return self._localised(f"{value:,.{digits}f}")
+
+    def editable(self, value: float) -> str:
+        """Write a number to be edited: with the language's decimal sign, all its decimals, and nothing between thousands."""
+        whole = isinstance(value, int) or (value.is_integer() and abs(value) < LARGEST_WHOLE)
+        return str(int(value)) if whole else repr(value).replace(".", self.sentences["common.decimal"])
+
+    def read_number(self, text: str) -> float | str:
+        """Read a number as people type it; text that is none, or may be read in two ways, stays as it is.
+
+        Where the decimal sign is a comma, a point is one as well. In English a comma is refused: `1,234` could be either.
+        """
+        plain = "".join(text.split()).replace("\N{MINUS SIGN}", "-")
+        if self.sentences["common.decimal"] == ",":
+            plain = plain.replace(",", ".")
+        if not _NUMBER.fullmatch(plain):
+            return text
+        return int(plain) if plain.lstrip("+-").isdigit() else float(plain) if isfinite(float(plain)) else text
 
     def percent(self, share: float | None, digits: int = 1) -> str:
         """Write a share of 1 as a percentage."""

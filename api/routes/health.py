@@ -69,6 +69,7 @@ def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | 
 def _storage(services: Services) -> Part:
     try:
         services.storage.check()
+        services.admission.check_storage()
     except PretError as error:
         return Part(status="down", detail=str(error))
     return Part(status="ok")

@@ -12,6 +12,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from shared.jobs.queue import CHUNKS, FILES, QUICK
+from shared.settings import Settings
 
 HOST = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - recognised, not chosen
@@ -38,7 +39,7 @@ class Ports:
     @classmethod
     def from_environment(cls) -> "Ports":
         """Read where to listen, and see that the ports are free and that nobody sees Flower without a login."""
-        own_redis = "REDIS_URL" not in os.environ
+        own_redis = "redis_url" not in Settings().model_fields_set
         ports = cls(
             _port("API_PORT", 8000),
             _port("UI_PORT", 8501),

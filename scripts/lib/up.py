@@ -41,6 +41,10 @@ DEFAULT_MODEL = "exported_model"
 SUPERVISOR_LINE = re.compile(r"^\S+ \S+ [A-Z]+ ")
 """Date, time and level, which begin every line of the supervisor's log."""
 
+SERVING = ("redis", "api", "model", "worker", "reader")
+SHOWING = ("console", "flower")
+"""What is waited for: first what serves the model, which is then the current one, and then what shows it."""
+
 START_DEADLINE = 120.0
 """Seconds until a process that is not healthy is called broken."""
 
@@ -82,8 +86,8 @@ def run() -> int:
     _refuse_second_start()
     ports = Ports.from_environment()
     _ensure_model()
-    if ports.redis is not None:
-        os.environ["REDIS_URL"] = f"redis://{HOST}:{ports.redis}/0"
+    own_redis = f"redis://{HOST}:{ports.redis}/0"
+    os.environ["REDIS_URL"] = Settings().redis_url if ports.redis is None else own_redis
     _write_config(ports)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -98,9 +102,11 @@ def run() -> int:
     )
     threading.Thread(target=_relay_events, args=(supervisor,), daemon=True).start()
     try:
-        _wait_until_healthy(ports, supervisor, stop)
+        _wait_for(SERVING, ports, supervisor, stop)
         if not stop.is_set():
             origin = _take_current_model()
+            _wait_for(SHOWING, ports, supervisor, stop)
+        if not stop.is_set():
             print(_table(ports, origin, time.monotonic() - began), flush=True)
         while not stop.wait(0.5):
             if supervisor.poll() is not None:
@@ -151,7 +157,8 @@ def _relay_events(supervisor: "subprocess.Popen[str]") -> None:
             print(f"{event}; see .local/logs/", flush=True)
 
 
-def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop: threading.Event) -> None:
+def _wait_for(names: tuple[str, ...], ports: Ports, supervisor: "subprocess.Popen[str]", stop: threading.Event) -> None:
+    """Wait until these are up, or somebody stops it; raises StartError."""
     checks: dict[str, Callable[[], bool]] = {
         "redis": lambda: bool(redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=2).ping()),
         "api": lambda: httpx.get(f"{ports.api_url}/api_health").is_success,
@@ -162,7 +169,8 @@ def _wait_until_healthy(ports: Ports, supervisor: "subprocess.Popen[str]", stop:
         "flower": lambda: httpx.get(f"{ports.flower_url}/healthcheck").is_success,
     }
     deadline = time.monotonic() + START_DEADLINE
-    for name, check in checks.items():
+    for name in names:
+        check = checks[name]
         if stop.is_set():
             return
         print(f"waiting for {name} ...", flush=True)

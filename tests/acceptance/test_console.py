@@ -10,7 +10,8 @@ import pytest
 
 from scripts.bench.make_portfolio import write_portfolio
 from tests.acceptance.browser import Browser, browser, needs_browser
-from tests.acceptance.conftest import Up, command_line
+from tests.acceptance.conftest import Up, command_line, copy_of_the_project
+from tests.factories import Kit
 from tests.processes import wait_for
 from ui.texts import LANGUAGES, Texts
 
@@ -136,6 +137,26 @@ def test_the_model_is_reloaded_with_the_outcome_of_each_process(page: Browser, s
     page.see(say.plain("model.unchanged", version="local-")[:20])
     page.press('[role="tab"]:nth-of-type(2)')
     page.see("CatBoost")
+
+
+def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) -> None:
+    guarded = Up(copy_of_the_project(tmp_path / "project"), settings={"ADMIN_KEYS": "anne:a-key-of-more-than-16-signs"})
+    numbers.write(guarded.folder / "exported_model")
+    try:
+        guarded.start()
+        with browser(guarded.console_url, tmp_path) as page:
+            page.open("model?lang=en")
+            page.click("reload")
+            page.click("confirm")
+            page.see("needs an administration key")
+            page.fill("admin_key", "wrong")
+            page.click("confirm")
+            page.see("This key is not accepted.")
+            page.fill("admin_key", "a-key-of-more-than-16-signs")
+            page.click("confirm")
+            page.see("Nothing to do")
+    finally:
+        guarded.stop()
 
 
 def test_health_is_told_part_by_part(page: Browser, up: Up, say: Texts) -> None:

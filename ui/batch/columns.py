@@ -1,9 +1,12 @@
 """Whether the columns of a file are those that the model takes, as the service will judge it."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+import pyarrow as pa
+from pyarrow import types
 
 from pret import ModelSignature
 
@@ -15,6 +18,20 @@ MAX_KEPT = 100
 """Columns that the service repeats at most."""
 KEPT_AT_FIRST = 10
 """Unknown columns that are kept unless one says otherwise: an identifier is among the first."""
+PLAIN_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
+    types.is_null,
+    types.is_boolean,
+    types.is_integer,
+    types.is_floating,
+    types.is_decimal,
+    types.is_string,
+    types.is_large_string,
+    types.is_string_view,
+    types.is_date,
+    types.is_time,
+    types.is_timestamp,
+)
+"""Types that the service repeats."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +54,11 @@ class ColumnCheck:
             return ()
         return tuple(name for name in self.unknown if name not in keep)
 
-    def kept_at_first(self) -> tuple[str, ...]:
-        """Give what is kept unless one says otherwise: no column that may be a feature misspelt, or nobody would be told."""
+    def kept_at_first(self, keepable: Collection[str]) -> tuple[str, ...]:
+        """Give what is kept unless one says otherwise: nothing that may be a feature misspelt, or nobody would be told."""
         if self.missing or self.absent:
             return ()
-        return tuple(name for name in self.unknown if name and name not in RESERVED)[:KEPT_AT_FIRST]
+        return tuple(name for name in self.unknown if name in keepable)[:KEPT_AT_FIRST]
 
     def is_refused(self, keep: Collection[str]) -> bool:
         """Whether the service will refuse the file for its columns."""
@@ -62,10 +79,21 @@ def check_columns(signature: ModelSignature, columns: Sequence[str]) -> ColumnCh
     )
 
 
-def keepable(columns: Sequence[str], features: Collection[str]) -> tuple[str, ...]:
-    """Give the columns that may be repeated beside the scores, those that are no features first."""
-    names = dict.fromkeys(name for name in columns if name and name not in RESERVED)
+def keepable(columns: Sequence[str], features: Collection[str], odd: Collection[str] = ()) -> tuple[str, ...]:
+    """Give the columns that may be repeated beside the scores, those that are no features first; `odd` ones may not."""
+    names = dict.fromkeys(name for name in columns if name and name not in RESERVED and name not in odd)
     return tuple(sorted(names, key=lambda name: name in features))
+
+
+def odd_columns(schema: pa.Schema) -> frozenset[str]:
+    """Give the columns of a type that the service does not repeat: nested, binary and the like."""
+    return frozenset(column.name for column in schema if not _is_plain(column.type))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    while types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        kind = kind.value_type
+    return any(is_kind(kind) for is_kind in PLAIN_KINDS)
 
 
 def _twice(columns: Sequence[str], features: Collection[str]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ DECIMALS = (".", ",")
 MAX_ROWS = 10
 """Rows of a preview."""
 _COMMA, _POINT = (re.compile(rf"\s*[-+]?\d*{mark}\d+\s*") for mark in (",", r"\."))
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
+"""What may be thousands as well as three decimals: `45,000`."""
 
 Row = tuple[str, ...]
 
@@ -40,11 +42,19 @@ def guess_delimiter(beginning: Beginning, features: Collection[str]) -> str:
         raise Unreadable("broken") from error
 
 
-def guess_decimal(rows: Sequence[Row], delimiter: str) -> str:
-    """Take the comma where numbers have one and none has a point."""
+def guess_decimal(rows: Sequence[Row], delimiter: str) -> tuple[str, str | None]:
+    """Take the comma where numbers have one and none has a point, and the point where the comma may be for thousands.
+
+    With the point, the service refuses such a value; with the comma, it would score another number. The second that is
+    given is such a value, if there are no others that tell.
+    """
     values = [value for row in rows for value in row]
-    has_comma, has_point = (any(map(mark.fullmatch, values)) for mark in (_COMMA, _POINT))
-    return "," if delimiter != "," and has_comma and not has_point else "."
+    with_comma = list(filter(_COMMA.fullmatch, values))
+    if delimiter == "," or not with_comma or any(map(_POINT.fullmatch, values)):
+        return ".", None
+    if all(map(_THOUSANDS.fullmatch, with_comma)):
+        return ".", with_comma[0].strip()
+    return ",", None
 
 
 def read_delimited(beginning: Beginning, delimiter: str) -> Delimited:

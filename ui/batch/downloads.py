@@ -1,6 +1,9 @@
 """The buttons that hand the results on as files."""
 
+import errno
 import io
+import os
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +26,7 @@ TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
     """Show them; each file is made when its button is pressed."""
     sizes = {"csv": csv_size(path), "parquet": path.stat().st_size}
-    stem = Path(job.name or job.id[:8]).name.partition(".")[0] or job.id[:8]
+    stem = _stem(job)
     with st.container(horizontal=True):
         for format, size in sizes.items():
             st.download_button(
@@ -39,7 +42,18 @@ def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
             )
     if max(sizes.values()) > MAX_BYTES:
         st.caption(say("portfolio.large_file", size=say.size(MAX_BYTES)))
-        st.code(f"pret job results {job.id} -o {stem}-scores.csv", language=None)
+        show_command(job, f"{stem}-scores.csv")
+
+
+def show_command(job: Job, file: str) -> None:
+    """Show how the results are fetched on the command line, to be copied."""
+    st.code(f"pret job results {job.id} -o {shlex.quote(file)}", language=None)
+
+
+def _stem(job: Job) -> str:
+    """Begin the name of a file; what a terminal would take for more than a letter is left out."""
+    name = "".join(filter(str.isprintable, job.name or ""))
+    return Path(name).name.partition(".")[0] or job.id[:8]
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -56,4 +70,8 @@ def csv_size(path: Path) -> int:
 
 
 def _opened(client: Client, job_id: str, format: str) -> BinaryIO:
-    return shelf().fetch(client, job_id, format).open("rb")
+    """Open the file for Streamlit, which reads all of it; raises OSError if it is longer than was estimated and too long."""
+    path = shelf().fetch(client, job_id, format)
+    if path.stat().st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return path.open("rb")

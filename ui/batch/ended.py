@@ -1,6 +1,8 @@
 """The part of the page that shows what came of a job: results, or why there are none."""
 
+import errno
 import re
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import streamlit as st
@@ -9,7 +11,7 @@ from pret import Client, Job, PretError, RowError
 from ui import reasons, service
 from ui.batch import results
 from ui.batch.charts import bars_of, histogram
-from ui.batch.downloads import show_downloads
+from ui.batch.downloads import show_command, show_downloads
 from ui.batch.fetched import shelf
 from ui.batch.history import open_job
 from ui.batch.lines import line_name, line_of
@@ -26,6 +28,7 @@ MAX_ROWS_SHOWN = 50_000_000
 """Beyond it, looking through the results takes too long, and they take too much room on the disk of the console."""
 MAX_REASONS = 20
 LEAST_SHARE = 0.001
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 FAILURES = (
     (re.compile(r"The rows break the feature contract .*"), "rows"),
@@ -47,23 +50,24 @@ def show_ended(say: Texts, client: Client, job: Job) -> None:
 def _show_results(say: Texts, client: Client, job: Job) -> None:
     _show_shares(say, job)
     if (job.rows or 0) > MAX_ROWS_SHOWN:
-        command = f"pret job results {job.id} -o scores.parquet"
         st.info(say("portfolio.too_many_rows", rows=MAX_ROWS_SHOWN), icon=":material/info:")
-        st.code(command, language=None)
+        show_command(job, "scores.parquet")
         return
     try:
         with st.spinner(say("portfolio.fetching")):
             path = shelf().fetch(client, job.id, "parquet")
             summary = _summary(job.id, path)
-    except OSError:
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
         st.error(f"**{say('portfolio.no_room')}** {say('portfolio.way_no_room')}", icon=":material/error:")
-        st.code(f"pret job results {job.id} -o scores.parquet", language=None)
+        show_command(job, "scores.parquet")
         return
     _show_figure(say, job, summary)
     show_downloads(say, client, job, path)
     if summary.reasons:
         _show_reasons(say, summary)
-    show_table_of(say, job, path, DECISIONS)
+    show_table_of(say, client, job, DECISIONS)
 
 
 def _show_shares(say: Texts, job: Job) -> None:
@@ -73,12 +77,19 @@ def _show_shares(say: Texts, job: Job) -> None:
         (f":material/cancel: {DECISIONS[1]}", job.refused, "refused"),
         (f":material/warning: {say('portfolio.invalid')}", job.invalid, "invalid"),
     )
+    shares = _shares([count for _, count, _ in facts], rows)
     columns = st.columns(len(facts) + 1)
     columns[0].metric(f":material/table_rows: {say('portfolio.rows')}", say.number(rows), border=True, height="stretch")
-    for column, (label, count, name) in zip(columns[1:], facts, strict=True):
+    for column, (label, count, name), share in zip(columns[1:], facts, shares, strict=True):
         help_text = say(f"portfolio.share_{name}", count=count, rows=rows)
         column.metric(
-            label, say.number(count), _share(say, count, rows), "off", help=help_text, border=True, delta_arrow="off"
+            label,
+            say.number(count),
+            _worded(say, share, count, rows),
+            "off",
+            help=help_text,
+            border=True,
+            delta_arrow="off",
         )
     st.caption(
         say(
@@ -91,11 +102,19 @@ def _show_shares(say: Texts, job: Job) -> None:
     )
 
 
-def _share(say: Texts, count: int, rows: int) -> str:
-    """Write a share; one that would be rounded to nothing is said to be less than what is shown."""
+def _shares(counts: list[int], rows: int) -> list[float]:
+    """Give the shares, rounded so that what is shown adds up to 100 %."""
+    upto = [round(count / max(rows, 1) / LEAST_SHARE) for count in accumulate(counts, initial=0)]
+    return [(end - start) * LEAST_SHARE for start, end in pairwise(upto)]
+
+
+def _worded(say: Texts, share: float, count: int, rows: int) -> str:
+    """Write a share; one that would be rounded to none or all of the rows is said to be less or more than what is shown."""
     if 0 < count < rows * LEAST_SHARE:
         return say.plain("portfolio.less_than", share=say.percent(LEAST_SHARE))
-    return say.percent(count / rows) if rows else NOTHING
+    if rows * (1 - LEAST_SHARE) < count < rows:
+        return say.plain("portfolio.more_than", share=say.percent(1 - LEAST_SHARE))
+    return say.percent(share) if rows else NOTHING
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -86,8 +86,11 @@ def summarise(path: Path) -> Summary:
     return Summary(counts[0], counts[1], tuple(reasons.most_common()))
 
 
-def page_of(path: Path, wanted: Wanted, offset: int, limit: int) -> Page:
-    """Give rows `offset` to `offset + limit` of those that are wanted; in the order of scores, the first MAX_SORTED at most."""
+def page_of(path: Path, wanted: Wanted, offset: int, limit: int, total: int | None = None) -> Page:
+    """Give rows `offset` to `offset + limit` of those that are wanted; in the order of scores, the first MAX_SORTED at most.
+
+    With the `total` of an earlier page, no more is read than the rows of this one need.
+    """
     file = pq.ParquetFile(path)
     if wanted.order != "row":
         numbers, total = _by_score(file, wanted, min(offset + limit, MAX_SORTED))
@@ -96,18 +99,20 @@ def page_of(path: Path, wanted: Wanted, offset: int, limit: int) -> Page:
         total = file.metadata.num_rows
         numbers = np.arange(min(offset, total), min(offset + limit, total))
     else:
-        numbers, total = _by_row(file, wanted, offset, limit)
+        numbers, total = _by_row(file, wanted, offset, limit, total)
     return Page(_rows(file, numbers), tuple(numbers.tolist()), total)
 
 
-def _by_row(file: pq.ParquetFile, wanted: Wanted, offset: int, limit: int) -> tuple[Counts, int]:
-    total, found = 0, [np.zeros(0, np.int64)]
+def _by_row(file: pq.ParquetFile, wanted: Wanted, offset: int, limit: int, total: int | None) -> tuple[Counts, int]:
+    seen, found = 0, [np.zeros(0, np.int64)]
     for start, batch in _batches(file, wanted):
         matches = np.flatnonzero(_mask(batch, wanted))
-        if total + len(matches) > offset and total < offset + limit:
-            found.append(start + matches[max(offset - total, 0) : offset + limit - total])
-        total += len(matches)
-    return np.concatenate(found), total
+        if seen + len(matches) > offset and seen < offset + limit:
+            found.append(start + matches[max(offset - seen, 0) : offset + limit - seen])
+        seen += len(matches)
+        if total is not None and seen >= offset + limit:
+            return np.concatenate(found), total
+    return np.concatenate(found), seen
 
 
 def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, int]:

@@ -57,7 +57,8 @@ def _show_progress(say: Texts, job: Job) -> None:
 def _done(say: Texts, job: Job) -> str:
     if job.rows is None:
         return say("portfolio.rows_read", rows=job.rows_read) if job.rows_read else ""
-    share = say.percent(job.rows_done / job.rows if job.rows else None, 0)
+    # Rounded down: all is done only at the end.
+    share = say.percent(job.rows_done * 100 // job.rows / 100 if job.rows else None, 0)
     return say("portfolio.rows_done", done=job.rows_done, rows=job.rows, share=share)
 
 

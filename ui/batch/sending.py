@@ -47,7 +47,7 @@ def name_to_send(name: str, preview: Preview) -> str:
     """Give the name its file should have, for the client reads from it how the file is packed."""
     bare = name
     for suffix in SUFFIXES.values():
-        bare = bare.removesuffix(suffix)
+        bare = bare[: -len(suffix)] if bare.lower().endswith(suffix) else bare
     return bare + SUFFIXES.get(preview.content.packing or "", "")
 
 

@@ -2,25 +2,22 @@
 
 import io
 import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pret import Busy, Client, Job, ModelSignature, NotReachable, PretError
-from ui import service
+from pret import Busy, Client, Job, ModelSignature, NotReachable
 from ui.batch.columns import MAX_KEPT, ColumnCheck, check_columns, keepable
 from ui.batch.content import Unreadable
 from ui.batch.delimited import DECIMALS, DELIMITERS
 from ui.batch.preview import MAX_COLUMNS, Preview, look_at
-from ui.batch.sending import Order, send
+from ui.batch.sending import Order
 from ui.batch.template import template
+from ui.batch.upload import send_shown
 from ui.texts import Texts
 
 DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
@@ -94,30 +91,32 @@ def _show_file(say: Texts, client: Client, signature: ModelSignature, file: Uplo
     preview = look_at(file.name, io.BytesIO(file.getvalue()), features, delimiter)
     st.session_state["file_seen"] = file.file_id
     check = check_columns(signature, preview.columns)
-    offered = keepable(preview.columns, features)[:MAX_OFFERED]
+    offered = keepable(preview.columns, features, preview.odd)[:MAX_OFFERED]
     if is_new:
         st.session_state.update({"delimiter": preview.delimiter, "decimal": preview.decimal, "submission": None})
     if is_new or st.session_state.get("columns_seen") != preview.columns:
-        st.session_state.update({"columns_seen": preview.columns, "keep": list(check.kept_at_first())})
+        st.session_state.update({"columns_seen": preview.columns, "keep": list(check.kept_at_first(offered))})
     _show_rows(say, preview)
     order = _show_options(say, preview, offered)
     _show_check(say, check, order, preview)
     refused = preview.sure and check.is_refused(order.keep)
     icon = ":material/play_arrow:"
     if st.button(say("portfolio.submit"), type="primary", key="submit_job", icon=icon, disabled=refused):
-        return _sent(say, client, file, preview, order)
+        return send_shown(say, client, file, preview, order)
     return None
 
 
 def _show_rows(say: Texts, preview: Preview) -> None:
     st.subheader(say("portfolio.preview"), anchor=False)
-    shown = preview.columns[:MAX_COLUMNS]
+    shown = preview.columns[: preview.shown or MAX_COLUMNS]
     rows = [(*row, *[""] * (len(shown) - len(row)))[: len(shown)] for row in preview.rows]
     # A name may come twice, which a table cannot show.
     frame = pd.DataFrame(rows, columns=list(map(str, range(len(shown)))), dtype="str")
     names = {str(index): st.column_config.TextColumn(name or str(index + 1)) for index, name in enumerate(shown)}
     st.dataframe(frame, hide_index=True, column_config=names, key="preview")
     facts = []
+    if not preview.rows:
+        facts.append(say("portfolio.rows_unseen"))
     if preview.total_rows is not None:
         facts.append(say("portfolio.total_rows", rows=preview.total_rows))
     if len(preview.columns) > len(shown):
@@ -132,7 +131,7 @@ def _show_options(say: Texts, preview: Preview, offered: Sequence[str]) -> Order
     with st.expander(say("portfolio.options"), expanded=True, icon=":material/tune:"):
         order = Order()
         if preview.content.format == "csv":
-            order = _show_reading(say)
+            order = _show_reading(say, preview)
         keep = st.multiselect(
             say("portfolio.keep"),
             offered,
@@ -150,7 +149,7 @@ def _show_options(say: Texts, preview: Preview, offered: Sequence[str]) -> Order
     return replace(order, keep=tuple(keep), on_invalid=on_invalid or ON_INVALID[0])
 
 
-def _show_reading(say: Texts) -> Order:
+def _show_reading(say: Texts, preview: Preview) -> Order:
     first, second = st.columns(2)
     delimiter = first.selectbox(
         say("portfolio.delimiter"),
@@ -166,6 +165,8 @@ def _show_reading(say: Texts) -> Order:
     )
     if delimiter == decimal:
         st.warning(say("portfolio.same_signs"), icon=":material/warning:")
+    elif preview.doubtful is not None and decimal != ",":
+        st.warning(say("portfolio.doubtful_comma", value=preview.doubtful), icon=":material/warning:")
     return Order(delimiter=delimiter, decimal="." if delimiter == decimal else decimal)
 
 
@@ -199,39 +200,3 @@ def _show_check(say: Texts, check: ColumnCheck, order: Order, preview: Preview) 
 def _listed(say: Texts, names: Sequence[str]) -> str:
     listed = ", ".join(names[:MAX_LISTED])
     return f"{listed} {say.plain('portfolio.and_more', more=len(names) - MAX_LISTED)}" if names[MAX_LISTED:] else listed
-
-
-def _sent(say: Texts, client: Client, file: UploadedFile, preview: Preview, order: Order) -> Job | None:
-    """Send the file. After a lost connection the same key goes with it again, so that there is one job at most."""
-    before = st.session_state.get("submission")
-    key = before.key if isinstance(before, Order) and before == order else uuid.uuid4().hex
-    st.session_state["submission"] = order = replace(order, key=key)
-    bar = st.progress(0.0)
-    shown = -1
-
-    def tell(share: float) -> None:
-        nonlocal shown
-        if int(share * 100) != shown:
-            shown = int(share * 100)
-            bar.progress(share, text=say("portfolio.sending", size=say.size(file.size), share=say.percent(share, 0)))
-
-    try:
-        job = send(client, file.name, io.BytesIO(file.getvalue()), preview, order, tell)
-    except PretError as error:
-        bar.empty()
-        if isinstance(error, NotReachable):
-            st.error(f"**{say('portfolio.not_sent')}** {say('portfolio.way_not_sent')}", icon=":material/cloud_off:")
-        else:
-            service.explain(error, say).show()
-        return None
-    _forget(file)
-    return job
-
-
-def _forget(file: UploadedFile) -> None:
-    """Free the memory that the file takes; Streamlit itself would keep it until the visitor leaves."""
-    context = get_script_run_ctx()
-    for name in ("upload", "file_seen", "columns_seen", "submission"):
-        st.session_state.pop(name, None)
-    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)

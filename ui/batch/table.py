@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from pret import Job
+from pret import Client, Job
 from ui import reasons, service
 from ui.batch import results
+from ui.batch.fetched import shelf
 from ui.batch.lines import line_name, line_of
 from ui.batch.results import MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted
 from ui.texts import NOTHING, Texts
@@ -17,15 +18,18 @@ PAGE_ROWS = 50
 
 
 @st.fragment
-def show_table_of(say: Texts, job: Job, path: Path, decisions: tuple[str, str]) -> None:
+def show_table_of(say: Texts, client: Client, job: Job, decisions: tuple[str, str]) -> None:
     """Show it; a fragment, for a filter changes nothing else in the page."""
     st.subheader(say("portfolio.table"), anchor=False)
     with service.guard(say):
         words = dict(zip(OUTCOMES, (*decisions, say.plain("portfolio.invalid")), strict=True))
         wanted = _show_filter(say, job, words)
-        number = _page_number(wanted)
         with st.spinner(say("portfolio.searching")):
-            page = _page(job.id, path, wanted, number)
+            # The file may have had to make room since the page was shown.
+            path = shelf().fetch(client, job.id, "parquet")
+            page = _page(job.id, path, wanted, 0)
+            if number := min(_page_number(job.id, wanted), _last(page.total, wanted)):
+                page = _page(job.id, path, wanted, number, page.total)
         if not page.total:
             st.info(say("portfolio.nothing_found"), icon=":material/search_off:")
             return
@@ -60,17 +64,26 @@ def _show_filter(say: Texts, job: Job, words: dict[str, str]) -> Wanted:
     return Wanted(frozenset(chosen or OUTCOMES), lowest / 100, highest / 100, text.strip(), order or ORDERS[0])
 
 
-def _page_number(wanted: Wanted) -> int:
-    """Give the number of the page, from 0; another filter begins at the first one."""
-    if st.session_state.get("filter_seen") != wanted:
-        st.session_state["filter_seen"] = wanted
+def _page_number(job_id: str, wanted: Wanted) -> int:
+    """Give the number of the page, from 0; another job or filter begins at the first one."""
+    if st.session_state.get("filter_seen") != (job_id, wanted):
+        st.session_state["filter_seen"] = (job_id, wanted)
         st.session_state["page_number"] = 0
     return int(st.session_state["page_number"])
 
 
 @st.cache_data(show_spinner=False, max_entries=100)
-def _page(job_id: str, _path: Path, wanted: Wanted, number: int) -> Page:
-    return results.page_of(_path, wanted, number * PAGE_ROWS, PAGE_ROWS)
+def _page(job_id: str, _path: Path, wanted: Wanted, number: int, _total: int | None = None) -> Page:
+    return results.page_of(_path, wanted, number * PAGE_ROWS, PAGE_ROWS, _total)
+
+
+def _last(total: int, wanted: Wanted) -> int:
+    """Give the number of the last page that can be seen."""
+    return max(_reachable(total, wanted) - 1, 0) // PAGE_ROWS
+
+
+def _reachable(total: int, wanted: Wanted) -> int:
+    return total if wanted.order == ORDERS[0] else min(total, MAX_SORTED)
 
 
 def _show_rows(say: Texts, job: Job, page: Page) -> None:
@@ -92,8 +105,7 @@ def _show_rows(say: Texts, job: Job, page: Page) -> None:
 
 
 def _show_pager(say: Texts, page: Page, wanted: Wanted, number: int) -> None:
-    reachable = page.total if wanted.order == ORDERS[0] else min(page.total, MAX_SORTED)
-    last = max(reachable - 1, 0) // PAGE_ROWS
+    last = _last(page.total, wanted)
     first = number * PAGE_ROWS + 1
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, icon, to in (("previous", "chevron_left", number - 1), ("next", "chevron_right", number + 1)):
@@ -107,7 +119,7 @@ def _show_pager(say: Texts, page: Page, wanted: Wanted, number: int) -> None:
         st.caption(
             say("portfolio.shown", first=first, last=first + page.rows.num_rows - 1, total=page.total), width="content"
         )
-    if reachable < page.total:
+    if _reachable(page.total, wanted) < page.total:
         st.caption(say("portfolio.only_first", rows=MAX_SORTED))
 
 

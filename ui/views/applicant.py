@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from pret import Client, InvalidRows, ModelSignature, PretError, RowError
 from ui import reasons, service
-from ui.form import MAX_FIELDS, FormField, fields_of, groups_of, row_of
+from ui.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
 from ui.inputs import Inputs
 from ui.links import link_to
 from ui.outcome import Scored, show_outcome
-from ui.texts import Texts
+from ui.texts import NOTHING, Texts, escaped
 
 WIDTHS = (11, 6)
 """Of the form and the outcome, side by side."""
@@ -31,6 +32,7 @@ def render(say: Texts, client: Client) -> None:
         return
     _forget_another_model(signature)
     fields = fields_of(signature)
+    _translate_numbers(say, fields)
     form, outcome = st.columns(WIDTHS, gap="large")
     with form:
         _fill_in(say, fields, signature)
@@ -50,22 +52,37 @@ def _forget_another_model(signature: ModelSignature) -> None:
     st.session_state["signature"] = signature
 
 
+def _translate_numbers(say: Texts, fields: Sequence[FormField]) -> None:
+    """Write the numbers that are filled in as the language of the page does, once that has changed."""
+    before = Texts.of(st.session_state.get("fields_language", say.language))
+    for field in fields if before.language != say.language else ():
+        text = st.session_state.get(field.key)
+        if field.kind in NUMERIC and isinstance(text, str):
+            value = before.read_number(text)
+            st.session_state[field.key] = value if isinstance(value, str) else say.editable(value)
+    st.session_state["fields_language"] = say.language
+
+
 def _fill_in(say: Texts, fields: Sequence[FormField], signature: ModelSignature) -> None:
     """Fill in what has not been shown yet, and offer to do it again or to empty all."""
     for field in fields:
-        st.session_state.setdefault(field.key, field.default)
+        st.session_state.setdefault(field.key, _default(say, field))
     has_example = signature.input_example is not None
     st.caption(say("applicant.filled_in" if has_example else "applicant.fill_in"))
     with st.container(horizontal=True):
-        empty, example = partial(_set, fields, example=False), partial(_set, fields, example=True)
+        empty, example = partial(_set, say, fields, example=False), partial(_set, say, fields, example=True)
         st.button(say("applicant.empty"), key="empty", icon=":material/backspace:", on_click=empty)
         if has_example:
             st.button(say("applicant.example"), key="example", icon=":material/restart_alt:", on_click=example)
 
 
-def _set(fields: Sequence[FormField], *, example: bool) -> None:
+def _default(say: Texts, field: FormField) -> Any:
+    return say.editable(field.default) if field.kind in NUMERIC and field.default is not None else field.default
+
+
+def _set(say: Texts, fields: Sequence[FormField], *, example: bool) -> None:
     for field in fields:
-        st.session_state[field.key] = field.default if example else None
+        st.session_state[field.key] = _default(say, field) if example else None
     st.session_state.pop("failure", None)
 
 
@@ -97,11 +114,14 @@ def _summary(say: Texts, errors: Sequence[RowError], labels: dict[str, str]) -> 
 
 def _score(say: Texts, client: Client, fields: Sequence[FormField]) -> None:
     """Score what is filled in, before the page is drawn anew."""
-    row = row_of(fields, {field.key: st.session_state.get(field.key) for field in fields})
+    row = row_of(fields, {field.key: st.session_state.get(field.key) for field in fields}, say.read_number)
     st.session_state.pop("failure", None)
     with service.guard(say):
         try:
-            st.session_state["scored"] = Scored(row, client.score(row))
+            score = client.score(row)
+            st.session_state["scored"] = Scored(row, score)
+            # On a telephone the outcome stands below what can be seen.
+            st.toast(f"**{escaped(score.decision or NOTHING)}** · {say.percent(score.score)}")
         except PretError as error:
             st.session_state["failure"] = error
             st.session_state.pop("scored", None)

@@ -50,6 +50,13 @@ def test_what_can_be_kept_begins_with_what_is_no_feature() -> None:
     assert keepable(["AMOUNT", "score", "id", "", "id"], {"AMOUNT"}) == ("id", "AMOUNT")
 
 
+def test_what_cannot_be_kept_is_not_kept_at_first() -> None:
+    columns = ["YEARS_BIRTH", "AMOUNT", "tags", "id", "score"]
+    offered = keepable(columns, {"YEARS_BIRTH", "AMOUNT"}, {"tags"})
+    assert "tags" not in offered
+    assert check_columns(SIGNATURE, columns).kept_at_first(offered) == ("id",)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_template_is_a_file_that_the_page_takes(language: str) -> None:
     for signature in (NUMBERS, CATEGORIES):

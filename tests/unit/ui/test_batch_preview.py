@@ -44,6 +44,11 @@ def arrow(new: Any, table: pa.Table = TABLE) -> bytes:
         (b"id;AGE;RATE\na;40;0.5\n", ";", "."),
         (b"id\tAGE\tRATE\na\t40\t0.5\n", "\t", "."),
         (b"id|AGE|RATE\na|40|0,5\n", "|", ","),
+        (b"id;AGE;RATE\na;45,000;0,250\n", ";", ","),
+        (b"id;AGE;RATE\na;45,000;-0,250\n", ";", ","),
+        (b"id;AGE;RATE\na;45,000;12,50\n", ";", ","),
+        (b"id;AGE;RATE\na;45,000;1.5\n", ";", "."),
+        (b"id;AGE;RATE\na;45,000;120,000\n", ";", "."),
         (b"AGE\n40\n", ",", "."),
     ],
 )
@@ -146,8 +151,106 @@ def test_ten_thousand_columns_are_read_and_few_are_shown() -> None:
         (b"{no json\n", "rows.ndjson", "broken"),
         (b"[" * 100_000 + b"\n", "rows.ndjson", "broken"),
         (b"[1, 2]\n", "rows.ndjson", "broken"),
+        (b'{"AGE": 1}\n[["AGE", 1]]\n', "rows.ndjson", "broken"),
+        (b'{"AGE": 1}\n[]\n', "rows.ndjson", "broken"),
         ('{"é": 1}\n'.encode("cp1252"), "rows.ndjson", "encoding"),
     ],
 )
 def test_what_is_no_table_is_told_by_what_it_is(content: bytes, name: str, reason: str) -> None:
     assert refusal(content, name) == reason
+
+
+@pytest.mark.parametrize(("value", "doubtful"), [("45,000", "45,000"), ("45,00", None), ("45", None), ("0,045", None)])
+def test_a_comma_that_may_be_for_thousands_is_told(value: str, doubtful: str | None) -> None:
+    assert seen(f"id;AGE\na; {value}\n".encode()).doubtful == doubtful
+
+
+def test_what_ends_a_line_only_for_python_may_stand_in_a_text() -> None:
+    content = '{"id": "a\u2028b\u0085c", "AGE": 40}\r\n{"id": "d", "AGE": 41}\r\n'
+    assert [row[1] for row in seen(content.encode(), "rows.ndjson").rows] == ["40", "41"]
+
+
+ODD = pa.table(
+    {
+        "list": [[1, 2]],
+        "AGE": [40],
+        "bytes": [b"1"],
+        "struct": [{"a": 1}],
+        "coded": pa.array(["x"]).dictionary_encode(),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "odd"),
+    [
+        (parquet(ODD), "rows.parquet", {"list", "bytes", "struct"}),
+        (arrow(pa.ipc.new_file, ODD), "rows.arrow", {"list", "bytes", "struct"}),
+        (arrow(pa.ipc.new_stream, ODD), "rows.arrows", {"list", "bytes", "struct"}),
+        (b'{"list": [1], "AGE": 40, "coded": "x"}\n{"struct": {}}\n', "rows.ndjson", {"list", "struct"}),
+    ],
+)
+def test_columns_that_the_service_does_not_repeat_are_named(content: bytes, name: str, odd: set[str]) -> None:
+    preview = seen(content, name)
+    assert preview.odd == odd
+    assert preview.rows[0][1] == "40"
+
+
+def test_a_file_whose_facts_are_wrong_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **options: iter(()))
+    assert refusal(parquet(), "rows.parquet") == "damaged"
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_compressed_batches_of_arrow_are_not_unpacked(new: Any) -> None:
+    def packed(file: io.BytesIO, schema: pa.Schema) -> Any:
+        return new(file, schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))
+
+    # Of a dictionary, the values are compressed.
+    for table in (TABLE, pa.table({"AGE": pa.array(["x" * 1000]).dictionary_encode()})):
+        preview = seen(arrow(packed, table), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows")
+        assert preview.columns == tuple(table.schema.names)
+        assert preview.rows == ()
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_the_first_rows_may_come_after_empty_batches(new: Any) -> None:
+    file = io.BytesIO()
+    with new(file, TABLE.schema) as writer:
+        for table in (TABLE.slice(0, 0), TABLE.slice(1), TABLE):
+            writer.write_batch(
+                table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], TABLE.schema)
+            )
+    assert seen(file.getvalue(), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows").rows == (
+        ("", "41", "0.25"),
+    )
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_more_messages_than_are_looked_at_are_taken_for_compressed(new: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.batch.arrow_messages.MAX_MESSAGES", 1)
+    table = pa.table({name: pa.array(["x"]).dictionary_encode() for name in "ab"})
+    assert seen(arrow(new, table), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows").rows == ()
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_damaged_arrow_is_told_wherever_it_is_damaged(new: Any) -> None:
+    whole = arrow(new)
+    name = "rows.arrow" if new is pa.ipc.new_file else "rows.arrows"
+    for place in range(8, len(whole), 3):
+        broken = bytearray(whole)
+        broken[place] ^= 0xFF
+        try:
+            seen(bytes(broken), name)
+        except Unreadable as error:
+            assert error.reason in ("damaged", "header_only")
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(0, 0), (150, 1), (10_000, 3)])
+def test_columns_of_parquet_that_are_too_large_are_not_unpacked(
+    limit: int, shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.batch.preview.MAX_UNPACKED", limit)
+    preview = seen(parquet(), "rows.parquet")
+    assert (preview.shown, len(preview.columns)) == (shown, 3)
+    assert [len(row) for row in preview.rows] == ([shown] * 2 if shown else [])

@@ -75,6 +75,21 @@ def test_rows_are_filtered_in_the_order_of_the_file(scores: Path, wanted: Wanted
         assert page.rows["id"].to_pylist() == [f"Client {number}" for number in page.numbers]
 
 
+def test_a_later_page_reads_no_more_than_it_needs(scores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Wanted(outcomes=frozenset({"invalid"}))
+    whole = page_of(scores, wanted, 10, 10)
+    read: list[int] = []
+    mask = results._mask
+
+    def counted(batch: pa.RecordBatch, it: Wanted) -> Any:
+        read.append(batch.num_rows)
+        return mask(batch, it)
+
+    monkeypatch.setattr(results, "_mask", counted)
+    assert page_of(scores, wanted, 10, 10, whole.total) == whole
+    assert sum(read) <= 300
+
+
 @pytest.mark.parametrize(("order", "sign"), [("highest", -1), ("lowest", 1)])
 def test_rows_are_sorted_by_score_and_those_without_come_last(scores: Path, order: str, sign: int) -> None:
     right = expected(

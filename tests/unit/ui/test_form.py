@@ -3,6 +3,9 @@ import pytest
 from pret import Column
 from tests.unit.ui.conftest import CATEGORIES, NUMBERS, signature_of
 from ui.form import fields_of, groups_of, label_of, row_of
+from ui.texts import Texts
+
+FR = Texts.of("fr")
 
 
 def test_each_type_of_the_contract_has_its_kind_of_field() -> None:
@@ -98,7 +101,7 @@ def test_features_with_the_same_label_keep_their_names() -> None:
 
 def test_what_is_empty_is_left_out_of_the_row() -> None:
     fields = fields_of(CATEGORIES)
-    assert row_of(fields, {"field_0": "car", "field_1": None, "field_2": "", "field_3": 0}) == {
+    assert row_of(fields, {"field_0": "car", "field_1": None, "field_2": "", "field_3": "0"}, FR.read_number) == {
         "purpose": "car",
         "months": 0,
     }

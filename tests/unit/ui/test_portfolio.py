@@ -37,20 +37,6 @@ def done(**facts: Any) -> Job:
     return a_job(**({"rows": 4, "rows_done": 4, "granted": 2, "refused": 1, "invalid": 1, "seconds": 1.5} | facts))
 
 
-def results(job_id: str, path: Path, format: str) -> int:
-    table = pa.table(
-        {
-            "id": ["=cmd()", "<b>x</b>", "007", None],
-            "score": [0.02, 0.05, 0.4, None],
-            "prediction": pa.array([0, 0, 1, None], pa.int8()),
-            "decision": pa.array(["Accordé", "Accordé", "Refusé", None]).dictionary_encode(),
-            "error": [None, None, None, "AGE: Input should be greater than or equal to 18"],
-        }
-    )
-    pq.write_table(table, path)
-    return 1
-
-
 def opened(language: str = "fr", address: str | None = None, **answers: Any) -> tuple[AppTest, Any]:
     fake = a_service(**answers)
     test = view_of("portfolio", fake, language)
@@ -143,6 +129,39 @@ def test_a_delimiter_that_is_the_decimal_sign_is_told() -> None:
     test, _ = dropped(GOOD)
     test.selectbox(key="decimal").set_value(",").run()
     assert "cannot be both" in shown(test)
+
+
+def test_a_comma_that_may_be_for_thousands_is_left_to_the_visitor() -> None:
+    test, _ = dropped(f"{HEADER}\n".replace(",", ";").encode() + b"7;1;1;40;true;45,000\n")
+    assert test.selectbox(key="decimal").value == "."
+    assert "comma of “45,000” may be" in shown(test)
+    assert "may be the decimal" not in shown(test.selectbox(key="decimal").set_value(",").run())
+
+
+def test_columns_that_cannot_be_kept_are_not_offered(tmp_path: Path) -> None:
+    columns = {"LOW_RATE": [0.1], "HIGH_RATE": [0.2], "AGE": [40], "OWNS_HOME": [True], "AMOUNT": [1.0]}
+    pq.write_table(pa.table(columns | {"tags": [["a"]], "raw": [b"a"], "id": ["a"]}), tmp_path / "rows.parquet")
+    test, _ = dropped((tmp_path / "rows.parquet").read_bytes(), "rows.parquet")
+    assert test.multiselect(key="keep").value == ["id"]
+    assert not {"tags", "raw"} & set(test.multiselect(key="keep").options)
+    assert not test.button(key="submit_job").disabled
+
+
+def test_rows_that_are_not_unpacked_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.batch.preview.MAX_UNPACKED", 0)
+    pq.write_table(pa.table({"AGE": [40]}), tmp_path / "rows.parquet")
+    test, _ = dropped((tmp_path / "rows.parquet").read_bytes(), "rows.parquet")
+    assert "The rows are not shown" in shown(test)
+    assert list(test.dataframe[0].value.columns) == ["0"]
+
+
+def test_text_that_cannot_be_converted_after_all_leaves_no_progress_behind() -> None:
+    content = HEADER.encode() + b",\xe9\n" + f"{ROW},x\n".encode() * 60_000 + b"\x81\n"
+    test, _ = dropped(content, submit=lambda source, **options: source.readall())
+    test.multiselect(key="keep").set_value(["id", "é"]).run()
+    test.button(key="submit_job").click().run()
+    assert "are not UTF-8" in shown(test)
+    assert len(test.get("progress")) == 0
 
 
 def test_rows_of_ndjson_are_left_to_the_service() -> None:
@@ -242,6 +261,12 @@ def test_a_job_that_waits_or_is_read_says_so() -> None:
         assert any(words in str(it.proto) for it in test.get("progress"))
 
 
+def test_a_job_is_not_said_to_be_done_before_it_is() -> None:
+    job = a_job("running", stage="scoring", rows=1000, rows_done=999)
+    test, _ = opened("en", job.id, job=job)
+    assert "999 of 1,000 rows (99%)" in test.get("progress")[0].proto.text
+
+
 def test_a_job_can_be_cancelled() -> None:
     job = a_job("running", stage="scoring", rows=10)
     test, fake = opened("en", job.id, job=job, cancel=replace(job, state="cancelled"))
@@ -254,73 +279,6 @@ def test_a_cancellation_that_came_too_late_is_a_sentence() -> None:
     error = Refused("It has ended.", Problem(409, "job-conflict", "It has ended."))
     test, _ = opened("en", job.id, job=job, cancel=error)
     assert "not in a state that allows this" in shown(test.button(key="cancel_job").click().run())
-
-
-@pytest.mark.parametrize(("language", "share"), [("fr", "50,0\u00a0%"), ("en", "50.0%")])
-def test_results_are_counted_and_listed(language: str, share: str) -> None:
-    job = done()
-    test, _ = opened(language, job.id, job=job, download=results)
-    assert [metric.value for metric in test.metric] == ["4", "2", "1", "1"]
-    assert test.metric[1].delta == share
-    assert [button.key for button in test.download_button] == ["download_csv", "download_parquet"]
-    reasons, table = (it.value for it in test.dataframe)
-    assert "18" in str(reasons.iloc[0, 0])
-    assert table.iloc[:, 1].tolist() == ["=cmd()", "<b>x</b>", "007", NOTHING]
-    assert table.iloc[:, 3].tolist() == ["Accordé", "Accordé", "Refusé", NOTHING]
-    assert table.iloc[:, 0].tolist() == ["2", "3", "4", "5"]
-
-
-def test_a_share_that_is_hardly_any_is_not_said_to_be_none() -> None:
-    job = done(rows=100_000, granted=99_999, refused=0)
-    test, _ = opened("en", job.id, job=job, download=results)
-    assert test.metric[3].delta == "less than 0.1%"
-
-
-def test_rows_are_filtered_sorted_and_turned_over() -> None:
-    job = done()
-    test, fake = opened("en", job.id, job=job, download=results)
-    test.selectbox(key="filter_order").set_value("highest").run()
-    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["007", "<b>x</b>", "=cmd()", NOTHING]
-    test.number_input(key="filter_lowest").set_value(3.0).run()
-    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["007", "<b>x</b>"]
-    test.text_input(key="filter_text").set_value("B>").run()
-    assert test.dataframe[1].value.iloc[:, 1].tolist() == ["<b>x</b>"]
-    test.text_input(key="filter_text").set_value("nobody").run()
-    assert "No row matches" in shown(test)
-    assert len(fake.called("download")) == 1
-
-
-def test_pages_of_rows_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.batch.table.PAGE_ROWS", 3)
-    job = done()
-    test, _ = opened("en", job.id, job=job, download=results)
-    test.button(key="page_next").click().run()
-    assert test.dataframe[1].value.iloc[:, 0].tolist() == ["5"]
-    assert "Rows 4 to 4 of 4" in shown(test)
-    test.pills(key="filter_decision").set_value(["granted"]).run()
-    assert "Rows 1 to 2 of 2" in shown(test)
-
-
-def test_results_that_do_not_fit_on_the_disk_have_another_way() -> None:
-    job = done()
-    test, _ = opened("en", job.id, job=job, download=OSError(28, "No space left on device"))
-    assert "do not fit" in shown(test)
-    assert test.code[0].value == f"pret job results {job.id} -o scores.parquet"
-
-
-def test_results_that_are_too_many_to_look_through_have_another_way() -> None:
-    job = done(rows=60_000_000)
-    test, fake = opened("en", job.id, job=job)
-    assert "Beyond 50,000,000 rows" in shown(test)
-    assert fake.called("download") == []
-
-
-def test_files_too_large_for_the_browser_have_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.batch.downloads.MAX_BYTES", 10)
-    job = done()
-    test, _ = opened("en", job.id, job=job, download=results)
-    assert all(button.proto.disabled for button in test.download_button)
-    assert "pret job results" in test.code[0].value
 
 
 def test_refused_rows_are_named_as_a_spreadsheet_counts_them() -> None:

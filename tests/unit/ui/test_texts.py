@@ -68,6 +68,35 @@ def test_numbers_are_written_as_each_language_does() -> None:
     assert EN.number(None) == EN.percent(None) == EN.moment(None) == EN.duration(None) == EN.size(None) == "\N{EN DASH}"
 
 
+@pytest.mark.parametrize(
+    ("text", "french", "english"),
+    [
+        ("40", 40, 40),
+        ("12,75", 12.75, "12,75"),
+        ("12.75", 12.75, 12.75),
+        ("1 234,5", 1234.5, "1 234,5"),
+        ("1\u202f234", 1234, 1234),
+        ("1,234", 1.234, "1,234"),
+        ("-0,5", -0.5, "-0,5"),
+        ("\N{MINUS SIGN}3", -3, -3),
+        ("1e3", 1000.0, 1000.0),
+        ("1.234,5", "1.234,5", "1.234,5"),
+        ("1e999", "1e999", "1e999"),
+        ("nan", "nan", "nan"),
+        ("0x10", "0x10", "0x10"),
+        ("forty", "forty", "forty"),
+    ],
+)
+def test_numbers_are_read_as_people_type_them_and_never_by_guess(text: str, french: object, english: object) -> None:
+    assert (FR.read_number(text), EN.read_number(text)) == (french, english)
+
+
+@pytest.mark.parametrize("say", [FR, EN], ids=LANGUAGES)
+@pytest.mark.parametrize("value", [0, 40, -3, 0.2635, 12000.0, 1e-7, 1e22, 123456.789, 2**53])
+def test_a_number_to_be_edited_reads_as_the_same_number(say: Texts, value: float) -> None:
+    assert say.read_number(say.editable(value)) == value
+
+
 def test_durations_and_sizes_are_rough() -> None:
     told = [EN.duration(seconds).replace("\u00a0", " ") for seconds in (0.42, 12.4, 59.7, 200, 7500)]
     assert told == ["0.4 s", "12 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]
