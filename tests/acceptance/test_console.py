@@ -104,7 +104,7 @@ def test_a_picture_by_the_name_of_csv_is_a_sentence(page: Browser, tmp_path: Pat
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)))
     page.open(f"portfolio?lang={say.language}")
     page.hand_over("upload", picture)
-    page.see(say.plain("portfolio.file_binary"), say.plain("portfolio.way_binary"))
+    page.see(say.plain("portfolio.file_image"), say.plain("portfolio.way_image"))
     assert not page.has(".st-key-submit_job")
 
 
@@ -139,6 +139,7 @@ def test_the_model_is_reloaded_with_the_outcome_of_each_process(page: Browser, s
     page.see("CatBoost")
 
 
+@pytest.mark.timeout(300)
 def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) -> None:
     guarded = Up(copy_of_the_project(tmp_path / "project"), settings={"ADMIN_KEYS": "anne:a-key-of-more-than-16-signs"})
     numbers.write(guarded.folder / "exported_model")
