@@ -50,6 +50,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--target", metavar="COL", help="the column to predict (with --csv)")
     parser.add_argument("--positive", metavar="VALUE", help="the target's value that means a default (with --csv)")
     parser.add_argument(
+        "--drop", action="append", default=[], metavar="COL", help="do not learn from this column; may be repeated"
+    )
+    parser.add_argument(
         "--output", type=Path, default=ROOT / "exported_model", metavar="DIR", help="export here (exported_model)"
     )
     parser.add_argument(
@@ -90,12 +93,12 @@ def run(options: argparse.Namespace) -> None:
 def load_data(options: argparse.Namespace) -> TrainingData:
     """Return the rows that the options ask for."""
     if options.csv is None:
-        if options.target is not None or options.positive is not None:
-            raise TrainingError("--target and --positive describe a file, so they need --csv FILE.")
+        if options.target is not None or options.positive is not None or options.drop:
+            raise TrainingError("--target, --positive and --drop describe a file, so they need --csv FILE.")
         return demo_data(options.rows)
     if options.target is None or options.positive is None:
         raise TrainingError("--csv needs --target COL and --positive VALUE, to know what to predict.")
-    return csv_data(options.csv, options.target, options.positive)
+    return csv_data(options.csv, options.target, options.positive, options.drop)
 
 
 def model_metadata(data: TrainingData, trained: TrainedModel, name: str) -> dict[str, Any]:

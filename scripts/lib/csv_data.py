@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ MAX_LISTED_VALUES = 100
 SHOWN_VALUES = 10
 
 
-def csv_data(path: Path, target: str, positive: str) -> TrainingData:
-    """Return the rows of a CSV file, `positive` being the value of column `target` that means a default.
+def csv_data(path: Path, target: str, positive: str, dropped: Sequence[str] = ()) -> TrainingData:
+    """Return the rows of a CSV file without its `dropped` columns, `positive` being the value of `target` that means a default.
 
     Only an empty cell is missing: `none` or `NA` are values. Columns of numbers become double or long, of true and
     false boolean, all others text. A column with an empty cell is not required. Raises TrainingError when the file
-    cannot be read, or lacks the target column or the positive value.
+    cannot be read, or lacks the target column, a dropped one or the positive value.
     """
-    table, notes = _drop_useless_columns(_read(path), target)
+    table, notes = _drop_useless_columns(_without(_read(path), dropped), target)
     labelled = table[table[target].notna()]
     if len(labelled) < len(table):
         notes.append(f"Rows without a target were left out: {len(table) - len(labelled)}.")
@@ -71,9 +72,20 @@ def _read(path: Path) -> pd.DataFrame:
         raise TrainingError(f"{path} is not a CSV file in UTF-8 with one header line: {reason}.") from error
 
 
+def _without(table: pd.DataFrame, dropped: Sequence[str]) -> pd.DataFrame:
+    for name in dropped:
+        if name not in table.columns:
+            raise TrainingError(f"There is no column {name!r} to drop; the columns are {_names(table)}.")
+    return table.drop(columns=list(dropped))
+
+
+def _names(table: pd.DataFrame) -> str:
+    return ", ".join(map(repr, table.columns))
+
+
 def _drop_useless_columns(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
     if target not in table.columns:
-        raise TrainingError(f"There is no column {target!r}; the columns are {', '.join(map(repr, table.columns))}.")
+        raise TrainingError(f"There is no column {target!r}; the columns are {_names(table)}.")
     empty = [name for name in table.columns if name != target and table[name].isna().all()]
     # pandas calls a column without a header so; it is the row number that a frame was saved with.
     unnamed = [name for name in table.columns if re.fullmatch(r"Unnamed: [0-9]+", name) and name not in empty]

@@ -215,6 +215,12 @@ class TestCsv:
         data = csv_data(write_csv(tmp_path, "a,b,c,label\n1,,x,y\n2,true,z,n\n"), "label", "y")
         assert data.input_example == {"a": 2, "b": True, "c": "z"}
 
+    def test_what_is_not_to_be_learned_from_is_left_out(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "id,age,label\nA1,30,y\nA2,40,n\n")
+        assert [feature.name for feature in csv_data(path, "label", "y", ["id"]).features] == ["age"]
+        with pytest.raises(TrainingError, match=r"no column 'ID' to drop; the columns are 'id', 'age', 'label'"):
+            csv_data(path, "label", "y", ["ID"])
+
     def test_what_cannot_serve_is_left_out_and_said(self, tmp_path: Path) -> None:
         towns = "\n".join(f"{i},{i},,T{i},{'yn'[i % 2]}" for i in range(101))
         data = csv_data(write_csv(tmp_path, f",age,gap,town,label\n{towns}\n7,NA,,T,y\n8,1,,T,\n"), "label", "y")
