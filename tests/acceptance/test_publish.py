@@ -19,7 +19,7 @@ from shared.models import artifact
 from tests.factories import Kit, make_kit, write_checksums
 from tests.hub import HubServer
 from tests.hub.routes import Kind
-from tests.processes import ROOT, service, wait_for
+from tests.processes import DEADLINE, ROOT, service, wait_for
 
 REPO = "credit/model"
 TOKEN = "hf_alice"  # noqa: S105 - an account of the test server
@@ -398,7 +398,7 @@ def test_an_interrupted_download_leaves_nothing_behind(person: Person, published
     with person.start("download_model_from_hf.py", "v1") as process:
         wait_for("the download", lambda: person.hub.count("download", path="*/model.cb"))
         process.send_signal(number)
-        _, errors = process.communicate(timeout=5)
+        _, errors = process.communicate(timeout=DEADLINE)
     Done(process.returncode, "", errors).refused("Interrupted.", 130)
     assert contents(person.folder / "v1") == before
     assert person.left() == {"v1"}

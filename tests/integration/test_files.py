@@ -189,12 +189,13 @@ def events_of(made: Service, job_id: str) -> list[tuple[str, dict[str, Any]]]:
 def test_the_events_follow_a_job_to_its_end_though_other_clients_go_away(
     running: Service, pace: Pace, rows: list[Row], expected: list[float | None]
 ) -> None:
-    pace.set("reading", 0.03)
+    pace.set("reading", 5)
     pace.set("scoring", 0.2)
     job_id = running.upload(as_csv(rows), keep=ID)
     for _ in range(20):
         with httpx.Client(base_url=running.client.base_url).stream("GET", f"/jobs/{job_id}/events") as answer:
             assert next(answer.iter_lines()).startswith("event: ")
+    pace.set("reading", 0.03)
     names, jobs = zip(*events_of(running, job_id), strict=True)
     assert set(names[:-1]) == {"progress"}
     assert (names[-1], jobs[-1]["state"]) == ("end", "succeeded")
