@@ -133,7 +133,7 @@ def _show_processes(say: Texts, processes: Sequence[ReloadedProcess]) -> None:
     names = ("kind", "host", "pid", "before", "after", "seconds", "error")
     rows = [
         [
-            say.plain(f"model.kind_{it.kind}") if say.has(f"model.kind_{it.kind}") else it.kind,
+            say.known(f"model.kind_{it.kind}", it.kind),
             it.host,
             str(it.pid),
             short(it.version_before),

@@ -13,7 +13,7 @@ MAX_FIELDS = 200
 MAX_CHOICES = 5
 """A whole number of this many values at most is chosen, not typed."""
 LARGEST_NUMBER = 2**53 - 1
-"""What a browser can hold as a whole number."""
+"""A larger whole number may not be what it looks like; it is not filled in, nor told as a bound."""
 
 Kind = Literal["number", "integer", "boolean", "choice", "text"]
 KINDS: dict[str, Kind] = {"double": "number", "float": "number", "long": "integer", "integer": "integer"}
@@ -117,19 +117,18 @@ def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
-    """Give the bounds that a widget can hold: floats for numbers, whole ones for integers."""
+    """Give the bounds as they are told: floats for numbers, whole ones for integers."""
     if kind == "number":
         return _as_float(column.ge), _as_float(column.le)
     if kind != "integer":
         return None, None
-    # What a browser cannot hold is left to the service to refuse.
     lowest = None if column.ge is None or column.ge < -LARGEST_NUMBER else _up(column.ge)
     highest = None if column.le is None or column.le > LARGEST_NUMBER else int(column.le // 1)
     return lowest, highest
 
 
 def _default(field: FormField, example: Any) -> Any:
-    """Give the example's value, if the widget can hold it."""
+    """Give the example's value, if it is of the field's kind and within its bounds."""
     if field.choices:
         return next((choice for choice in field.choices if _same(choice, example)), None)
     if field.kind == "text":

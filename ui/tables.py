@@ -7,6 +7,8 @@ import streamlit as st
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], key: str) -> None:
-    """Show rows of text below their headings; one can search them, sort them and take them along."""
-    frame = pd.DataFrame(list(map(list, rows)), columns=list(headings), dtype="str")
-    st.dataframe(frame, hide_index=True, key=key)
+    """Show rows of text below their headings, of which several may be the same."""
+    names = [str(index) for index in range(len(headings))]
+    frame = pd.DataFrame(list(map(list, rows)), columns=names, dtype="str")
+    shown = {name: st.column_config.TextColumn(heading) for name, heading in zip(names, headings, strict=True)}
+    st.dataframe(frame, hide_index=True, column_config=shown, key=key)

@@ -52,6 +52,10 @@ class Texts:
         """Whether there is such a sentence."""
         return key in self.sentences
 
+    def known(self, key: str, otherwise: str) -> str:
+        """Say a word of the service's in the language, where it has one there."""
+        return self.plain(key) if self.has(key) else otherwise
+
     def number(self, value: float | None, digits: int | None = None) -> str:
         """Write a number with `digits` decimals; without, all that it has."""
         if value is None:

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ui.batch.columns import RESERVED
+
 BATCH_ROWS = 1 << 15
 FINE_BINS = 1000
 """Intervals of the score, from 0 to 1, in which rows are counted."""
@@ -19,8 +21,6 @@ MAX_SORTED = 10_000
 MAX_REASONS = 1000
 """Different reasons that are counted."""
 
-OWN = ("score", "prediction", "decision", "error")
-"""Columns of the service; all others were kept from the file."""
 OUTCOMES = ("granted", "refused", "invalid")
 ORDERS = ("row", "highest", "lowest")
 
@@ -133,7 +133,7 @@ def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, 
 
 def _batches(file: pq.ParquetFile, wanted: Wanted) -> Iterator[tuple[int, pa.RecordBatch]]:
     names = file.schema_arrow.names
-    searched = [name for name in names if name not in OWN or name == "error"] if wanted.text else []
+    searched = [name for name in names if name not in RESERVED or name == "error"] if wanted.text else []
     start = 0
     for batch in file.iter_batches(BATCH_ROWS, columns=["score", "prediction", *searched]):
         yield start, batch

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -18,6 +17,7 @@ from ui.batch.preview import MAX_COLUMNS, Preview, look_at
 from ui.batch.sending import Order
 from ui.batch.template import template
 from ui.batch.upload import send_shown
+from ui.tables import show_table
 from ui.texts import Texts
 
 DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
@@ -110,10 +110,7 @@ def _show_rows(say: Texts, preview: Preview) -> None:
     st.subheader(say("portfolio.preview"), anchor=False)
     shown = preview.columns[: preview.shown or MAX_COLUMNS]
     rows = [(*row, *[""] * (len(shown) - len(row)))[: len(shown)] for row in preview.rows]
-    # A name may come twice, which a table cannot show.
-    frame = pd.DataFrame(rows, columns=list(map(str, range(len(shown)))), dtype="str")
-    names = {str(index): st.column_config.TextColumn(name or str(index + 1)) for index, name in enumerate(shown)}
-    st.dataframe(frame, hide_index=True, column_config=names, key="preview")
+    show_table([name or str(number) for number, name in enumerate(shown, 1)], rows, "preview")
     facts = []
     if not preview.rows:
         facts.append(say("portfolio.rows_unseen"))

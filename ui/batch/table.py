@@ -3,15 +3,16 @@
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from pret import Client, Job
 from ui import reasons, service
 from ui.batch import results
+from ui.batch.columns import RESERVED
 from ui.batch.fetched import shelf
 from ui.batch.lines import line_name, line_of
 from ui.batch.results import MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted
+from ui.tables import show_table
 from ui.texts import NOTHING, Texts
 
 PAGE_ROWS = 50
@@ -88,7 +89,7 @@ def _reachable(total: int, wanted: Wanted) -> int:
 
 def _show_rows(say: Texts, job: Job, page: Page) -> None:
     table = page.rows
-    kept = [name for name in table.column_names if name not in results.OWN]
+    kept = [name for name in table.column_names if name not in RESERVED]
     columns: list[tuple[str, list[str]]] = [
         (say.plain(f"portfolio.{line_name(job)}"), [say.number(line_of(job, it)) for it in page.numbers])
     ]
@@ -98,10 +99,8 @@ def _show_rows(say: Texts, job: Job, page: Page) -> None:
     if "error" in table.column_names and table["error"].null_count < table.num_rows:
         told = [NOTHING if it is None else reasons.plainly(it, say) for it in table["error"].to_pylist()]
         columns.append((say.plain("portfolio.reason"), told))
-    # A kept column may have the name of one of ours.
-    frame = pd.DataFrame({str(index): pd.Series(values, dtype="str") for index, (_, values) in enumerate(columns)})
-    names = {str(index): st.column_config.TextColumn(name) for index, (name, _) in enumerate(columns)}
-    st.dataframe(frame, hide_index=True, column_config=names, key="results_table")
+    headings, values = zip(*columns, strict=True)
+    show_table(headings, list(zip(*values, strict=True)), "results_table")
 
 
 def _show_pager(say: Texts, page: Page, wanted: Wanted, number: int) -> None:

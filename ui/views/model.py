@@ -78,14 +78,17 @@ def _processes(say: Texts, status: ModelStatus) -> None:
         return
     names = ("kind", "host", "pid", "version", "since", "error")
     rows = [
-        [_kind(it.kind, say), it.host, str(it.pid), short(it.version), say.moment(it.since), it.error or NOTHING]
+        [
+            say.known(f"model.kind_{it.kind}", it.kind),
+            it.host,
+            str(it.pid),
+            short(it.version),
+            say.moment(it.since),
+            it.error or NOTHING,
+        ]
         for it in status.processes
     ]
     show_table([say.plain(f"model.{name}") for name in names], rows, "processes")
-
-
-def _kind(kind: str, say: Texts) -> str:
-    return say.plain(f"model.kind_{kind}") if say.has(f"model.kind_{kind}") else kind
 
 
 def _signature(say: Texts, columns: Sequence[Column]) -> None:
@@ -121,7 +124,7 @@ def _history(say: Texts, client: Client) -> None:
             say.moment(it.at),
             short(it.version),
             it.by,
-            say.plain(f"model.outcome_{it.outcome}") if say.has(f"model.outcome_{it.outcome}") else it.outcome,
+            say.known(f"model.outcome_{it.outcome}", it.outcome),
             it.reason or NOTHING,
         ]
         for it in client.model_versions()
