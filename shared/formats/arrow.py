@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from shared.errors import InputError, InputTooLarge, MalformedInput
-from shared.formats.parallel import ahead, ordered_map
+from shared.formats.parallel import ahead
 from shared.formats.source import ReadOptions, Source
 from shared.memory import refuse_beyond_memory, slice_rows
 from shared.models.checked import Checked
@@ -71,19 +71,15 @@ def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> 
 
 
 def check_batches(batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract) -> Iterator[Checked]:
-    """Validate record batches of any size, cut them and check their rows, in threads; raises MalformedInput without rows."""
+    """Validate record batches of any size, cut them and check their rows; raises MalformedInput without rows.
 
-    def check(numbered: tuple[int, pa.RecordBatch]) -> Checked:
-        start, rows = numbered
-        return check_columns(contract, rows, start, options.keep, options.kept_as_text)
-
-    empty = True
-    for checked in ordered_map(
-        check, ahead(_numbered(piece for batch in _gathered(batches) for piece in _slices(batch)))
-    ):
-        empty = False
-        yield checked
-    if empty:
+    The next ones are read in a thread meanwhile.
+    """
+    start = 0
+    for rows in ahead(piece for batch in _gathered(batches) for piece in _slices(batch)):
+        yield check_columns(contract, rows, start, options.keep, options.kept_as_text)
+        start += rows.num_rows
+    if not start:
         raise MalformedInput("The file has no rows.")
 
 
@@ -160,13 +156,6 @@ def _to_the_end(reader: pa.RecordBatchReader, file: pa.BufferReader) -> Batches:
         raise MalformedInput("The Arrow stream has no end mark, so it may be cut off.")
     if position != file.size():
         raise MalformedInput("There is something after the end of the Arrow stream.")
-
-
-def _numbered(slices: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    start = 0
-    for rows in slices:
-        yield start, rows
-        start += rows.num_rows
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

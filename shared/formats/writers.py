@@ -97,10 +97,14 @@ def _ndjson(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[by
 
 def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     sink = _Sink()
-    # Scores and identifiers hardly ever repeat; a dictionary of them would only cost time.
-    seldom = (pa.float32(), pa.float64(), pa.int64(), pa.uint64())
-    repeating = [field.name for field in schema if field.type not in seldom]
-    options = {"compression": "zstd", "compression_level": 1, "use_dictionary": repeating}
+    # Scores and identifiers hardly ever repeat; a dictionary of them would only cost time, and so would packing scores.
+    real, whole = (pa.float32(), pa.float64()), (pa.int64(), pa.uint64())
+    options: dict[str, Any] = {
+        "use_dictionary": [field.name for field in schema if field.type not in (*real, *whole)],
+        "compression": {field.name: "none" if field.type in real else "zstd" for field in schema},
+        "compression_level": {field.name: 1 for field in schema if field.type not in real},
+        "write_statistics": [field.name for field in schema if field.type not in real],
+    }
     with pq.ParquetWriter(sink, schema, **options) as writer:
         for group in _groups(batches):
             writer.write_table(group, row_group_size=GROUP_ROWS)

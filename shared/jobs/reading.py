@@ -87,7 +87,7 @@ def _read(job: Job, tally: Tally, at: Workplace, limits: Limits) -> Job:
             slices = _watched(read(source, options, model.contract), life, limits)
             try:
                 good = tally.watch(slices, job.on_invalid)
-                return store_rows(good, job, model, at.storage, limits.chunk_rows, in_threads=True)
+                return store_rows(good, job, model, at.storage, limits.chunk_rows, in_thread=True)
             except KeptTypesDiffer:
                 if options.kept_as_text:
                     raise

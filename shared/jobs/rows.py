@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.errors import MalformedInput
-from shared.formats.parallel import ordered_map
+from shared.formats.parallel import ahead
 from shared.jobs.blobs import batch_writer
 from shared.jobs.job import Job
 from shared.memory import slice_rows
@@ -49,23 +49,23 @@ def store_rows(
     storage: Storage,
     chunk_rows: int | None,
     *,
-    in_threads: bool = False,
+    in_thread: bool = False,
 ) -> Job:
     """Write the rows as the model reads them, and what is kept beside them; give the job with what it is known for now.
 
     The batches are written under a name of their own, so another reading of the same file does no harm. Raises
     MalformedInput if there are no rows, KeptTypesDiffer where the kept columns cannot be one column each.
-    `in_threads` encodes beside the reading; where that holds the GIL, as JSON does, handing over costs more than it gains.
+    `in_thread` reads and encodes beside the writing; for a few rows at once, starting a thread costs more than it gains.
     """
     size, batch_rows = sizes_for(model, chunk_rows)
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
     width = len(model.contract.features) + job.is_flagged
     encode = partial(_encoded, job=job, model=model)
-    encoded = ordered_map(encode, slices) if in_threads else map(encode, slices)
+    encoded = map(encode, slices)
     with ExitStack() as files:
         write_rows = write_echo = None
-        for batch in regrouped(encoded, batch_rows):
+        for batch in regrouped(ahead(encoded) if in_thread else encoded, batch_rows):
             names, columns = batch.schema.names, batch.columns
             own = pa.RecordBatch.from_arrays(columns[:width], names=names[:width])
             if write_rows is None:
@@ -91,7 +91,9 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
             raise KeptTypesDiffer
         while rows + batch.num_rows >= size:
             missing = size - rows
-            yield pa.concat_batches([*waiting, batch.slice(0, missing)])
+            head = batch.slice(0, missing)
+            # Of one batch alone, that would be a copy.
+            yield pa.concat_batches([*waiting, head]) if waiting else head
             waiting, rows, batch = [], 0, batch.slice(missing)
         waiting.append(batch)
         rows += batch.num_rows

@@ -10,14 +10,22 @@ from shared.errors import StorageUnavailable
 from shared.jobs.blobs import batch_writer, read_batches, read_schema, write_batch
 from shared.storage import Storage, create_storage
 
-SCHEMA = pa.schema([("plain", pa.float64()), ("single", pa.float32()), ("score", pa.float64()), ("name", pa.string())])
+SCHEMA = pa.schema(
+    [
+        ("plain", pa.float64()),
+        ("single", pa.float32()),
+        ("count", pa.int64()),
+        ("score", pa.float64()),
+        ("name", pa.string()),
+    ]
+)
 
 
 def batch(rows: int, seed: int) -> pa.RecordBatch:
     dice = random.Random(seed)
     plain = [dice.random() for _ in range(rows)]
     scores = [None if dice.random() < 0.1 else dice.random() for _ in range(rows)]
-    columns = [plain, plain, scores, [str(score) for score in scores]]
+    columns = [plain, plain, range(rows), scores, [str(score) for score in scores]]
     return pa.RecordBatch.from_arrays(
         [pa.array(values, kind) for values, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA
     )
