@@ -56,16 +56,26 @@ class Blocks(Iterator[Block]):
             # Reading as much again keeps a long record from being copied and searched too often.
             wanted = max(self.size, len(self._rest))
             piece = self._stream.read(min(wanted, MAX_RECORD_BYTES + 1 - len(self._rest)))
-            data = self._rest + piece
             if not piece:
-                self._rest = b""
-                return self._last(data)
-            end = _end_of_records(data)
-            self._rest = data[end:]
+                last, self._rest = self._rest, b""
+                return self._last(last)
+            records = self._take_records(piece)
             if len(self._rest) > MAX_RECORD_BYTES:
                 self._refuse(Block(self._rest, self._line))
-            if end:
-                return self._block(data[:end])
+            if records:
+                return self._block(records)
+
+    def _take_records(self, piece: bytes) -> bytes:
+        """Give all whole records up to somewhere in the piece, and keep the rest."""
+        if QUOTE in self._rest or QUOTE in piece:
+            data = self._rest + piece
+            end = _end_of_records(data)
+            records, self._rest = data[:end], data[end:]
+            return records
+        # The usual case, with one copy instead of two.
+        end = piece.rfind(NEWLINE) + 1
+        rest, self._rest = self._rest, piece[end:] if end else self._rest + piece
+        return b"".join((rest, memoryview(piece)[:end])) if end else b""
 
     def _block(self, data: bytes) -> Block:
         block = Block(data, self._line)

@@ -102,6 +102,8 @@ def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[b
     options: dict[str, Any] = {
         "use_dictionary": [field.name for field in schema if field.type not in (*real, *whole)],
         "compression": {field.name: "none" if field.type in real else "zstd" for field in schema},
+        # What is not found to repeat within so many bytes does not.
+        "dictionary_pagesize_limit": 2**16,
         "compression_level": {field.name: 1 for field in schema if field.type not in real},
         "write_statistics": [field.name for field in schema if field.type not in real],
     }
