@@ -11,6 +11,7 @@ from api import errors, openapi, problems
 from api.routes import events, health, jobs, model, results, scoring, submit
 from api.services import create_services
 from shared import logging as service_logging
+from shared.memory import use_few_arenas
 from shared.models.fleet import LOOK_INTERVAL
 from shared.models.member import Member
 from shared.settings import Settings
@@ -22,6 +23,7 @@ BOOT_PAUSE = 0.05
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the app and all its parts."""
+    use_few_arenas()
     service_logging.set_up(settings.log_level)
     services = create_services(settings)
 

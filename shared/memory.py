@@ -1,10 +1,11 @@
 """How much memory reading a file may take, and how that is held to: an input that asks for more is refused."""
 
+import ctypes
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -28,9 +29,20 @@ READING_BYTES = 128 << 20
 READING_BYTES_PER_COLUMN = 5 << 20
 """A column of a Parquet file has a page and a dictionary of 1 MB each in memory, packed and unpacked."""
 
+M_ARENA_MAX, ARENAS = -8, 2
+"""A parameter of glibc's mallopt, and its value."""
+
 TOO_LARGE = "Reading this file takes more memory than the service allows; write it with smaller {}."
 
 _threads_started = Lock()
+
+
+def use_few_arenas() -> None:
+    """Have malloc keep few arenas, where it has any: by default each thread may fill one of its own, and keeps it."""
+    if sys.platform == "linux":
+        # Not every C library has it.
+        with suppress(AttributeError):
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def slice_rows(columns: int) -> int:

@@ -25,7 +25,7 @@ from shared.models.columns import Refusal, check_columns, match_columns
 from shared.models.signature import Contract
 
 BLOCK_BYTES = 4 * 2**20
-"""About so much is read and checked in one go, in 20 to 60 ms; of smaller blocks, more time goes into all that is done around them."""
+"""About so much is read and checked in one go, in 20 to 60 ms; around smaller ones there is more to do."""
 FIRST_BLOCK_BYTES = 2**16
 """Enough for most headers."""
 FEW_COLUMNS = 8

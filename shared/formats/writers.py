@@ -101,6 +101,7 @@ def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[b
     real, whole = (pa.float32(), pa.float64()), (pa.int64(), pa.uint64())
     options: dict[str, Any] = {
         "use_dictionary": [field.name for field in schema if field.type not in (*real, *whole)],
+        "column_encoding": {field.name: "DELTA_BINARY_PACKED" for field in schema if field.type in whole},
         "compression": {field.name: "none" if field.type in real else "zstd" for field in schema},
         # What is not found to repeat within so many bytes does not.
         "dictionary_pagesize_limit": 2**16,

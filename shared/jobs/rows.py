@@ -86,8 +86,10 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
     """Regroup record batches into ones of `size` rows; the last one may be smaller. Raises KeptTypesDiffer."""
     waiting: list[pa.RecordBatch] = []
     rows = 0
+    schema = None
     for batch in batches:
-        if waiting and batch.schema != waiting[0].schema:
+        schema = batch.schema if schema is None else schema
+        if batch.schema != schema:
             raise KeptTypesDiffer
         while rows + batch.num_rows >= size:
             missing = size - rows
@@ -95,8 +97,9 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
             # Of one batch alone, that would be a copy.
             yield pa.concat_batches([*waiting, head]) if waiting else head
             waiting, rows, batch = [], 0, batch.slice(missing)
-        waiting.append(batch)
-        rows += batch.num_rows
+        if batch.num_rows:
+            waiting.append(batch)
+            rows += batch.num_rows
         if len(waiting) == MOST_WAITING:
             waiting = [pa.concat_batches(waiting)]
     if rows:

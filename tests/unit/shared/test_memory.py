@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.errors import InputTooLarge
-from shared.memory import SLICE_ROWS, memory_limit, reading_limit, refuse_beyond_memory, slice_rows
+from shared.memory import ARENAS, SLICE_ROWS, memory_limit, reading_limit, refuse_beyond_memory, slice_rows
 
 if sys.platform == "linux":
     import resource
@@ -59,6 +60,33 @@ def read(path, names):
 print(json.dumps([read(Path(path), names) for path, names in json.loads(sys.argv[1])]))
 """
 
+ARENAS_OF_THREADS = """
+import ctypes, sys
+from threading import Barrier, Thread
+
+from shared.memory import use_few_arenas
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
+if sys.argv[1] == "few":
+    use_few_arenas()
+count = 24
+gate = Barrier(count)
+
+def allocate():
+    gate.wait()
+    libc.malloc(1000)
+    gate.wait()
+
+threads = [Thread(target=allocate) for _ in range(count)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
 Outcome = tuple[int, str | None, int]
 
 
@@ -74,6 +102,17 @@ def read(*files: tuple[Path, dict[str, str]]) -> list[Outcome]:
     )
     assert done.returncode == 0, done.stderr
     return [(rows, error, growth) for rows, error, growth in json.loads(done.stdout)]
+
+
+def arenas(how: str) -> int:
+    command = [sys.executable, "-c", ARENAS_OF_THREADS, how]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    return subprocess.check_output(command, cwd=ROOT, env=environment, text=True).count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library has arenas to count")
+def test_threads_share_a_few_arenas_of_malloc() -> None:
+    assert arenas("few") <= ARENAS < arenas("as many as there are threads")
 
 
 def test_wide_tables_are_read_in_slices_of_fewer_rows() -> None:
