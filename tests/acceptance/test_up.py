@@ -28,9 +28,9 @@ def own(tmp_path: Path, numbers: Kit) -> Iterator[Up]:
         running.stop()
 
 
-def refusal(own: Up) -> str:
+def refusal(up: Up) -> str:
     done = subprocess.run(
-        ["./scripts/up"], cwd=own.folder, env=own.environment, capture_output=True, text=True, timeout=60
+        ["./scripts/up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -54,13 +54,12 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     wait_for("the console", lambda: httpx.get(f"{own.console_url}/_stcore/health").is_success)
 
 
-def test_the_table_begins_with_the_console_which_answers(own: Up) -> None:
-    own.start()
-    table = own.log.partition("is up after")[2].splitlines()
-    assert table[2] == f"  Console  {own.console_url}"
-    assert "<html" in httpx.get(own.console_url).text
-    environment = own.process_of("ui/app.py").environ()
-    assert (environment["PRET_URL"], environment["FLOWER_URL"]) == (own.url, own.flower_url)
+def test_the_table_begins_with_the_console_which_answers(up: Up) -> None:
+    table = up.log.partition("is up after")[2].splitlines()
+    assert table[2] == f"  Console  {up.console_url}"
+    assert "<html" in httpx.get(up.console_url).text
+    environment = up.process_of("ui/app.py").environ()
+    assert (environment["PRET_URL"], environment["FLOWER_URL"]) == (up.url, up.flower_url)
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, numbers: Kit) -> None:
@@ -78,11 +77,10 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, num
     assert "Installing" not in own.log
 
 
-def test_everything_listens_on_loopback_only(own: Up) -> None:
-    own.start()
+def test_everything_listens_on_loopback_only(up: Up) -> None:
     listening = [
         connection.laddr.ip
-        for process in own.processes()
+        for process in up.processes()
         for connection in process.net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
     ]
@@ -99,9 +97,8 @@ def test_a_busy_port_is_named(own: Up, name: str) -> None:
     assert name in message
 
 
-def test_a_second_start_is_refused(own: Up) -> None:
-    own.start()
-    assert "already runs" in refusal(own)
+def test_a_second_start_is_refused(up: Up) -> None:
+    assert "already runs" in refusal(up)
 
 
 def test_a_given_redis_is_used(own: Up, tmp_path_factory: pytest.TempPathFactory) -> None:
