@@ -23,6 +23,7 @@ from pyarrow.fs import AwsStandardS3RetryStrategy, FileSelector, FileType, S3Fil
 from shared.errors import StorageUnavailable
 from shared.storage.faults import FINAL, MISSING, reason_of, translated
 from shared.storage.interface import checked_name
+from shared.storage.readahead import ReadAhead
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,13 @@ class ObjectStorage:
 
     @contextmanager
     def read(self, name: str) -> Iterator[pa.NativeFile]:
-        """Open an object; every read is a request for that range of bytes."""
+        """Open an object; it is asked for in ranges of bytes."""
         path = self._path(name)
         with translated((OSError,)):
             with translated():
                 file = self._connection.get().steady.open_input_file(path)
-            with file:
-                yield file
+            with file, pa.PythonFile(ReadAhead(file), "r") as reader:
+                yield reader
 
     def size(self, name: str) -> int:
         """Give the size of an object in bytes."""

@@ -17,7 +17,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.storage import Storage, create_storage, open_uri, write_uri
 from tests.objects import BUCKET, ObjectServer, broken_way, object_server
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_for
 from tests.storage_contract import MIB, StorageContract, Stored, read, write
 
 GIVE_UP = 15.0
@@ -107,6 +107,9 @@ def test_a_small_blob_is_written_in_one_request(storage: Storage, server: Object
 
 
 def test_a_large_blob_is_sent_in_parts_and_read_in_pieces(storage: Storage, server: ObjectServer, prefix: str) -> None:
+    def reads() -> int:
+        return sum(f"GET /{BUCKET}/{prefix}/x" in line for line in server.requests())
+
     piece = os.urandom(MIB)
     with storage.write("x") as file:
         for _ in range(50):
@@ -116,6 +119,11 @@ def test_a_large_blob_is_sent_in_parts_and_read_in_pieces(storage: Storage, serv
         assert file.size() == 50 * MIB
         assert file.read_at(MIB, 49 * MIB) == piece
         assert file.read_at(2, MIB - 1) == piece[-1:] + piece[:1]
+    asked = reads()
+    with storage.read("x") as file:
+        assert all(file.read(MIB) == piece for _ in range(50))
+        assert file.read(1) == b""
+    wait_for("the log of 7 requests", lambda: reads() - asked == 7)
 
 
 @pytest.mark.parametrize("size", [4, 35 * MIB])
@@ -158,7 +166,7 @@ def test_a_server_that_never_answers_is_given_up_soon(server: ObjectServer) -> N
 def test_a_server_that_went_away_is_used_again_when_it_is_back(tmp_path: Path) -> None:
     with object_server(tmp_path) as server:
         storage = create_storage(server.url("x"))
-        write(storage, "x", bytes(MIB))
+        write(storage, "x", bytes(3 * MIB))
         with storage.write("y") as file:
             file.write(b"2")
             with pytest.raises(StorageUnavailable, match="does not answer"), storage.read("x") as left:

@@ -1,0 +1,65 @@
+"""A remote file read in large pieces: each request has its latency, so what lies ahead is fetched along."""
+
+import io
+
+import pyarrow as pa
+
+FIRST, LARGEST = 1 << 20, 16 << 20
+"""Bytes that are fetched at the least: at first, and at the most. Each piece in order is twice as large as the one before."""
+
+
+class ReadAhead(io.RawIOBase):
+    """Reads any part of a file; holds the one piece of it that was fetched last."""
+
+    def __init__(self, file: pa.NativeFile) -> None:
+        super().__init__()
+        self._file = file
+        self._size: int = file.size()
+        self._position = 0
+        self._step = FIRST
+        self._start = 0
+        self._piece = pa.py_buffer(b"")
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def tell(self) -> int:
+        """Give the place of the next byte."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, which may lie beyond the end, and give it."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Give so many bytes; fewer only at the end of the file."""
+        end = self._size if size < 0 else min(self._position + size, self._size)
+        parts = []
+        while self._position < end:
+            offset = self._position - self._start
+            if not 0 <= offset < self._piece.size:
+                self._fetch(end - self._position)
+                continue
+            part = self._piece.slice(offset, min(end - self._position, self._piece.size - offset))
+            parts.append(part)
+            self._position += part.size
+        return b"".join(parts)
+
+    def _fetch(self, wanted: int) -> None:
+        """Get a piece with `wanted` bytes from here on, and more."""
+        in_order = self._piece.size > 0 and self._position == self._start + self._piece.size
+        self._step = min(2 * self._step, LARGEST) if in_order else FIRST
+        # Whoever reads the end of a file goes on a little before it.
+        start = self._position if in_order else max(0, min(self._position, self._size - FIRST))
+        end = min(self._size, max(self._position + wanted, start + self._step))
+        self._file.seek(start)
+        self._piece, self._start = self._file.read_buffer(end - start), start
+        if self._piece.size < end - start:
+            raise OSError("A file ended before its size.")
