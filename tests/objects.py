@@ -10,9 +10,7 @@ from pathlib import Path
 from threading import Thread
 from unittest import mock
 
-import httpx
-
-from tests.processes import Process, free_port, wait_for
+from tests.processes import Process, free_port, http, wait_for
 
 BUCKET = "bucket"
 
@@ -42,11 +40,11 @@ class ObjectServer(Process):
 
     def start(self) -> None:
         super().start()
-        wait_for("the object server", lambda: httpx.put(f"{self.endpoint}/{BUCKET}").is_success)
+        wait_for("the object server", lambda: http.put(f"{self.endpoint}/{BUCKET}").is_success)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Name the objects below a prefix, without the marks that Arrow leaves for folders."""
-        listing = httpx.get(f"{self.endpoint}/{BUCKET}", params={"list-type": "2", "prefix": prefix}).text
+        listing = http.get(f"{self.endpoint}/{BUCKET}", params={"list-type": "2", "prefix": prefix}).text
         keys = [part.partition("</Key>")[0] for part in listing.split("<Key>")[1:]]
         return sorted(key.removeprefix(prefix) for key in keys if not key.endswith("/"))
 

@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DEADLINE = 60.0
 """Seconds for anything to happen; generous, since a machine that runs the gate may be slow."""
 
+http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+"""For single requests: `httpx.get` reads all certificate authorities each time, 50 ms of processor time."""
+
 
 def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLINE) -> T:
     """Call `probe` until it gives something true, and return that; connection errors count as not yet."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +11,7 @@ from scripts.bench.make_portfolio import write_portfolio
 from tests.acceptance.browser import Browser, browser, needs_browser
 from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit
-from tests.processes import wait_for
+from tests.processes import http, wait_for
 from ui.texts import LANGUAGES, Texts
 
 pytestmark = needs_browser
@@ -72,7 +71,7 @@ def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portf
     page.see("Accordé", "Refusé", say.number(ROWS))
     job = page.query["job"]
     csv, parquet = page.download("download_csv", "*.csv"), page.download("download_parquet", "*.parquet")
-    answer = httpx.get(f"{up.url}/jobs/{job}/results", params={"format": "parquet"}, timeout=60)
+    answer = http.get(f"{up.url}/jobs/{job}/results", params={"format": "parquet"}, timeout=60)
     assert parquet.read_bytes() == answer.content
     scores = pq.read_table(parquet)
     assert scores["SK_ID_CURR"].to_pylist() == [str(100_001 + row) for row in range(ROWS)]
@@ -81,7 +80,7 @@ def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portf
 
 def test_a_past_job_is_opened_by_its_address(page: Browser, up: Up, portfolio: Path) -> None:
     headers = {"Content-Type": "text/csv"}
-    job = httpx.post(f"{up.url}/jobs", content=portfolio.read_bytes(), headers=headers, timeout=60).json()
+    job = http.post(f"{up.url}/jobs", content=portfolio.read_bytes(), headers=headers, timeout=60).json()
     page.open(f"portfolio?lang=en&job={job['id']}")
     page.see("Accordé", "Refusé", "2,000")
 
@@ -122,7 +121,7 @@ def test_the_page_goes_on_when_the_api_comes_back(page: Browser, up: Up, tmp_pat
         killed = up.process_of("api.main")
         killed.kill()
         killed.wait()
-        wait_for("the API", lambda: httpx.get(f"{up.url}/api_health").is_success)
+        wait_for("the API", lambda: http.get(f"{up.url}/api_health").is_success)
     finally:
         for worker in workers:
             worker.resume()

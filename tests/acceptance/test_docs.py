@@ -12,7 +12,7 @@ from shared.jobs.callbacks import sign
 from tests.acceptance.conftest import Up, copy_of_the_project
 from tests.acceptance.test_readme import BLOCK, run, steps
 from tests.hub import HubServer
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, http, wait_for
 
 GUIDES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def test_the_way_over_the_hub(newcomer: Up, tmp_path: Path) -> None:
 
 def is_converged(up: Up, hub: HubServer) -> bool:
     """Whether every process has the version that is tagged v2."""
-    status = httpx.get(f"{up.url}/model_status").json()
+    status = http.get(f"{up.url}/model_status").json()
     return bool(status["converged"]) and status["active_version"] == hub.site.store.repositories[REPO].tags["v2"]
 
 

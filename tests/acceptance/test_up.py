@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -14,7 +13,7 @@ from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
-from tests.processes import redis_server, wait_for
+from tests.processes import http, redis_server, wait_for
 
 
 @pytest.fixture
@@ -49,31 +48,31 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     ):
         own.process_of(words).kill()
         wait_for(f"word of the end of {name}", lambda name=name: f"exited: {name} (terminated by SIGKILL" in own.log)  # type: ignore[misc]
-    wait_for("the service", lambda: httpx.get(f"{own.url}/router_health").json()["status"] == "ready")
-    wait_for("Flower", lambda: httpx.get(f"{own.flower_url}/healthcheck").is_success)
-    wait_for("the console", lambda: httpx.get(f"{own.console_url}/_stcore/health").is_success)
+    wait_for("the service", lambda: http.get(f"{own.url}/router_health").json()["status"] == "ready")
+    wait_for("Flower", lambda: http.get(f"{own.flower_url}/healthcheck").is_success)
+    wait_for("the console", lambda: http.get(f"{own.console_url}/_stcore/health").is_success)
 
 
 def test_the_table_begins_with_the_console_which_answers(up: Up) -> None:
     table = up.log.partition("is up after")[2].splitlines()
     assert table[2] == f"  Console  {up.console_url}"
-    assert "<html" in httpx.get(up.console_url).text
+    assert "<html" in http.get(up.console_url).text
     environment = up.process_of("ui/app.py").environ()
     assert (environment["PRET_URL"], environment["FLOWER_URL"]) == (up.url, up.flower_url)
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, numbers: Kit) -> None:
     own.start()
-    job = httpx.post(f"{own.url}/multiple_score", json=numbers.rows, headers={"Prefer": "wait=30"}, timeout=60)
+    job = http.post(f"{own.url}/multiple_score", json=numbers.rows, headers={"Prefer": "wait=30"}, timeout=60)
     assert job.status_code == 200
-    location = httpx.post(f"{own.url}/jobs", json=numbers.rows).headers["location"]
+    location = http.post(f"{own.url}/jobs", json=numbers.rows).headers["location"]
     processes = own.processes()
     assert len(processes) > 4
     assert own.interrupt() == 0
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
     own.start()
-    wait_for("the job", lambda: httpx.get(own.url + location).json()["state"] == "succeeded")
+    wait_for("the job", lambda: http.get(own.url + location).json()["state"] == "succeeded")
     assert "Installing" not in own.log
 
 
@@ -106,7 +105,7 @@ def test_a_given_redis_is_used(own: Up, tmp_path_factory: pytest.TempPathFactory
         own.settings["REDIS_URL"] = server.url
         own.start()
         assert not any("valkey-server" in command_line(process) for process in own.processes())
-        assert httpx.get(f"{own.url}/router_health").json()["status"] == "ready"
+        assert http.get(f"{own.url}/router_health").json()["status"] == "ready"
         own.stop()
 
 
@@ -172,9 +171,9 @@ def test_flower_listens_elsewhere_behind_its_login(own: Up, address: str) -> Non
     own.start()
     url = f"http://{'127.0.0.1' if address == '0.0.0.0' else address}:{own.ports['FLOWER_PORT']}"  # noqa: S104
     assert f"  Flower   {url}" in own.log
-    assert httpx.get(f"{url}/workers").status_code == 401
-    assert httpx.get(f"{url}/workers", auth=("watcher", "wrong")).status_code == 401
-    assert httpx.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
+    assert http.get(f"{url}/workers").status_code == 401
+    assert http.get(f"{url}/workers", auth=("watcher", "wrong")).status_code == 401
+    assert http.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import redis
 from shared.jobs.job_scripts import TURN_KEY
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import ID, PARQUET, Pace, as_csv, as_parquet, check_job, folder_of, folders, with_ids
-from tests.processes import Service, service, wait_for
+from tests.processes import Service, http, service, wait_for
 
 PACED = "tests.integration.paced_worker"
 ROWS = 800
@@ -188,7 +188,7 @@ def test_an_api_ends_though_events_are_followed(running: Service, pace: Pace, ro
     pace.set(READING, 0.2)
     job_id = running.upload(as_csv(rows))
     assert running.api.running is not None
-    with httpx.Client(base_url=running.client.base_url).stream("GET", f"/jobs/{job_id}/events") as answer:
+    with http.stream("GET", f"{running.client.base_url}/jobs/{job_id}/events") as answer:
         lines = answer.iter_lines()
         assert next(lines) == "event: progress"
         psutil.Process(running.api.pid).send_signal(signal.SIGTERM)

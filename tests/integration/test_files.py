@@ -41,7 +41,7 @@ from tests.integration.portfolio import (
     rows_of,
     with_ids,
 )
-from tests.processes import Service, service, wait_for
+from tests.processes import Service, http, service, wait_for
 
 ROWS = 1000
 SECRET = "between the two of us"  # noqa: S105 - nobody's
@@ -193,7 +193,7 @@ def test_the_events_follow_a_job_to_its_end_though_other_clients_go_away(
     pace.set("scoring", 0.2)
     job_id = running.upload(as_csv(rows), keep=ID)
     for _ in range(20):
-        with httpx.Client(base_url=running.client.base_url).stream("GET", f"/jobs/{job_id}/events") as answer:
+        with http.stream("GET", f"{running.client.base_url}/jobs/{job_id}/events") as answer:
             assert next(answer.iter_lines()).startswith("event: ")
     pace.set("reading", 0.03)
     names, jobs = zip(*events_of(running, job_id), strict=True)

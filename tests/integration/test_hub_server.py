@@ -35,7 +35,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_ba
 
 from tests.hub import HubServer, Kind, What
 from tests.hub.store import git_oid
-from tests.processes import Process, free_port, wait_for
+from tests.processes import Process, free_port, http, wait_for
 
 # The client uploads LFS files in a way that its own HTTP library deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -660,7 +660,7 @@ def test_it_runs_as_a_process_and_keeps_its_data(tmp_path: Path) -> None:
     }
     server.start()
     try:
-        wait_for("the Hub", lambda: httpx.get(f"{url}/_control/requests").is_success)
+        wait_for("the Hub", lambda: http.get(f"{url}/_control/requests").is_success)
         client = subprocess.run(
             [sys.executable, "-c", PUBLISH_AND_FETCH], env=environment, capture_output=True, text=True, timeout=60
         )
@@ -683,7 +683,7 @@ def test_it_runs_as_a_process_and_keeps_its_data(tmp_path: Path) -> None:
 
         server.stop()
         server.start()
-        wait_for("the Hub", lambda: httpx.get(f"{url}/_control/requests").is_success)
+        wait_for("the Hub", lambda: http.get(f"{url}/_control/requests").is_success)
         assert api_get(info).json()["sha"] == commits[-1]["sha"]
     finally:
         server.stop()
