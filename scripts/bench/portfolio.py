@@ -47,7 +47,6 @@ CONTENT_TYPES = {
 }
 PIECE = 2**20
 POLL_SECONDS = 0.02
-SAMPLE_SECONDS = 0.2
 
 REFERENCE_ROWS = 2_000_000
 REFERENCE_ROUNDS = 3
@@ -191,7 +190,7 @@ class Bench:
         print(f"making {rows:,} rows of {form} ...", flush=True)
         write_portfolio(source, rows)
         print(f"scoring {source.stat().st_size / 1e6:,.0f} MB ...", flush=True)
-        with MemorySampler(self._service) as memory:
+        with PeakMemory(self._service) as memory:
             began = time.perf_counter()
             job = self._send(source, form)
             uploaded = time.perf_counter() - began
@@ -317,33 +316,31 @@ class _Beside:
             self._error = error
 
 
-class MemorySampler:
-    """Notes the largest resident memory of each process of the service, by its kind, while the block runs."""
+class PeakMemory:
+    """Reads the largest resident memory of each process of the service, by its kind, while the block runs; as Linux counts it."""
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.peaks: dict[str, int] = {}
 
-    def __enter__(self) -> "MemorySampler":
-        self._thread.start()
+    def __enter__(self) -> "PeakMemory":
+        for process in self._processes():
+            # Has the kernel begin to count anew.
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopped.set()
-        self._thread.join()
+        for process in self._processes():
+            with suppress(OSError, psutil.NoSuchProcess):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                peak = int(status.partition("VmHWM:")[2].split()[0]) << 10
+                what = kind_of(process.cmdline())
+                self.peaks[what] = max(self.peaks.get(what, 0), peak)
 
-    def _run(self) -> None:
-        while True:
-            for process in [self._root, *self._root.children(recursive=True)]:
-                with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                    kind = kind_of(process.cmdline())
-                    self.peaks[kind] = max(self.peaks.get(kind, 0), process.memory_info().rss)
-            if self._stopped.wait(SAMPLE_SECONDS):
-                return
+    def _processes(self) -> list[psutil.Process]:
+        return [self._root, *self._root.children(recursive=True)]
 
 
 def kind_of(command: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The portfolios that the benchmark is run with, and how it tells the processes of the service apart."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from scripts.bench.make_portfolio import (
     portfolio,
     write_portfolio,
 )
-from scripts.bench.portfolio import CONTENT_TYPES, MemorySampler, kind_of
+from scripts.bench.portfolio import CONTENT_TYPES, PeakMemory, kind_of
 from scripts.lib.demo_portfolio import FEATURES, demo_data
 
 ROWS = 3000
@@ -87,7 +88,14 @@ def test_a_process_is_known_by_its_command_line(command: str, kind: str) -> None
     assert kind_of(command.split()) == kind
 
 
-def test_the_memory_of_a_process_is_seen_at_once() -> None:
-    with MemorySampler(os.getpid()) as memory:
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone counts it so")
+def test_the_peak_of_memory_is_that_of_the_block() -> None:
+    with PeakMemory(os.getpid()) as before:
         pass
-    assert max(memory.peaks.values()) > 10_000_000
+    with PeakMemory(os.getpid()) as large:
+        assert len(b"x" * (200 << 20)) == 200 << 20
+    with PeakMemory(os.getpid()) as after:
+        pass
+    peaks = [max(memory.peaks.values()) for memory in (before, large, after)]
+    assert min(peaks) > 10 << 20
+    assert peaks[1] - max(peaks[0], peaks[2]) > 100 << 20
