@@ -168,8 +168,6 @@ def _check_returns(block: Block) -> None:
 
 def _end_of_records(data: bytes) -> int:
     """Where the last whole record ends; 0 if there is none. The data begin with a record."""
-    if QUOTE not in data:
-        return data.rfind(NEWLINE) + 1
     end = len(data)
     inside = _count(data, QUOTE) % 2 == 1
     while True:

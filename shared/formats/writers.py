@@ -99,14 +99,14 @@ def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[b
     sink = _Sink()
     # Scores and identifiers hardly ever repeat; a dictionary of them would only cost time, and so would packing scores.
     # Identifiers as deltas would be written in half the time, but Spark before 3.3 and others cannot read them.
-    real, whole = (pa.float32(), pa.float64()), (pa.int64(), pa.uint64())
+    packed = [field.name for field in schema if field.type not in (pa.float32(), pa.float64())]
     options: dict[str, Any] = {
-        "use_dictionary": [field.name for field in schema if field.type not in (*real, *whole)],
-        "compression": {field.name: "none" if field.type in real else "zstd" for field in schema},
+        "use_dictionary": [name for name in packed if schema.field(name).type not in (pa.int64(), pa.uint64())],
+        "compression": {name: "zstd" if name in packed else "none" for name in schema.names},
+        "compression_level": dict.fromkeys(packed, 1),
+        "write_statistics": packed,
         # What is not found to repeat within so many bytes does not.
         "dictionary_pagesize_limit": 2**16,
-        "compression_level": {field.name: 1 for field in schema if field.type not in real},
-        "write_statistics": [field.name for field in schema if field.type not in real],
     }
     with pq.ParquetWriter(sink, schema, **options) as writer:
         for group in _groups(batches):

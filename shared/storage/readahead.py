@@ -16,7 +16,6 @@ class ReadAhead(io.RawIOBase):
         self._file = file
         self._size: int = file.size()
         self._position = 0
-        self._step = FIRST
         self._start = 0
         self._piece = pa.py_buffer(b"")
 
@@ -54,11 +53,11 @@ class ReadAhead(io.RawIOBase):
 
     def _fetch(self, wanted: int) -> None:
         """Get a piece with `wanted` bytes from here on, and more."""
-        in_order = self._piece.size > 0 and self._position == self._start + self._piece.size
-        self._step = min(2 * self._step, LARGEST) if in_order else FIRST
+        in_order = self._position == self._start + self._piece.size
+        step = max(FIRST, min(2 * self._piece.size, LARGEST)) if in_order else FIRST
         # Whoever reads the end of a file goes on a little before it.
         start = self._position if in_order else max(0, min(self._position, self._size - FIRST))
-        end = min(self._size, max(self._position + wanted, start + self._step))
+        end = min(self._size, max(self._position + wanted, start + step))
         self._file.seek(start)
         self._piece, self._start = self._file.read_buffer(end - start), start
         if self._piece.size < end - start:

@@ -151,7 +151,7 @@ def test_an_api_that_is_killed_in_mid_upload_leaves_nothing(running: Service, ro
         yield as_csv(rows)
 
     def send() -> httpx.Response:
-        return httpx.post(f"{running.client.base_url}/jobs", content=body(), headers={"Content-Type": "text/csv"})
+        return http.post(f"{running.client.base_url}/jobs", content=body(), headers={"Content-Type": "text/csv"})
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send)
@@ -179,7 +179,7 @@ def test_a_client_that_hangs_up_in_mid_upload_leaves_nothing(running: Service, r
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        httpx.post(f"{running.client.base_url}/jobs", content=body(), headers={"Content-Type": "text/csv"})
+        http.post(f"{running.client.base_url}/jobs", content=body(), headers={"Content-Type": "text/csv"})
     wait_for("the end of the folder", lambda: set(folders(running)) == before)
     assert running.client.get("/jobs").json()["total"] == total
 

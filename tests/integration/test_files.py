@@ -273,7 +273,7 @@ def test_the_same_key_at_the_same_time_is_one_job(
 
     def submit(_: int) -> httpx.Response:
         headers = {"Content-Type": CSV, "Idempotency-Key": "both at once"}
-        return httpx.post(
+        return http.post(
             f"{running.client.base_url}/jobs?keep={ID}", content=pieces(as_csv(rows)), headers=headers, timeout=30
         )
 

@@ -364,7 +364,7 @@ def test_the_token_stays_with_the_hub(hub: HubServer, api: HfApi, sha: str, tmp_
     fetch(api, sha, tmp_path)
     tokens = {request.path.startswith(f"/{REPO}/"): request.with_token for request in hub.requests[1:]}
     assert tokens == {True: True, False: False}
-    with_token = httpx.get(hub.cdn_url + lfs_path(api, sha), headers={"Authorization": f"Bearer {TOKEN}"})
+    with_token = http.get(hub.cdn_url + lfs_path(api, sha), headers={"Authorization": f"Bearer {TOKEN}"})
     assert with_token.status_code == 400
 
 
@@ -375,7 +375,7 @@ def lfs_path(api: HfApi, sha: str) -> str:
 
 
 def api_get(url: str, *, follow: bool = True, **headers: str) -> httpx.Response:
-    return httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}", **headers}, follow_redirects=follow)
+    return http.get(url, headers={"Authorization": f"Bearer {TOKEN}", **headers}, follow_redirects=follow)
 
 
 def test_a_file_is_resolved_with_the_headers_of_the_hub(hub: HubServer, api: HfApi, sha: str) -> None:
@@ -665,21 +665,21 @@ def test_it_runs_as_a_process_and_keeps_its_data(tmp_path: Path) -> None:
             [sys.executable, "-c", PUBLISH_AND_FETCH], env=environment, capture_output=True, text=True, timeout=60
         )
         assert client.stdout == "trees\n", client.stderr
-        seen = httpx.get(f"{url}/_control/requests").json()
+        seen = http.get(f"{url}/_control/requests").json()
         assert seen["counts"]["download"] == 2
         assert {request["pid"] for request in seen["requests"]} != {None}
-        (commits,) = httpx.get(f"{url}/_control/commits").json().values()
+        (commits,) = http.get(f"{url}/_control/commits").json().values()
         assert [commit["title"] for commit in commits] == ["initial commit", "v1"]
 
-        httpx.post(f"{url}/_control/faults", json={"what": 503, "kind": "info", "times": 1}).raise_for_status()
+        http.post(f"{url}/_control/faults", json={"what": 503, "kind": "info", "times": 1}).raise_for_status()
         info = f"{url}/api/models/credit/model/revision/main"
         assert [api_get(info).status_code for _ in range(2)] == [503, 200]
-        httpx.post(f"{url}/_control/faults", json={"what": 403}).raise_for_status()
+        http.post(f"{url}/_control/faults", json={"what": 403}).raise_for_status()
         assert api_get(info).status_code == 403
-        httpx.delete(f"{url}/_control/faults").raise_for_status()
-        httpx.delete(f"{url}/_control/requests").raise_for_status()
-        assert httpx.get(f"{url}/_control/requests").json()["counts"] == {}
-        assert httpx.post(f"{url}/_control/faults", json={"what": "melt"}).status_code == 500
+        http.delete(f"{url}/_control/faults").raise_for_status()
+        http.delete(f"{url}/_control/requests").raise_for_status()
+        assert http.get(f"{url}/_control/requests").json()["counts"] == {}
+        assert http.post(f"{url}/_control/faults", json={"what": "melt"}).status_code == 500
 
         server.stop()
         server.start()

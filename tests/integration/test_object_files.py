@@ -13,7 +13,7 @@ from shared.storage import create_storage
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import ID, Pace, as_csv, as_parquet, check_job, results, rows_of, with_ids
 from tests.objects import BUCKET, ENVIRONMENT, ObjectServer, object_server
-from tests.processes import Service, service, wait_for
+from tests.processes import Service, http, service, wait_for
 
 ROWS = 300
 PACED = "tests.integration.paced_worker"
@@ -64,7 +64,7 @@ def expected(mixed: Kit, rows: list[Row]) -> list[float | None]:
 
 
 def put(objects: ObjectServer, key: str, body: bytes) -> None:
-    httpx.put(f"{objects.endpoint}/{BUCKET}/{key}", content=body).raise_for_status()
+    http.put(f"{objects.endpoint}/{BUCKET}/{key}", content=body).raise_for_status()
 
 
 def get(objects: ObjectServer, key: str) -> bytes:
