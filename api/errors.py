@@ -42,6 +42,7 @@ from shared.errors import (
     WrongColumns,
     cut,
 )
+from shared.logging import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
+        "request_id": request_id.get() or None,
         **more,
     }
     return Response(msgspec.json.encode(body), status, headers, PROBLEM_TYPE)

@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import redis
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
 
 from api import errors, openapi, problems
-from api.routes import events, health, jobs, model, results, scoring, submit
+from api.callers import Callers
+from api.edge import Edge
+from api.routes import events, health, jobs, model, results, submit
+from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import create_services
 from shared import logging as service_logging
+from shared.fleet.member import Member
+from shared.fleet.records import LOOK_INTERVAL
 from shared.memory import use_few_arenas
-from shared.models.fleet import LOOK_INTERVAL
-from shared.models.member import Member
+from shared.redis import connect
 from shared.settings import Settings
 from shared.version import service_version
 
@@ -21,11 +27,11 @@ BOOT_PAUSE = 0.05
 """Seconds between two looks while the process starts."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, client: redis.Redis) -> Edge:
     """Make the app and all its parts."""
     use_few_arenas()
     service_logging.set_up(settings.log_level)
-    services = create_services(settings)
+    services = create_services(settings, client)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -54,12 +60,14 @@ def create_app(settings: Settings) -> FastAPI:
         swagger_ui_parameters={"tryItOutEnabled": True},
     )
     app.state.services = services
-    scoring.install(app, services)
+    score_one = IndividualScore(services)
+    # Also there, so that other methods of the path are answered as of every other.
+    app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
     for routes in (submit, jobs, results, events, model, health):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return app
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, Callers(settings.admin_keys))
 
 
 async def _keep_looking(member: Member) -> None:
@@ -68,4 +76,9 @@ async def _keep_looking(member: Member) -> None:
         await asyncio.to_thread(member.look)
 
 
-app = create_app(Settings())
+def _app() -> Edge:
+    settings = Settings()
+    return create_app(settings, connect(settings.redis_url))
+
+
+app = _app()

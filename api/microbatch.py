@@ -7,10 +7,11 @@ they share it; when traffic is low nothing waits: the call happens in the very n
 import asyncio
 from collections import defaultdict
 
+from shared.contract.contract import Row
 from shared.models.artifact import Model
-from shared.models.signature import Row
+from shared.scoring import Answer, score
 
-Waiting = list[tuple[Row, "asyncio.Future[float]"]]
+Waiting = list[tuple[Row, "asyncio.Future[Answer]"]]
 
 
 class MicroBatcher:
@@ -19,10 +20,10 @@ class MicroBatcher:
     def __init__(self) -> None:
         self._waiting: dict[str, Waiting] = defaultdict(list)
 
-    async def score(self, model: Model, row: Row) -> float:
-        """Give the score of one row that keeps the model's contract."""
+    async def score(self, model: Model, row: Row) -> Answer:
+        """Score one row that keeps the model's contract."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[float] = loop.create_future()
+        future: asyncio.Future[Answer] = loop.create_future()
         waiting = self._waiting[model.version]
         waiting.append((row, future))
         if len(waiting) == 1:
@@ -32,13 +33,13 @@ class MicroBatcher:
     def _flush(self, model: Model) -> None:
         waiting = self._waiting.pop(model.version)
         try:
-            scores = model.scorer.score_rows([row for row, _ in waiting]).tolist()
+            answers = score(model, [row for row, _ in waiting]).answers()
         except Exception as error:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), score in zip(waiting, scores, strict=True):
-            # A request that was cancelled meanwhile has no use for its score.
+        for (_, future), answer in zip(waiting, answers, strict=True):
+            # A request that was cancelled meanwhile has no use for its answer.
             if not future.done():
-                future.set_result(score)
+                future.set_result(answer)

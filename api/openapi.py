@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.body import JSON
-from api.form import FORM
+from api.intake.body import JSON
+from api.intake.form import FORM
 from api.problems import DEFAULT, Problem, problems
 from api.routes.scoring import INDIVIDUAL_SCORE
 from api.schemas import Score

@@ -40,6 +40,9 @@ class Problem(Body):
     title: str = Field(description="The phrase of the status.")
     status: int
     detail: str | list[ProblemDetail] = Field(description="A sentence, or the first reasons for a refusal.")
+    request_id: str | None = Field(
+        None, description="Names the request in the service's logs, as the header `X-Request-ID` does."
+    )
     total: int | None = Field(None, description="Where `detail` is a list: how many reasons there are in all.")
     processes: list[ReloadedProcess] | None = Field(None, description="Of a refused reload: what each process did.")
 

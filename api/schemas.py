@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.contract.contract import Contract, Row
 from shared.errors import RowError
+from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
+from shared.fleet.reload import ReloadOutcome
 from shared.formats.source import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
-from shared.models.fleet import Candidate, HistoryEntry, ProcessReport
-from shared.models.reload import ReloadOutcome
-from shared.models.signature import Contract, Row
 
 
 class Body(BaseModel):
@@ -165,7 +165,7 @@ class Readiness(Body):
 
     status: Literal["ready", "degraded", "not ready"]
     parts: dict[str, Part]
-    queues: dict[str, int] | None = Field(description="Tasks that wait, by lane; None while Redis is away.")
+    queues: dict[str, int] | None = Field(description="Tasks that wait, by queue; None while Redis is away.")
 
 
 class ProcessBody(Body):

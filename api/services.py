@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from functools import partial
 
+import redis
 from anyio import CapacityLimiter
 
-from api.admission import Admission
 from api.closing import Closing
+from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
+from shared.fleet.member import Member
+from shared.fleet.preparation import PreparationProcess
+from shared.fleet.records import Fleet
+from shared.fleet.reload import Coordinator
 from shared.jobs.queue import TaskQueue, create_app
 from shared.jobs.store import JobStore
 from shared.jobs.submit import Intake
 from shared.jobs.window import Window
-from shared.models.fleet import Fleet
-from shared.models.library import ModelLibrary
-from shared.models.member import Member
-from shared.models.preparation import PreparationProcess
-from shared.models.reload import Coordinator
-from shared.redis import connect
+from shared.models.cache import ModelCache
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
 
@@ -45,20 +45,19 @@ class Services:
     closing: Closing
 
 
-def create_services(settings: Settings) -> Services:
+def create_services(settings: Settings, client: redis.Redis) -> Services:
     """Make the parts; nothing is connected or loaded yet."""
-    client = connect(settings.redis_url)
     fleet = Fleet(client)
-    library = ModelLibrary.from_settings(settings)
-    store = JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts)
+    models = ModelCache.from_settings(settings)
+    store = JobStore.from_settings(client, settings)
     storage = create_storage(settings.storage_url)
     queue = TaskQueue(create_app(settings), client)
 
     return Services(
         settings=settings,
-        member=Member("api", library, fleet, partial(PreparationProcess, settings=settings), loads=True),
+        member=Member("api", models, fleet, partial(PreparationProcess, settings=settings), loads=True),
         fleet=fleet,
-        coordinator=Coordinator(fleet, library.resolve, settings.reload_timeout),
+        coordinator=Coordinator(fleet, models.resolve, settings.reload_timeout),
         store=store,
         storage=storage,
         queue=queue,

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from api.errors import InvalidParameters
 from shared.formats.source import Format
-from shared.jobs.callbacks import check_callback_url
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
 from shared.settings import Settings
+from shared.webhooks.target import check_webhook_url
 
 CONTENT_TYPES: dict[str, Format] = {
     "application/json": Format.JSON,
@@ -91,7 +91,7 @@ class SubmitOptions(BaseModel):
     def new_job(self, model: Model, form: Format, settings: Settings) -> Job:
         """Make the record of a job, pinned to the model; raises MalformedInput for a callback that is not allowed."""
         if self.callback_url is not None:
-            check_callback_url(self.callback_url, settings.listed(settings.callback_hosts))
+            check_webhook_url(self.callback_url, settings.listed(settings.webhook_hosts))
         return Job(
             uuid4().hex,
             model.version,

@@ -8,7 +8,20 @@ with Client() as client:
     client.download(job.id, "scores.parquet")
 """
 
-from pret.bodies import (
+from pret.client import AsyncClient, Client
+from pret.errors import (
+    Busy,
+    InvalidRows,
+    JobFailed,
+    NotAuthenticated,
+    NotReachable,
+    PretError,
+    Refused,
+    ServerFault,
+    TimedOut,
+    UnknownJob,
+)
+from pret.models import (
     Candidate,
     Column,
     Health,
@@ -28,19 +41,6 @@ from pret.bodies import (
     Score,
     ServiceVersion,
     Version,
-)
-from pret.client import AsyncClient, Client
-from pret.errors import (
-    Busy,
-    InvalidRows,
-    JobFailed,
-    NotAuthenticated,
-    NotReachable,
-    PretError,
-    Refused,
-    ServerFault,
-    TimedOut,
-    UnknownJob,
 )
 
 __all__ = [

@@ -5,7 +5,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from pret.calls import Calls
+from pret.operations import Operations
 from pret.transport import Address, AsyncTransport, BlockingTransport, iterate, run
 
 P = ParamSpec("P")
@@ -16,7 +16,7 @@ DEFAULT_TIMEOUT = 30.0
 DEFAULT_RETRIES = 3
 
 
-class AsyncClient(Calls):
+class AsyncClient(Operations):
     """The client for asyncio.
 
     `url` and `key` are PRET_URL (http://127.0.0.1:8000) and PRET_KEY if not given. A request is sent up to `retries` times more
@@ -46,7 +46,9 @@ class AsyncClient(Calls):
         await self._transport.close()
 
 
-def _blocking(call: Callable[Concatenate[Calls, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate["Client", P], T]:
+def _blocking(
+    call: Callable[Concatenate[Operations, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Client", P], T]:
     @wraps(call)
     def blocking(client: "Client", /, *args: P.args, **options: P.kwargs) -> T:
         return run(call(client.calls, *args, **options))
@@ -55,7 +57,7 @@ def _blocking(call: Callable[Concatenate[Calls, P], Coroutine[Any, Any, T]]) -> 
 
 
 def _iterating(
-    call: Callable[Concatenate[Calls, P], AsyncGenerator[T, None]],
+    call: Callable[Concatenate[Operations, P], AsyncGenerator[T, None]],
 ) -> Callable[Concatenate["Client", P], Generator[T, None, None]]:
     @wraps(call)
     def iterating(client: "Client", /, *args: P.args, **options: P.kwargs) -> Generator[T, None, None]:
@@ -80,7 +82,7 @@ class Client:
         retries: int = DEFAULT_RETRIES,
     ) -> None:
         self._transport = BlockingTransport(Address.of(url, key, timeout))
-        self.calls = Calls(self._transport, retries)
+        self.calls = Operations(self._transport, retries)
         """The calls themselves: only those of this client run without an event loop."""
 
     def __enter__(self) -> "Client":
@@ -95,27 +97,27 @@ class Client:
         """Close all connections."""
         run(self._transport.close())
 
-    raw = _blocking(Calls.raw)
-    score = _blocking(Calls.score)
-    multiple = _blocking(Calls.multiple)
-    submit = _blocking(Calls.submit)
-    submit_uri = _blocking(Calls.submit_uri)
-    job = _blocking(Calls.job)
-    jobs = _blocking(Calls.jobs)
-    all_jobs = _iterating(Calls.all_jobs)
-    cancel = _blocking(Calls.cancel)
-    retry = _blocking(Calls.retry)
-    events = _iterating(Calls.events)
-    wait = _blocking(Calls.wait)
-    results_page = _blocking(Calls.results_page)
-    results = _iterating(Calls.results)
-    download = _blocking(Calls.download)
-    model_status = _blocking(Calls.model_status)
-    model_signature = _blocking(Calls.model_signature)
-    model_info = _blocking(Calls.model_info)
-    model_card = _blocking(Calls.model_card)
-    model_versions = _blocking(Calls.model_versions)
-    reload = _blocking(Calls.reload)
-    rollback = _blocking(Calls.rollback)
-    health = _blocking(Calls.health)
-    version = _blocking(Calls.version)
+    raw = _blocking(Operations.raw)
+    score = _blocking(Operations.score)
+    multiple = _blocking(Operations.multiple)
+    submit = _blocking(Operations.submit)
+    submit_uri = _blocking(Operations.submit_uri)
+    job = _blocking(Operations.job)
+    jobs = _blocking(Operations.jobs)
+    all_jobs = _iterating(Operations.all_jobs)
+    cancel = _blocking(Operations.cancel)
+    retry = _blocking(Operations.retry)
+    events = _iterating(Operations.events)
+    wait = _blocking(Operations.wait)
+    results_page = _blocking(Operations.results_page)
+    results = _iterating(Operations.results)
+    download = _blocking(Operations.download)
+    model_status = _blocking(Operations.model_status)
+    model_signature = _blocking(Operations.model_signature)
+    model_info = _blocking(Operations.model_info)
+    model_card = _blocking(Operations.model_card)
+    model_versions = _blocking(Operations.model_versions)
+    reload = _blocking(Operations.reload)
+    rollback = _blocking(Operations.rollback)
+    health = _blocking(Operations.health)
+    version = _blocking(Operations.version)

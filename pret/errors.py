@@ -14,7 +14,7 @@
 The text of each is a sentence for the person who made the request.
 """
 
-from pret.bodies import Job, Problem, RowError
+from pret.models import Job, Problem, RowError
 
 
 class PretError(Exception):

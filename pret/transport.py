@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pret.answers import Answer
 from pret.errors import NotReachable
 from pret.requests import Request
+from pret.responses import Answer
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.lib import command
 from scripts.lib.command import ROOT, CommandError
+from scripts.lib.export import replacing, write_checksums
 from scripts.lib.hub_repository import HubRepository, Snapshot, model_file_of, published_files
 from shared.errors import BadArtifact
-from shared.models import artifact, canary
-from shared.models.export import replacing, write_checksums
+from shared.models import artifact, trial_load
 
 EPILOG = f"""settings, from the environment, .devenv or .env:
   HF_REPO_ID                     repository, OWNER/NAME
@@ -87,7 +87,7 @@ def download(repository: HubRepository, snapshot: Snapshot, model_file: str, fol
 
 def check(snapshot: Snapshot, model_file: str, folder: Path) -> None:
     """Check the model as a server would, then give its file the name that it has in a folder."""
-    canary.check(folder, str(snapshot.sha), model_file)
+    trial_load.check(folder, str(snapshot.sha), model_file)
     if model_file == artifact.MODEL_FILE:
         return
     (folder / model_file).rename(folder / artifact.MODEL_FILE)

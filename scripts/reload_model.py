@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.lib import command
 from scripts.lib.command import ROOT, WRONG_USAGE, CommandError
 from shared.errors import ReloadFailed
-from shared.models.fleet import Fleet
-from shared.models.reload import PREVIOUS, Coordinator, ProcessOutcome
+from shared.fleet.records import Fleet
+from shared.fleet.reload import PREVIOUS, Coordinator, ProcessOutcome
 from shared.redis import connect
 from shared.settings import Settings
 

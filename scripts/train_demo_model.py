@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.lib.csv_data import csv_data
 from scripts.lib.demo_portfolio import demo_data
+from scripts.lib.export import check_replaceable, export_model
 from scripts.lib.model_card import write_card
 from scripts.lib.training import MISSED_DEFAULT_COST, TrainedModel, train
 from scripts.lib.training_data import TrainingData, TrainingError
-from shared.models.export import check_replaceable, export_model
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_ROWS = 80_000

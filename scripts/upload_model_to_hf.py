@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.lib import command
 from scripts.lib.command import ROOT, WRONG_USAGE, CommandError, CommandSettings
+from scripts.lib.export import REQUIREMENTS_FILE, write_checksums
 from scripts.lib.hub_repository import (
     BRANCH,
     HubRepository,
@@ -29,8 +30,7 @@ from scripts.lib.hub_repository import (
     published_files,
 )
 from scripts.lib.model_card import model_name, write_card
-from shared.models import artifact, canary
-from shared.models.export import REQUIREMENTS_FILE, write_checksums
+from shared.models import artifact, trial_load
 
 MLFLOW_SCHEMES = ("models:/", "runs:/")
 DEFAULT_FOLDER = ROOT / "exported_model"
@@ -80,7 +80,7 @@ def publish(options: argparse.Namespace) -> int:
         folder = Path(temporary) / "model"
         gather(options.source or settings.mlflow_model_uri, settings, folder)
         complete(folder, model_file)
-        print(f"Checked {model_name(folder)} as a server would.", flush=True)
+        print(f"Validated {model_name(folder)} as a server would.", flush=True)
         if options.create:
             repository.create(private=options.private)
         sha = commit(repository, folder, model_file, options)
@@ -126,7 +126,7 @@ def complete(folder: Path, model_file: str) -> None:
     (folder / model_file).parent.mkdir(parents=True, exist_ok=True)
     (folder / artifact.MODEL_FILE).rename(folder / model_file)
     write_checksums(folder)
-    canary.check(folder, artifact.folder_version(folder, model_file), model_file)
+    trial_load.check(folder, artifact.folder_version(folder, model_file), model_file)
     write_card(folder, model_file)
 
 

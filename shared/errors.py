@@ -127,7 +127,7 @@ class ReloadFailed(ReloadError):
     def __init__(self, message: str, processes: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.processes = processes
-        """What each process said, as `shared.models.reload.ProcessOutcome`."""
+        """What each process said, as `shared.fleet.reload.ProcessOutcome`."""
 
 
 class ReloadTimedOut(ReloadFailed):

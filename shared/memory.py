@@ -40,7 +40,7 @@ _threads_started = Lock()
 def use_few_arenas() -> None:
     """Have malloc keep few arenas, where it has any: by default each thread may fill one of its own, and keeps it."""
     if sys.platform == "linux":
-        # Not every C library has it.
+        # Not every C models has it.
         with suppress(AttributeError):
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 

@@ -1,15 +1,30 @@
 """The settings of the service, each read from the environment variable of its name (or from a file `.devenv` or `.env`)."""
 
+import logging
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+logger = logging.getLogger(__name__)
+
+SOURCES = SettingsConfigDict(env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+class FormerNames(BaseSettings):
+    """Settings that were renamed; the former names are read for one version more, each named after its present one."""
+
+    model_config = SOURCES
+
+    callback_hosts: str | None = Field(None, serialization_alias="webhook_hosts")
+    callback_secret: SecretStr | None = Field(None, serialization_alias="webhook_secret")
 
 
 class Settings(BaseSettings):
     """One field a setting; the README's table repeats these sentences, and a test compares the two."""
 
-    model_config = SettingsConfigDict(env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SOURCES
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0", description="Redis or Valkey server: job records and task queue."
@@ -53,10 +68,14 @@ class Settings(BaseSettings):
     output_uri_prefixes: str | None = Field(
         None, description="Where jobs may write to, `s3://bucket/folder,…`; without any, to nowhere."
     )
-    callback_hosts: str | None = Field(
-        None, description="Hosts that may be told of the end of a job, `host,host:port,*.domain`; without any, none."
+    webhook_hosts: str | None = Field(
+        None,
+        description="Hosts that webhooks may be sent to, `host,host:port,*.domain`; without any, none is sent.",
     )
-    callback_secret: SecretStr | None = Field(None, description="Secret that callbacks are signed with.")
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Secret that webhooks are signed with.",
+    )
     max_wait: PositiveFloat = Field(30.0, description="Longest `Prefer: wait` honoured, in seconds.")
     chunk_rows: PositiveInt | None = Field(
         None, description="Rows that one task scores; by default as many as take 0.4 seconds."
@@ -70,6 +89,14 @@ class Settings(BaseSettings):
     )
     job_ttl: PositiveInt = Field(7 * 24 * 3600, description="Seconds that an ended job and its results are kept.")
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_former_names(cls, given: dict[str, Any]) -> dict[str, Any]:
+        former = FormerNames().model_dump(by_alias=True, exclude_none=True)
+        for name in former.keys() - given.keys():
+            logger.warning("%s is set by its former name, which the next version will not read", name.upper())
+        return former | given
 
     @field_validator("admin_keys")
     @classmethod

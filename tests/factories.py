@@ -15,15 +15,15 @@ import pyarrow as pa
 import yaml
 from catboost import CatBoostClassifier
 
-from shared.formats.json_rows import checked_from_json
+from shared.contract.contract import Contract
+from shared.contract.mlmodel import MLmodel
+from shared.contract.validated import Tally
+from shared.formats.json_rows import validated_from_json
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
 from shared.models import artifact
-from shared.models.checked import Tally
-from shared.models.library import MARK
-from shared.models.mlmodel import MLmodel
-from shared.models.signature import Contract
+from shared.models.cache import MARK
 
 Row = dict[str, Any]
 
@@ -191,7 +191,7 @@ def put_in_cache(source: Path, cache: Path) -> str:
 
 def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
     """Read a JSON array as a submission of it is read that refuses bad rows."""
-    slices = checked_from_json(body, contract, ReadOptions(), ignore_extra=False)
+    slices = validated_from_json(body, contract, ReadOptions(), ignore_extra=False)
     for checked in Tally().watch(slices, "reject"):
         yield checked.batch
 

@@ -89,7 +89,7 @@ class StoreContract:
             {"retryable": False},
             {"retryable": True, "name": None, "output_uri": None},
             {"input_uri": "s3://a/b.csv", "output_uri": "s3://a/c.csv", "callback_url": CALLER},
-            {"attempt": "0123", "batch_rows": 1, "rows_read": 5, "upload_bytes": 2**40, "callback_attempts": 3},
+            {"attempt": "0123", "batch_rows": 1, "rows_read": 5, "upload_bytes": 2**40, "webhook_attempts": 3},
             {"rows_done": 3, "granted": 1, "refused": 1, "invalid": 1, "next_chunk": 3},
             {"scoring_at": 1.1, "started_at": 1e9 + 0.123456, "finished_at": 1e9 + 1 / 3, "expires_at": 2e9},
             {"error": "a 'quoted' reason, é\n", "threshold": 1e-17},
@@ -315,9 +315,9 @@ class StoreContract:
         assert store.commit_reading(read(make_file_job("0" * 32)), WINDOW) is None
         assert not store.commit_writing("0" * 32)
         assert store.retry("0" * 32, WINDOW) is None
-        assert store.begin_callback("0" * 32, LONG) is None
-        store.end_callback("0" * 32, None)
-        store.end_callback("0" * 32, LONG)
+        assert store.begin_webhook("0" * 32, LONG) is None
+        store.end_webhook("0" * 32, None)
+        store.end_webhook("0" * 32, LONG)
         assert store.report("0" * 32) == ([], 0)
         store.forget("0" * 32)
         assert set(store_client.keys()) == keys
@@ -612,52 +612,52 @@ class StoreContract:
 
     def test_a_caller_is_told_of_the_end_of_a_job_that_names_one(self, store: JobStore) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
-        assert store.due_callbacks() == []
-        assert store.begin_callback(NEWER, LONG) is None
+        assert store.due_webhooks() == []
+        assert store.begin_webhook(NEWER, LONG) is None
         self.commit_all(store)
-        assert store.due_callbacks() == []
+        assert store.due_webhooks() == []
         self.commit_all(store, NEWER)
-        assert store.due_callbacks() == [NEWER]
+        assert store.due_webhooks() == [NEWER]
 
     @pytest.mark.parametrize("end", [JobStore.cancel, lambda store, job_id: store.fail(job_id, "why")])
     def test_a_caller_is_told_of_every_end(self, store: JobStore, end: Callable[[JobStore, str], object]) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
         end(store, NEWER)
-        assert store.due_callbacks() == [NEWER]
+        assert store.due_webhooks() == [NEWER]
 
     def test_one_worker_tells_the_caller_and_another_only_when_that_one_is_lost(self, store: JobStore) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
         store.cancel(NEWER)
-        assert store.begin_callback(NEWER, OVER) == 0
-        assert store.due_callbacks() == [NEWER]
-        assert store.begin_callback(NEWER, LONG) == 1
-        assert store.begin_callback(NEWER, LONG) is None
-        assert store.due_callbacks() == []
-        assert store.get(NEWER).callback_attempts == 2
+        assert store.begin_webhook(NEWER, OVER) == 0
+        assert store.due_webhooks() == [NEWER]
+        assert store.begin_webhook(NEWER, LONG) == 1
+        assert store.begin_webhook(NEWER, LONG) is None
+        assert store.due_webhooks() == []
+        assert store.get(NEWER).webhook_attempts == 2
 
     def test_a_caller_is_told_again_later_or_never(self, store: JobStore) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
         store.cancel(NEWER)
-        store.begin_callback(NEWER, LONG)
-        store.end_callback(NEWER, OVER)
-        assert store.due_callbacks() == [NEWER]
-        assert store.begin_callback(NEWER, LONG) == 1
-        store.end_callback(NEWER, LONG)
-        assert store.due_callbacks() == []
-        store.end_callback(NEWER, None)
-        store.end_callback(NEWER, OVER)
-        assert store.due_callbacks() == []
-        assert store.begin_callback(NEWER, LONG) is None
+        store.begin_webhook(NEWER, LONG)
+        store.end_webhook(NEWER, OVER)
+        assert store.due_webhooks() == [NEWER]
+        assert store.begin_webhook(NEWER, LONG) == 1
+        store.end_webhook(NEWER, LONG)
+        assert store.due_webhooks() == []
+        store.end_webhook(NEWER, None)
+        store.end_webhook(NEWER, OVER)
+        assert store.due_webhooks() == []
+        assert store.begin_webhook(NEWER, LONG) is None
 
     def test_nobody_is_told_of_the_first_end_of_a_job_that_is_tried_again(self, store: JobStore) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
         store.fail(NEWER, "why")
-        store.begin_callback(NEWER, OVER)
+        store.begin_webhook(NEWER, OVER)
         store.retry(NEWER, WINDOW)
-        assert store.due_callbacks() == []
-        assert store.get(NEWER).callback_attempts == 0
+        assert store.due_webhooks() == []
+        assert store.get(NEWER).webhook_attempts == 0
         self.commit_all(store, NEWER)
-        assert store.begin_callback(NEWER, LONG) == 0
+        assert store.begin_webhook(NEWER, LONG) == 0
 
     # Turns, and the end of it all.
 

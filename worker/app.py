@@ -1,23 +1,37 @@
 """The worker's Celery app: `celery -A worker.app worker`."""
 
+from functools import lru_cache
+
 from celery import Celery, signals
 
 from shared import logging as service_logging
 from shared.jobs import queue
 from shared.memory import use_few_arenas
+from shared.redis import connect
 from shared.settings import Settings
 from worker import control as control  # its commands register themselves
-from worker.reconciler import ReconcilerStep
+from worker.services import Services, create_services
+from worker.steps import add_steps
 from worker.tasks import register
 
 
 def create_celery(settings: Settings) -> Celery:
-    """Make the app with its task, its control commands and its reconciler."""
+    """Make the app with its tasks, its control commands and the steps of its parent process."""
     use_few_arenas()
     celery = queue.create_app(settings)
-    register(celery, settings)
-    ReconcilerStep.settings = settings
-    celery.steps["consumer"].add(ReconcilerStep)
+
+    # Made in the process that works with them, at first use: connections and models must not be shared across a fork.
+    @lru_cache(maxsize=1)
+    def of_child() -> Services:
+        # It scores, and can wait for Redis.
+        return create_services(settings, celery, connect(settings.redis_url, patient=True))
+
+    @lru_cache(maxsize=1)
+    def of_parent() -> Services:
+        return create_services(settings, celery, connect(settings.redis_url))
+
+    register(celery, of_child, of_parent)
+    add_steps(celery, of_parent)
     signals.setup_logging.connect(lambda **_: service_logging.set_up(settings.log_level), weak=False)
     return celery
 

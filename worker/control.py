@@ -14,7 +14,7 @@ from typing import Any
 from celery.worker.control import control_command, inspect_command
 
 from shared.errors import RedisUnavailable
-from shared.models.fleet import Fleet
+from shared.fleet.records import Fleet
 from shared.redis import connect
 from shared.settings import Settings
 

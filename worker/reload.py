@@ -5,8 +5,8 @@ import sys
 
 from shared import logging as service_logging
 from shared.errors import PretError
-from shared.models.fleet import Fleet
-from shared.models.reload import Coordinator
+from shared.fleet.records import Fleet
+from shared.fleet.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
 

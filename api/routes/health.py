@@ -51,10 +51,10 @@ def _model(services: Services) -> Part:
 
 
 def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | None]:
-    """Give Redis and what is known by it: who serves the lanes, and how many tasks wait in each."""
+    """Give Redis and what is known by it: who serves the queues, and how many tasks wait in each."""
     try:
         queues = services.queue.lengths()
-        served = [lane for process in services.fleet.processes() for lane in process.lanes]
+        served = [queue for process in services.fleet.processes() for queue in process.queues]
     except PretError as error:
         unknown = Part(status="down", detail="Not known without Redis.")
         return {"redis": Part(status="down", detail=str(error)), "workers": unknown, "readers": unknown}, None

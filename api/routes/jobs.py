@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.body import JSON
 from api.dependencies import ServicesDep
+from api.intake.body import JSON
 from api.problems import problems
 from api.schemas import JobBody, JobsPage, RefusedRow, Report
 from shared.errors import JobConflict

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.body import JSON, read_optional_json
 from api.dependencies import ServicesDep, ShownModelDep
 from api.errors import NoModelCard
+from api.intake.body import JSON, read_optional_json
 from api.problems import problems
 from api.schemas import (
     CandidateBody,
@@ -24,7 +24,7 @@ from api.schemas import (
 )
 from api.security import AdminDep
 from shared.errors import RedisUnavailable
-from shared.models.reload import PREVIOUS
+from shared.fleet.reload import PREVIOUS
 
 router = APIRouter(tags=["model"])
 
@@ -85,9 +85,9 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
         version=model.version,
         created_at=model.mlmodel.utc_time_created,
         recommended_threshold=model.threshold,
-        model_type=type(model.classifier).__name__,
-        classes=model.classifier.classes_.tolist(),
-        trees=model.classifier.tree_count_,
+        model_type=model.kind,
+        classes=model.classes,
+        trees=model.trees,
         mlflow_run_id=model.mlmodel.run_id,
         mlflow_model_id=model.mlmodel.model_id or model.mlmodel.model_uuid,
         mlflow_version=model.mlmodel.mlflow_version,

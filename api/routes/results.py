@@ -6,23 +6,22 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
+import msgspec
 import pyarrow as pa
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.answers import answer, encode
-from api.body import JSON
 from api.dependencies import ServicesDep
 from api.errors import NotAcceptable
+from api.intake.body import JSON
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
 from shared.errors import StorageUnavailable
 from shared.formats.parallel import ahead
 from shared.formats.source import Format
-from shared.formats.writers import CONTENT_TYPES, json_rows
-from shared.formats.writers import encode as encode_file
+from shared.formats.writers import CONTENT_TYPES, encode, json_rows
 from shared.jobs.results import Results
 from shared.storage import Storage
 
@@ -93,18 +92,16 @@ def _quality(parameters: list[str]) -> float:
 
 def _page(results: Results, offset: int, limit: int) -> bytes:
     job, end = results.job, offset + limit
-    rows: list[Any] = []
-    for batch in results.batches(offset, end):
-        if not job.has_echo:
-            rows += [answer(score, job.threshold, job.model_version) for score in batch.column("score").to_pylist()]
-        else:
-            facts = {"threshold": job.threshold, "model_version": job.model_version}
-            rows += [row | facts for row in json_rows(batch)]
+    if not job.has_echo:
+        rows: list[Any] = [
+            answer for predictions in results.predictions(offset, end) for answer in predictions.answers()
+        ]
+    else:
+        facts = {"threshold": job.threshold, "model_version": job.model_version}
+        rows = [row | facts for batch in results.batches(offset, end) for row in json_rows(batch)]
     more = end if end < results.rows else None
-    page: bytes = encode(
-        {"job_id": job.id, "total": results.rows, "offset": offset, "next_offset": more, "results": rows}
-    )
-    return page
+    page = {"job_id": job.id, "total": results.rows, "offset": offset, "next_offset": more, "results": rows}
+    return msgspec.json.encode(page)
 
 
 def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:
@@ -135,7 +132,7 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
 
 def _encoded(results: Results, form: Format) -> Iterator[bytes]:
     # The next piece is made while one is sent.
-    return ahead(encode_file(form, results.schema, results.batches()))
+    return ahead(encode(form, results.schema, results.batches()))
 
 
 def _made(results: Results, form: Format, name: str, storage: Storage) -> int:

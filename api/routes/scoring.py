@@ -1,13 +1,11 @@
 """One applicant in the call itself."""
 
-from fastapi import FastAPI
+import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from api.answers import answer, encode
-from api.body import JSON, read_json
 from api.errors import response_to
+from api.intake.body import JSON, read_json
 from api.services import Services
 from shared.formats.json_rows import row_from_json
 
@@ -41,24 +39,5 @@ class IndividualScore:
     async def _score(self, scope: Scope, receive: Receive) -> bytes:
         model = self._services.member.model
         body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
-        score = await self._services.batcher.score(model, row_from_json(body, model.contract))
-        encoded: bytes = encode(answer(score, model.threshold, model.version))
-        return encoded
-
-
-def install(app: FastAPI, services: Services) -> None:
-    """Serve the route, and serve it ahead of middleware and router, which take a quarter of the time of a request."""
-    endpoint = IndividualScore(services)
-    app.router.routes.insert(0, Route(INDIVIDUAL_SCORE, endpoint, methods=["POST"]))
-    build = app.build_middleware_stack
-
-    def build_with_shortcut() -> ASGIApp:
-        stack = build()
-
-        async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
-            is_score = scope["type"] == "http" and scope["path"] == INDIVIDUAL_SCORE and scope["method"] == "POST"
-            await (endpoint if is_score else stack)(scope, receive, send)
-
-        return shortcut
-
-    app.build_middleware_stack = build_with_shortcut  # type: ignore[method-assign]
+        answer = await self._services.batcher.score(model, row_from_json(body, model.contract))
+        return msgspec.json.encode(answer)

@@ -14,24 +14,23 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from typing_extensions import Buffer
 
-from api.answers import answer, encode
-from api.body import JSON, content_encoding, content_type, declared_length, header, pieces, read, read_json
 from api.dependencies import ModelDep, ServicesDep
-from api.form import FORM, FormReader
+from api.intake.body import JSON, content_encoding, content_type, declared_length, header, pieces, read, read_json
+from api.intake.form import FORM, FormReader
+from api.intake.spool import spool
 from api.prefer import wait_seconds
 from api.problems import problems
 from api.routes.jobs import accepted
 from api.schemas import JobBody, Score
 from api.services import Services
-from api.spool import spool
 from api.submission import CONTENT_TYPES, KeyDep, OptionsDep, SubmitOptions
 from shared.errors import MalformedInput, Unavailable, UnsupportedInput
 from shared.formats.compression import decoded
-from shared.formats.json_rows import checked_from_document, checked_from_json
+from shared.formats.json_rows import validated_from_document, validated_from_json
 from shared.formats.source import ENDINGS, Encoding, Format, format_of_name
 from shared.jobs.job import Job, JobState
-from shared.jobs.output import output_format
 from shared.jobs.results import Results
+from shared.jobs.write import output_format
 from shared.models.artifact import Model
 from shared.storage import is_below
 
@@ -106,7 +105,7 @@ class _Intake:
         await self._services.admission.check(length)
         with self._services.admission.memory() as take:
             body = await read_json(self._scope, self._receive, limit, take)
-            return await self._rows(body, partial(checked_from_json, ignore_extra=False))
+            return await self._rows(body, partial(validated_from_json, ignore_extra=False))
 
     async def json(self) -> Job:
         """Take on a JSON document: rows in one of their shapes, or addresses."""
@@ -122,7 +121,7 @@ class _Intake:
             addresses = _addresses(body)
             if addresses is not None:
                 return await self._address(body, addresses)
-            return await self._rows(body, partial(checked_from_document, ignore_extra=True))
+            return await self._rows(body, partial(validated_from_document, ignore_extra=True))
 
     async def file(self, form: Format) -> Job:
         """Take on a file that is the body."""
@@ -241,6 +240,4 @@ async def _wait_for(job: Job, seconds: float, services: Services) -> Job:
 
 def _answers(job: Job, services: Services) -> bytes:
     results = Results.of(job, services.store, services.storage)
-    scores = [score for batch in results.batches() for score in batch.column("score").to_pylist()]
-    encoded: bytes = encode([answer(score, job.threshold, job.model_version) for score in scores])
-    return encoded
+    return msgspec.json.encode([answer for predictions in results.predictions() for answer in predictions.answers()])

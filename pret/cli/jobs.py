@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from pret import requests
-from pret.bodies import Job
 from pret.cli import show
 from pret.cli.ending import Interrupted
 from pret.cli.score import STREAM, check_output, fetch
 from pret.client import Client
+from pret.models import Job
 
 COLUMNS = ("id", "state", "name", "rows", "done", "granted", "refused", "invalid", "created", "seconds", "model")
 

@@ -3,11 +3,11 @@
 import argparse
 
 from pret import requests
-from pret.bodies import Column, Reload
 from pret.cli import show
 from pret.cli.jobs import print_raw
 from pret.client import Client
 from pret.errors import Busy
+from pret.models import Column, Reload
 
 
 def model_status(client: Client, options: argparse.Namespace) -> None:

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pret.bodies import Job
 from pret.cli import show
 from pret.cli.ending import Interrupted, WrongUsage
 from pret.client import Client
 from pret.errors import Busy, NotReachable, ServerFault
+from pret.models import Job
 from pret.requests import RESULT_FORMATS
 from pret.uploads import guess_format
 

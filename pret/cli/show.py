@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from pret.bodies import Job, ReloadedProcess, RowError
+from pret.models import Job, ReloadedProcess, RowError
 
 SHA_LENGTH, SHOWN_LENGTH = 40, 12
 LINE_INTERVAL = 5.0

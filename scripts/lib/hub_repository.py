@@ -25,9 +25,9 @@ from huggingface_hub.utils._http import default_client_factory
 from huggingface_hub.utils.tqdm import tqdm
 
 from scripts.lib.command import WRONG_USAGE, CommandError
+from scripts.lib.export import REQUIREMENTS_FILE
 from shared.errors import SourceRefused, SourceUnavailable
 from shared.models import artifact
-from shared.models.export import REQUIREMENTS_FILE
 from shared.models.hub import API_TIMEOUT, RemoteFile, remote_files, translated_errors
 from shared.settings import Settings
 
@@ -75,7 +75,7 @@ class NoSuchRepository(SourceRefused):
 
 
 class HubRepository:
-    """Calls to the Hub for one repository; all raise PretError or CommandError with a sentence."""
+    """Operations to the Hub for one repository; all raise PretError or CommandError with a sentence."""
 
     def __init__(self, name: str, token: str | None, endpoint: str | None) -> None:
         self.name = name

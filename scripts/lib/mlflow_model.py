@@ -22,12 +22,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from sqlalchemy.exc import SQLAlchemyError
 
+from scripts.lib.export import export_model
+from shared.contract import mlmodel
+from shared.contract.contract import FEATURE_TYPES
+from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact, PretError, SourceUnavailable
-from shared.models import mlmodel
 from shared.models.artifact import GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
-from shared.models.export import export_model
-from shared.models.mlmodel import MLmodel
-from shared.models.signature import FEATURE_TYPES
 
 MAX_GOLDEN_ROWS = 50
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from shared.models import mlmodel
+from scripts.lib.export import REQUIREMENTS_FILE
+from shared.contract import mlmodel
+from shared.contract.contract import Contract, Feature
 from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
-from shared.models.export import REQUIREMENTS_FILE
-from shared.models.signature import Contract, Feature
 
 DEFAULT_NAME = "CatBoost classifier"
 

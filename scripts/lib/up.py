@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402 - found by the line above
 from scripts.lib.programs import HOST, STOP_SECONDS, Ports, StartError, configuration, programs
 from shared.errors import PretError
-from shared.models.fleet import Fleet
-from shared.models.reload import Coordinator
+from shared.fleet.records import Fleet
+from shared.fleet.reload import Coordinator
 from shared.redis import connect
 from shared.settings import Settings
 

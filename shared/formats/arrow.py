@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from shared.contract.columns import match_columns, validate_columns
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead
 from shared.formats.source import ReadOptions, Source
 from shared.memory import refuse_beyond_memory, slice_rows
-from shared.models.checked import Checked
-from shared.models.columns import check_columns, match_columns
-from shared.models.signature import Contract
 
 SLICE_TEXT_BYTES = 4 << 20
 """Most text in one slice once dictionaries are undone: one long value, named a million times, is small only in the file."""
@@ -41,7 +41,7 @@ Batches = Iterator[pa.RecordBatch]
 Open = Callable[[pa.Buffer], tuple[pa.Schema, Batches]]
 
 
-def read_file(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def read_file(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Check the rows of an Arrow IPC file, also called Feather; raises MalformedInput, WrongColumns, InputTooLarge.
 
     A record batch may be of any size, unless it is compressed: then it is in memory as a whole.
@@ -49,7 +49,7 @@ def read_file(source: Source, options: ReadOptions, contract: Contract) -> Itera
     return _read(_open_file, source, options, contract)
 
 
-def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Check the rows of an Arrow IPC stream, like `read_file`.
 
     It is read from a local file too: the record batch of a stream is often the whole table, and then fits no memory.
@@ -67,17 +67,19 @@ def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contrac
 def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> None:
     """Raise WrongColumns if no row of these columns could be right."""
     nothing = pa.RecordBatch.from_pylist([], schema=schema)
-    check_columns(contract, nothing, 0, options.keep, options.kept_as_text)
+    validate_columns(contract, nothing, 0, options.keep, options.kept_as_text)
 
 
-def check_batches(batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def validate_batches(
+    batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract
+) -> Iterator[Validated]:
     """Validate record batches of any size, cut them and check their rows; raises MalformedInput without rows.
 
     The next ones are read in a thread meanwhile.
     """
     start = 0
     for rows in ahead(piece for batch in _gathered(batches) for piece in _slices(batch)):
-        yield check_columns(contract, rows, start, options.keep, options.kept_as_text)
+        yield validate_columns(contract, rows, start, options.keep, options.kept_as_text)
         start += rows.num_rows
     if not start:
         raise MalformedInput("The file has no rows.")
@@ -99,7 +101,7 @@ def refuse_malformed(what: str) -> Iterator[None]:
         raise MalformedInput(f"The {what} is damaged, or cut off.") from error
 
 
-def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     what = "Arrow file" if open_ is _open_file else "Arrow stream"
     with source.local_file() as path, refuse_beyond_memory(ADVICE), refuse_malformed(what), _mapped(path) as mapped:
         buffer = pa.py_buffer(mapped)
@@ -107,7 +109,7 @@ def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract)
         needed = needed_columns(schema.names, options, contract)
         check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
         # All columns are read and some left out: told to read some only, Arrow would copy them.
-        yield from _forgetting(mapped, check_batches((batch.select(needed) for batch in batches), options, contract))
+        yield from _forgetting(mapped, validate_batches((batch.select(needed) for batch in batches), options, contract))
 
 
 @contextmanager
@@ -119,7 +121,7 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
         yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _forgetting(mapped: mmap.mmap, slices: Iterator[Checked]) -> Iterator[Checked]:
+def _forgetting(mapped: mmap.mmap, slices: Iterator[Validated]) -> Iterator[Validated]:
     for number, checked in enumerate(slices, 1):
         yield checked
         if number % FORGET_SLICES == 0 and hasattr(mmap, "MADV_DONTNEED"):

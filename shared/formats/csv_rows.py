@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from shared.contract.columns import Refusal, match_columns, validate_columns
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.errors import InputError, MalformedInput, WrongColumns, cut
 from shared.formats.csv_blocks import QUOTE, UTF8_MARK, Block, Blocks, check, check_fields, first_record
 from shared.formats.csv_values import FALSE, MISSING, TRUE, text_or_missing, values_of
 from shared.formats.parallel import ordered_map
 from shared.formats.source import ReadOptions, Source
-from shared.models.checked import Checked
-from shared.models.columns import Refusal, check_columns, match_columns
-from shared.models.signature import Contract
 
 BLOCK_BYTES = 4 * 2**20
 """About so much is read and checked in one go, in 20 to 60 ms; around smaller ones there is more to do."""
@@ -35,7 +35,7 @@ DELIMITERS = {";": ";", "\t": "%09", ",": ",", "|": "|"}
 """What a file may be delimited by instead of what was said, and how that is written in a URL."""
 
 
-def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Read the rows of a CSV file in UTF-8 with a header; blank lines are passed over.
 
     Raises MalformedInput, naming the line, for what is not such a file, and WrongColumns.
@@ -115,7 +115,7 @@ def _pieces(blocks: Iterable[Block]) -> Iterator[Block | InputError]:
         yield error
 
 
-def _moved(checked: Checked, rows: int) -> Checked:
+def _moved(checked: Validated, rows: int) -> Validated:
     """Count the rows of a block from the beginning of the file, which is not known while blocks are read side by side."""
     errors = tuple(replace(error, row=rows + (error.row or 0)) for error in checked.errors)
     return replace(checked, errors=errors)
@@ -143,7 +143,7 @@ class _Reader:
         # A kept column is given as it stands, so even a number is read as text.
         self._as_text = set(options.keep)
 
-    def read(self, block: Block | InputError) -> Checked | None:
+    def read(self, block: Block | InputError) -> Validated | None:
         """Read and check the rows of a block, counted from 0; None if all of its lines are blank."""
         if isinstance(block, InputError):
             raise block
@@ -165,9 +165,9 @@ class _Reader:
                 self._as_text = self._as_text | {name}
         return self._checked(table, columns, refused)
 
-    def _checked(self, table: pa.RecordBatch, columns: dict[str, pa.Array], refused: dict[str, Refusal]) -> Checked:
+    def _checked(self, table: pa.RecordBatch, columns: dict[str, pa.Array], refused: dict[str, Refusal]) -> Validated:
         batch = pa.RecordBatch.from_pydict(columns) if columns else table.select([])
-        checked = check_columns(self._contract, batch, 0, refused=refused)
+        checked = validate_columns(self._contract, batch, 0, refused=refused)
         kept = {name: text_or_missing(table[name]) for name in self._options.keep}
         return replace(checked, kept=pa.RecordBatch.from_pydict(kept)) if kept else checked
 

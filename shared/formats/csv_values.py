@@ -6,8 +6,8 @@ Both ways accept the same spellings and give the same bits. Spaces and tabs arou
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.models.columns import Refusal, wrong_type
-from shared.models.signature import Feature
+from shared.contract.columns import Refusal, wrong_type
+from shared.contract.contract import Feature
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 """What stands for no value in columns of numbers and booleans; in text, only the empty field does."""

@@ -17,11 +17,11 @@ import pydantic_core
 from msgspec.structs import astuple
 from pydantic import ValidationError
 
+from shared.contract.columns import SEPARATOR, reason_text, validate_columns
+from shared.contract.contract import Contract, Row
+from shared.contract.validated import Validated
 from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, cut
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import SEPARATOR, check_columns, reason_text
-from shared.models.signature import Contract, Row
 
 Values = Sequence[Any]
 """The values of one column, as decoded."""
@@ -77,16 +77,16 @@ class JsonRows:
         except ValueError:  # a name with a quote or a backslash in it
             return []
 
-    def from_array(self, array: bytes, start: int) -> Checked | None:
+    def from_array(self, array: bytes, start: int) -> Validated | None:
         """Check a JSON array of objects in bulk; None where that cannot be done, and an empty array is one such case."""
         return self._in_bulk([partial(decoder.decode, array) for decoder in self._decoders], array, start)
 
-    def from_lines(self, lines: Sequence[bytes], start: int) -> Checked | None:
+    def from_lines(self, lines: Sequence[bytes], start: int) -> Validated | None:
         """Check objects, each a text of its own, in bulk; None where that cannot be done."""
         decoders = [partial(map, decoder.decode, lines) for decoder in self._row_decoders]
         return self._in_bulk(decoders, b"\n".join(lines), start)
 
-    def _in_bulk(self, decoders: Sequence[Callable[[], Iterable[Any]]], text: bytes, start: int) -> Checked | None:
+    def _in_bulk(self, decoders: Sequence[Callable[[], Iterable[Any]]], text: bytes, start: int) -> Validated | None:
         for i, decode in enumerate(decoders):
             try:
                 columns = list(zip(*map(astuple, decode()), strict=True))
@@ -97,7 +97,7 @@ class JsonRows:
             return self.from_values(columns, start) if columns else None
         return None
 
-    def from_values(self, columns: Sequence[Values], start: int) -> Checked | None:
+    def from_values(self, columns: Sequence[Values], start: int) -> Validated | None:
         """Check columns decoded as `types` says, in that order; None where that cannot be done."""
         try:
             arrays = [
@@ -108,15 +108,15 @@ class JsonRows:
             return None
         if any(_has_negative_zero(array) for array in arrays):
             return None
-        checked = check_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
+        checked = validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
         return replace(checked, kept=self._kept(dict(zip(self.types, columns, strict=True))))
 
-    def from_named_values(self, columns: Mapping[str, Values], start: int) -> Checked | None:
+    def from_named_values(self, columns: Mapping[str, Values], start: int) -> Validated | None:
         """Do the same where columns that may be missing are not there, and there may be others."""
         rows = len(next(iter(columns.values())))
         return self.from_values([columns.get(name, [None] * rows) for name in self.types], start)
 
-    def from_rows(self, rows: Sequence[bytes], start: int) -> Checked:
+    def from_rows(self, rows: Sequence[bytes], start: int) -> Validated:
         """Check rows, each the text of one JSON value, one by one."""
         good: list[Row] = []
         kept: list[Row] = []
@@ -132,7 +132,7 @@ class JsonRows:
             total += len(found)
         columns: dict[str, Values] = {name: [row.get(name) for row in kept] for name in self._keep}
         words = pa.array(reasons, pa.string()) if total else None
-        return Checked(self._contract.to_batch(good), self._kept(columns), words, tuple(errors), total)
+        return Validated(self._contract.to_batch(good), self._kept(columns), words, tuple(errors), total)
 
     def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[RowError]]:
         """Give the features of a row, what is kept of it, and why it is refused; a refused row has no features."""

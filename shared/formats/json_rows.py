@@ -12,12 +12,12 @@ import msgspec
 import pydantic_core
 from pydantic import ValidationError
 
+from shared.contract.columns import match_columns
+from shared.contract.contract import Contract, Row
+from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, RowError
 from shared.formats.json_columns import NOT_IN_BULK, JsonRows, row_errors
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import match_columns
-from shared.models.signature import Contract, Row
 
 SLICE_ROWS = 2000
 """About as many rows are checked in one go; some 3 ms, during which no other thread of the process runs."""
@@ -48,45 +48,45 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
     return row
 
 
-def checked_from_json(
+def validated_from_json(
     body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool
-) -> Iterator[Checked]:
+) -> Iterator[Validated]:
     """Check a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is no such array.
 
     Unknown keys that are not kept are refused; with `ignore_extra` only in a row that lacks a feature. What a row lacks of
     the kept columns is null. A kept column has the type of its values in this slice, or is text if they are of several.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
-    return _checked_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
+    return _validated_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
 
 
-def checked_from_document(
+def validated_from_document(
     body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool = True
-) -> Iterator[Checked]:
+) -> Iterator[Validated]:
     """Check rows in any of the shapes of JSON that a job takes: an array, or an object with one of the keys in SHAPES.
 
-    Verdicts are those of `checked_from_json`. Raises MalformedInput for another shape or for columns of unequal length, and
+    Verdicts are those of `validated_from_json`. Raises MalformedInput for another shape or for columns of unequal length, and
     WrongColumns for the columns of a shape that names them once for all rows.
     """
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
-        return checked_from_json(body, contract, options, ignore_extra=ignore_extra)
+        return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
     document = _object(body)
     shape, content = next(iter(document.items()), ("", b""))
     if len(document) != 1 or shape not in ("dataframe_split", "dataframe_records", "columns"):
         raise MalformedInput(f"The body must be an array, or an object with one key: {SHAPES}.")
     if shape == "dataframe_records":
-        return checked_from_json(content, contract, options, ignore_extra=ignore_extra)
+        return validated_from_json(content, contract, options, ignore_extra=ignore_extra)
     rows = JsonRows(contract, options, ignore_extra=True)
-    of_shape = _checked_split if shape == "dataframe_split" else _checked_columns
+    of_shape = _validated_split if shape == "dataframe_split" else _validated_columns
     return of_shape(_object(content), rows, contract, options.keep)
 
 
-def _checked_array(
+def _validated_array(
     array: bytes,
-    in_bulk: Callable[[bytes, int], Checked | None],
-    one_by_one: Callable[[Sequence[bytes], int], Checked],
+    in_bulk: Callable[[bytes, int], Validated | None],
+    one_by_one: Callable[[Sequence[bytes], int], Validated],
     between: re.Pattern[bytes],
-) -> Iterator[Checked]:
+) -> Iterator[Validated]:
     """Cut the text of an array at commas between its elements, and check a piece at a time, in bulk where that can be done.
 
     What looks like such a comma may stand in a text or deeper down. But a piece that is a JSON array once brackets are put
@@ -96,8 +96,8 @@ def _checked_array(
     position: int | None = array.find(b"[") + 1
     while position is not None:
         found, end = _next_piece(array, position, size, start, in_bulk, between)
-        rows = found.batch.num_rows if isinstance(found, Checked) else len(found)
-        if isinstance(found, Checked):
+        rows = found.batch.num_rows if isinstance(found, Validated) else len(found)
+        if isinstance(found, Validated):
             yield found
         else:
             for i in range(0, rows, SLICE_ROWS):
@@ -115,9 +115,9 @@ def _next_piece(
     position: int,
     size: int,
     start: int,
-    in_bulk: Callable[[bytes, int], Checked | None],
+    in_bulk: Callable[[bytes, int], Validated | None],
     between: re.Pattern[bytes],
-) -> tuple[Checked | list[bytes], int | None]:
+) -> tuple[Validated | list[bytes], int | None]:
     """Give the next rows, checked or as they stand, and where the comma after them is; None if they are the last."""
     commas = (found.start(1) for found in between.finditer(array, position + size))
     for end in (*islice(commas, CUT_ATTEMPTS), None):
@@ -189,9 +189,9 @@ def _parsed(text: bytes) -> Any:
         raise MalformedInput(f"The body is not JSON: {error}.") from None
 
 
-def _checked_split(
+def _validated_split(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
-) -> Iterator[Checked]:
+) -> Iterator[Validated]:
     if not {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
         raise MalformedInput("dataframe_split must have columns and data, may have index, and nothing else.")
     try:
@@ -202,14 +202,14 @@ def _checked_split(
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
 
-    def in_bulk(array: bytes, start: int) -> Checked | None:
+    def in_bulk(array: bytes, start: int) -> Validated | None:
         try:
             columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
         except NOT_IN_BULK:
             return None
         return rows.from_named_values(columns, start)
 
-    def one_by_one(texts: Sequence[bytes], start: int) -> Checked:
+    def one_by_one(texts: Sequence[bytes], start: int) -> Validated:
         parts = [_elements(text) for text in texts]
         for number, values in enumerate(parts, start):
             if values is None or len(values) != len(names):
@@ -217,12 +217,12 @@ def _checked_split(
         wanted = [(i, name) for i, name in enumerate(names) if name in rows.types]
         return rows.from_rows([_row_text({name: values[i] for i, name in wanted}) for values in parts if values], start)
 
-    yield from _checked_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
+    yield from _validated_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
 
 
-def _checked_columns(
+def _validated_columns(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
-) -> Iterator[Checked]:
+) -> Iterator[Validated]:
     match_columns(contract, list(document), keep)
     columns: dict[str, Sequence[Any]] = {}
     texts: dict[str, list[bytes]] = {}

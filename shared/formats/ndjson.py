@@ -7,11 +7,11 @@ from typing import BinaryIO
 import msgspec
 import pydantic_core
 
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows
 from shared.formats.source import ReadOptions, Source
-from shared.models.checked import Checked
-from shared.models.signature import Contract
 
 BLOCK_BYTES = 2**20
 """About as much is read and checked in one go; some 5 ms. More would not be faster."""
@@ -21,7 +21,7 @@ MAX_LINE_BYTES = 16 * 2**20
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Read the rows of an NDJSON file; blank lines are passed over.
 
     A line that is JSON, but no object, is a bad row. Raises MalformedInput, naming the line, for one that is no JSON.

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, MalformedInput
-from shared.formats.arrow import check_batches, check_types, needed_columns, refuse_malformed
+from shared.formats.arrow import check_types, needed_columns, refuse_malformed, validate_batches
 from shared.formats.source import ReadOptions, Source
 from shared.memory import refuse_beyond_memory, slice_rows
-from shared.models.checked import Checked
-from shared.models.signature import Contract
 
 MAX_PAGE_BYTES = 64 << 20
 """Largest page that is read, packed or unpacked; writers make them of 1 MB."""
@@ -40,14 +40,14 @@ WHAT = "Parquet file"
 ADVICE = "pages, of about 1 MB"
 
 
-def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Check the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
     with source.local_file() as path, refuse_beyond_memory(ADVICE), refuse_malformed(WHAT):
         footer = _check_ends(path)
         schema = _open(path).schema_arrow
         needed = needed_columns(schema.names, options, contract)
         check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
-        yield from check_batches(_batches(path, footer, schema, needed), options, contract)
+        yield from validate_batches(_batches(path, footer, schema, needed), options, contract)
 
 
 def _check_ends(path: Path) -> bytes:

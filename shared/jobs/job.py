@@ -96,7 +96,7 @@ class Job:
     error: str | None = None
     retryable: bool = True
     """Whether a failed job could succeed if it were done again."""
-    callback_attempts: int = 0
+    webhook_attempts: int = 0
 
     @property
     def chunks(self) -> int | None:

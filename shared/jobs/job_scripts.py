@@ -6,7 +6,7 @@ JOB_KEY = f"{KEY_PREFIX}job:"
 OPEN_KEY = f"{KEY_PREFIX}jobs:open"
 ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
 STATE_KEY = f"{KEY_PREFIX}jobs:state:"
-CALLBACKS_KEY = f"{KEY_PREFIX}jobs:callbacks"
+WEBHOOKS_KEY = f"{KEY_PREFIX}jobs:webhooks"
 TURN_KEY = f"{KEY_PREFIX}jobs:removal"
 IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
 
@@ -15,13 +15,13 @@ def keys_of(job_id: str) -> list[str]:
     """Name the keys that every script gets."""
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
-    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, CALLBACKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
+    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
 
 
 # ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds.
 _PREAMBLE = """
 local record, due, leases, attempts, report = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local open, ended, by_state, callbacks = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local open, ended, by_state, webhooks = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local id, ttl = ARGV[1], tonumber(ARGV[2])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
@@ -41,7 +41,7 @@ local function finish(final, reason)
     redis.call('DEL', due, leases, attempts)
     redis.call('ZREM', open, id)
     redis.call('ZADD', ended, now + ttl, id)
-    if redis.call('HEXISTS', record, 'callback_url') == 1 then redis.call('ZADD', callbacks, now, id) end
+    if redis.call('HEXISTS', record, 'callback_url') == 1 then redis.call('ZADD', webhooks, now, id) end
 end
 local function publish(unit, lease)
     redis.call('ZADD', due, now + lease, unit)
@@ -115,7 +115,7 @@ local unit, lease = ARGV[3], tonumber(ARGV[4])
 if not live or not redis.call('ZSCORE', due, unit) then return 0 end
 redis.call('HSET', leases, unit, now + lease)
 redis.call('ZADD', due, now + lease, unit)
-redis.call('HSET', record, 'rows_read', ARGV[5])
+if ARGV[5] ~= '' then redis.call('HSET', record, 'rows_read', ARGV[5]) end
 return 1
 """
 
@@ -170,9 +170,9 @@ for _, field in ipairs(redis.call('HKEYS', record)) do
 end
 redis.call('HDEL', record, 'error', 'started_at', 'finished_at', 'expires_at', 'scoring_at')
 redis.call('HSET', record, 'rows_done', 0, 'granted', 0, 'refused', 0, 'invalid', 0, 'next_chunk', 0,
-    'callback_attempts', 0)
+    'webhook_attempts', 0)
 redis.call('ZREM', ended, id)
-redis.call('ZREM', callbacks, id)
+redis.call('ZREM', webhooks, id)
 enter('queued')
 redis.call('ZADD', open, redis.call('HGET', record, 'created_at'), id)
 if redis.call('HEXISTS', record, 'rows') == 1 then
@@ -208,15 +208,15 @@ end
 return rows
 """
 
-_BEGIN_CALLBACK = """
-local due_at = redis.call('ZSCORE', callbacks, id)
+_BEGIN_WEBHOOK = """
+local due_at = redis.call('ZSCORE', webhooks, id)
 if not due_at or tonumber(due_at) > now then return false end
 if not state then
-    redis.call('ZREM', callbacks, id)
+    redis.call('ZREM', webhooks, id)
     return false
 end
-redis.call('ZADD', callbacks, now + tonumber(ARGV[3]), id)
-return redis.call('HINCRBY', record, 'callback_attempts', 1) - 1
+redis.call('ZADD', webhooks, now + tonumber(ARGV[3]), id)
+return redis.call('HINCRBY', record, 'webhook_attempts', 1) - 1
 """
 
 _FORGET = """
@@ -224,7 +224,7 @@ if live then return 0 end
 redis.call('DEL', record, due, leases, attempts, report)
 redis.call('ZREM', open, id)
 redis.call('ZREM', ended, id)
-redis.call('ZREM', callbacks, id)
+redis.call('ZREM', webhooks, id)
 redis.call('ZREM', by_state .. 'any', id)
 if state then redis.call('ZREM', by_state .. state, id) end
 return 1
@@ -246,7 +246,7 @@ SCRIPTS = {
         "overdue": _OVERDUE,
         "postpone": _POSTPONE,
         "queued_rows": _QUEUED_ROWS,
-        "begin_callback": _BEGIN_CALLBACK,
+        "begin_webhook": _BEGIN_WEBHOOK,
         "forget": _FORGET,
     }.items()
 }

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from shared.errors import MalformedInput, UnknownJob
-from shared.jobs.callbacks import Delivery, Outcome, check_callback_url, deliver, next_attempt
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
+from shared.webhooks.delivery import Delivery, Outcome, deliver, next_attempt
+from shared.webhooks.target import check_webhook_url
 
 logger = logging.getLogger(__name__)
 
@@ -22,25 +23,25 @@ TOLD = ("id", "state", "model_version", "rows", "rows_done", "granted", "refused
 
 def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, store: JobStore) -> None:
     """Send the signed message, if it is due, and note whether it has to be sent again."""
-    attempts = store.begin_callback(job_id, ATTEMPT_SECONDS)
+    attempts = store.begin_webhook(job_id, ATTEMPT_SECONDS)
     if attempts is None:
         return
     try:
         delivery = _sent(store.get(job_id), allowed_hosts, secret)
     except UnknownJob:
-        store.end_callback(job_id, None)
+        store.end_webhook(job_id, None)
         return
     again_in = next_attempt(attempts + 1) if delivery.outcome is Outcome.RETRY else None
     if delivery.outcome is not Outcome.DELIVERED:
         then = f"again in {again_in:.0f} s" if again_in else "given up"
         logger.warning("The caller of job %s could not be told: %s; %s", job_id, delivery.reason, then)
-    store.end_callback(job_id, again_in)
+    store.end_webhook(job_id, again_in)
 
 
 def _sent(job: Job, allowed_hosts: Sequence[str], secret: str | None) -> Delivery:
     try:
         # Once more: the list may have changed since the submission.
-        check_callback_url(job.callback_url or "", allowed_hosts)
+        check_webhook_url(job.callback_url or "", allowed_hosts)
     except MalformedInput as error:
         return Delivery(Outcome.REFUSED, str(error))
     return deliver(job.callback_url or "", message_of(job), secret, time.time(), job_id=job.id)

@@ -1,7 +1,7 @@
 """The task queue: the Celery app that both sides share, and the messages. The only place in `shared` that knows Celery.
 
 A message is a hint that a unit of work waits; the job record is the truth. So a message may be lost or come twice. There are
-three lanes, which a worker serves in turn: what is done at once does not wait for the chunks of large jobs, and these do not
+three queues, which a worker serves in turn: what is done at once does not wait for the chunks of large jobs, and these do not
 wait for large files to be read, where other workers do that.
 """
 
@@ -37,10 +37,10 @@ CHUNKS = "chunks"
 FILES = "files"
 """Lane of what takes as long as a file is large: reading it, writing the output."""
 
-LANES = (QUICK, CHUNKS, FILES)
+QUEUES = (QUICK, CHUNKS, FILES)
 
 SMALL_UPLOAD = 1_000_000
-"""Bytes; a file up to this size is read in the quick lane."""
+"""Bytes; a file up to this size is read in the quick queue."""
 
 UNPACKED = 20
 """How many times larger than it came a compressed file is taken to be."""
@@ -48,10 +48,10 @@ UNPACKED = 20
 READ_FILE = "read_file"
 SCORE_CHUNK = "score_chunk"
 WRITE_OUTPUT = "write_output"
-SEND_CALLBACK = "send_callback"
+SEND_WEBHOOK = "send_webhook"
 REMOVE_EXPIRED = "remove_expired"
 
-CALLBACK = "callback"
+WEBHOOK = "callback"
 """Stands for the number of a chunk in the name of a task that tells a caller."""
 
 Unit = tuple[str, str]
@@ -75,13 +75,13 @@ TRANSPORT = {
 
 
 def create_app(settings: Settings) -> Celery:
-    """Make the Celery app: three lanes, late acknowledgement, no result backend."""
+    """Make the Celery app: three queues, late acknowledgement, no result backend."""
     app = Celery("pret", broker=settings.redis_url, backend=None, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_queues=[Queue(lane) for lane in LANES],  # type: ignore[no-untyped-call]
+        task_queues=[Queue(queue) for queue in QUEUES],  # type: ignore[no-untyped-call]
         task_default_queue=QUICK,
         task_create_missing_queues=False,
         task_acks_late=True,
@@ -114,7 +114,7 @@ class _Message:
     task: str
     arguments: tuple[str, ...]
     name: str
-    lane: str
+    queue: str
     shown: str
 
 
@@ -132,9 +132,9 @@ class TaskQueue:
         """Send one message a unit. A failure is logged, not raised: the reconciler sends again what did not arrive."""
         self._send([_message(job, unit) for unit in units])
 
-    def publish_callback(self, job_id: str) -> None:
+    def publish_webhook(self, job_id: str) -> None:
         """Ask for the caller of an ended job to be told."""
-        self._send([_Message(SEND_CALLBACK, (job_id,), f"{job_id}.{CALLBACK}", QUICK, _shown(job_id))])
+        self._send([_Message(SEND_WEBHOOK, (job_id,), f"{job_id}.{WEBHOOK}", QUICK, _shown(job_id))])
 
     def publish_removal(self) -> None:
         """Ask for expired jobs to be removed."""
@@ -166,7 +166,7 @@ class TaskQueue:
             message.task,
             message.arguments,
             task_id=f"{message.name}.{uuid4().hex[:8]}",
-            queue=message.lane,
+            queue=message.queue,
             argsrepr=message.shown,
             producer=self._producer,
         )
@@ -179,25 +179,25 @@ class TaskQueue:
                     producer.connection.close()
 
     def waiting(self) -> set[Unit]:
-        """Read which units still wait in the lanes; raises RedisUnavailable."""
+        """Read which units still wait in the queues; raises RedisUnavailable."""
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for lane in LANES:
-                pipe.lrange(f"{QUEUE_PREFIX}{lane}", 0, -1)
-            lanes: list[list[str]] = pipe.execute()
-        return {unit for messages in lanes for message in messages if (unit := _unit(message))}
+            for queue in QUEUES:
+                pipe.lrange(f"{QUEUE_PREFIX}{queue}", 0, -1)
+            queues: list[list[str]] = pipe.execute()
+        return {unit for messages in queues for message in messages if (unit := _unit(message))}
 
     def lengths(self) -> dict[str, int]:
-        """Count the tasks that wait, by lane; raises RedisUnavailable."""
+        """Count the tasks that wait, by queue; raises RedisUnavailable."""
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for lane in LANES:
-                pipe.llen(f"{QUEUE_PREFIX}{lane}")
-            return dict(zip(LANES, pipe.execute(), strict=True))
+            for queue in QUEUES:
+                pipe.llen(f"{QUEUE_PREFIX}{queue}")
+            return dict(zip(QUEUES, pipe.execute(), strict=True))
 
 
 def _message(job: Job, unit: str) -> _Message:
     # Of reading and writing there is one each, which the name of the task says.
     which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else ""
-    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _lane_of(job, unit), _shown(job.id, which))
+    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), _shown(job.id, which))
 
 
 def _shown(job_id: str, which: str = "") -> str:
@@ -209,7 +209,7 @@ def _task_of(unit: str) -> str:
     return {READING: READ_FILE, WRITING: WRITE_OUTPUT}.get(unit, SCORE_CHUNK)
 
 
-def _lane_of(job: Job, unit: str) -> str:
+def _queue_of(job: Job, unit: str) -> str:
     if unit == READING:
         size = job.upload_bytes * (UNPACKED if job.encoding else 1)
         return QUICK if job.input_uri is None and size <= SMALL_UPLOAD else FILES

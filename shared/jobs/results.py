@@ -5,25 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shared.errors import JobConflict, StorageUnavailable
 from shared.jobs.blobs import DAMAGED, read_batches, read_schema
 from shared.jobs.job import Job, JobState
 from shared.jobs.rows import ERROR_COLUMN
 from shared.jobs.store import JobStore
-from shared.models.scorer import GRANTED, REFUSED
+from shared.scoring import PREDICTION_FIELDS, Predictions
 from shared.storage import Storage
 
-RESULT_FIELDS = (
-    pa.field("score", pa.float64()),
-    pa.field("prediction", pa.int8()),
-    pa.field("decision", pa.dictionary(pa.int8(), pa.string())),
-)
-RESULT_COLUMNS = (*(item.name for item in RESULT_FIELDS), "threshold", "model_version", ERROR_COLUMN)
+RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "model_version", ERROR_COLUMN)
 """Names that a kept column cannot have."""
 
-DECISIONS = pa.array([GRANTED, REFUSED])
+Columns = list[pa.Array]
 
 
 @dataclass(frozen=True)
@@ -47,26 +41,39 @@ class Results:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns: kept ones, score, prediction, decision and, where rows may be refused, the reason."""
+        """The columns: kept ones, score, prediction, decision and, where rows may be invalid, the reason."""
         echo = list(read_schema(self.job.echo_blob, self.storage)) if self.job.has_echo and self.rows else []
         kept = [item for item in echo if item.name != ERROR_COLUMN]
         error = [pa.field(ERROR_COLUMN, pa.string())] if self.job.is_flagged else []
         facts = {"model_version": self.job.model_version, "threshold": repr(self.job.threshold), "job": self.job.id}
-        return pa.schema([*kept, *RESULT_FIELDS, *error], metadata=facts)
+        return pa.schema([*kept, *PREDICTION_FIELDS, *error], metadata=facts)
 
     def batches(self, start: int = 0, end: int | None = None) -> Iterator[pa.RecordBatch]:
         """Read the rows from `start` on, up to `end` or to the last one, in small batches; raises StorageUnavailable."""
+        for predictions, echo in self._parts(start, end):
+            kept, reasons = (echo[:-1], echo[-1:]) if self.job.is_flagged else (echo, [])
+            yield pa.RecordBatch.from_arrays([*kept, *predictions.columns(), *reasons], schema=self.schema)
+
+    def predictions(self, start: int = 0, end: int | None = None) -> Iterator[Predictions]:
+        """Read the predictions alone, like `batches`."""
+        for predictions, _ in self._parts(start, end):
+            yield predictions
+
+    def _parts(self, start: int, end: int | None) -> Iterator[tuple[Predictions, Columns]]:
         end = self.rows if end is None else min(end, self.rows)
         size = self.job.chunk_rows or 1
         for chunk in range(start // size, -(-end // size) if start < end else 0):
             first = chunk * size
-            for batch in self._chunk(chunk):
+            for scores, echo in self._chunk(chunk):
                 offset = max(start - first, 0)
-                if offset < batch.num_rows and first < end:
-                    yield batch.slice(offset, end - first - offset)
-                first += batch.num_rows
+                if offset < len(scores) and first < end:
+                    length = end - first - offset
+                    part = scores.slice(offset, length)
+                    predictions = Predictions(part, self.job.threshold, self.job.model_version)
+                    yield predictions, [column.slice(offset, length) for column in echo]
+                first += len(scores)
 
-    def _chunk(self, chunk: int) -> Iterator[pa.RecordBatch]:
+    def _chunk(self, chunk: int) -> Iterator[tuple[pa.DoubleArray, Columns]]:
         job = self.job
         [stored] = read_batches(job.scores_blob(chunk), [0], self.storage)
         scores = stored.column(0)
@@ -76,10 +83,4 @@ class Results:
         echo = read_batches(job.echo_blob, numbers, self.storage) if job.has_echo else iter([])
         for i in range(len(numbers)):
             part = scores.slice(i * (job.batch_rows or 1), job.batch_rows)
-            yield self._batch(part, next(echo).columns if job.has_echo else [])
-
-    def _batch(self, scores: pa.Array, echo: list[pa.Array]) -> pa.RecordBatch:
-        kept, reasons = (echo[:-1], echo[-1:]) if self.job.is_flagged else (echo, [])
-        prediction = pc.cast(pc.greater_equal(scores, self.job.threshold), pa.int8())
-        decision = pa.DictionaryArray.from_arrays(prediction, DECISIONS)
-        return pa.RecordBatch.from_arrays([*kept, scores, prediction, decision, *reasons], schema=self.schema)
+            yield part, next(echo).columns if job.has_echo else []

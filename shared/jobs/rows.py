@@ -9,13 +9,13 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.parallel import ahead
 from shared.jobs.blobs import batch_writer
 from shared.jobs.job import Job
 from shared.memory import slice_rows
 from shared.models.artifact import Model
-from shared.models.checked import Checked
 from shared.storage import Storage
 
 CHUNK_SECONDS = 0.4
@@ -43,7 +43,7 @@ def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
 
 
 def store_rows(
-    slices: Iterable[Checked],
+    slices: Iterable[Validated],
     job: Job,
     model: Model,
     storage: Storage,
@@ -106,7 +106,7 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
         yield pa.concat_batches(waiting)
 
 
-def _encoded(checked: Checked, job: Job, model: Model) -> pa.RecordBatch:
+def _encoded(checked: Validated, job: Job, model: Model) -> pa.RecordBatch:
     """Put side by side what is stored of some rows: features, which of them to score, kept columns, reasons."""
     encoded = model.scorer.encode(checked.batch)
     columns, names = list(encoded.columns), list(encoded.schema.names)

@@ -21,8 +21,9 @@ import redis
 from shared.errors import IdempotencyConflict, RowError, UnknownJob
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
-from shared.jobs.job_scripts import CALLBACKS_KEY, ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY
+from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.redis import translated_errors
+from shared.settings import Settings
 
 JOB_ID = re.compile("[0-9a-f]{32}")
 
@@ -53,6 +54,11 @@ class JobStore:
         self._lease = lease
         self._attempts = attempts
         self._scripts = {name: client.register_script(text) for name, text in job_scripts.SCRIPTS.items()}
+
+    @classmethod
+    def from_settings(cls, client: "redis.Redis", settings: Settings) -> "JobStore":
+        """Make the store of a process."""
+        return cls(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts)
 
     def create(self, job: Job, window: int, key: str | None = None, fingerprint: str = "") -> tuple[str, list[str]]:
         """Record a new job; give its id and the units to publish.
@@ -92,9 +98,9 @@ class JobStore:
         """Ask for a unit of work, for the length of the lease."""
         return Claim(self._run("claim", job_id, unit, self._lease, self._attempts))
 
-    def renew(self, job_id: str, unit: str, rows_read: int) -> bool:
-        """Begin the lease anew and note how many rows were read. False if the job has ended, so that the work can stop."""
-        return bool(self._run("renew", job_id, unit, self._lease, rows_read))
+    def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
+        """Begin the lease anew, and note how many rows were read. False if the job has ended, so that the work can stop."""
+        return bool(self._run("renew", job_id, unit, self._lease, "" if rows_read is None else rows_read))
 
     def commit_reading(self, job: Job, window: int) -> list[str] | None:
         """Record what the reading made of the file: rows, sizes, attempt. None if that was done before."""
@@ -195,23 +201,23 @@ class JobStore:
         """Count these units as published now."""
         self._run("postpone", job_id, self._lease, *units)
 
-    def due_callbacks(self) -> list[str]:
+    def due_webhooks(self) -> list[str]:
         """List the ended jobs whose caller is to be told now."""
         with translated_errors():
-            return self._redis.zrangebyscore(CALLBACKS_KEY, "-inf", time.time())  # type: ignore[return-value]
+            return self._redis.zrangebyscore(WEBHOOKS_KEY, "-inf", time.time())  # type: ignore[return-value]
 
-    def begin_callback(self, job_id: str, seconds: float) -> int | None:
+    def begin_webhook(self, job_id: str, seconds: float) -> int | None:
         """Take it on to tell the caller, for so many seconds; give the number of earlier attempts, None if another does."""
-        attempts: int | None = self._run("begin_callback", job_id, seconds)
+        attempts: int | None = self._run("begin_webhook", job_id, seconds)
         return attempts
 
-    def end_callback(self, job_id: str, again_in: float | None) -> None:
+    def end_webhook(self, job_id: str, again_in: float | None) -> None:
         """Note that the caller was told, or is to be told again in so many seconds."""
         with translated_errors():
             if again_in is None:
-                self._redis.zrem(CALLBACKS_KEY, job_id)
+                self._redis.zrem(WEBHOOKS_KEY, job_id)
             else:
-                self._redis.zadd(CALLBACKS_KEY, {job_id: time.time() + again_in}, xx=True)
+                self._redis.zadd(WEBHOOKS_KEY, {job_id: time.time() + again_in}, xx=True)
 
     def expired_jobs(self) -> list[str]:
         """List the ended jobs whose time to live is over."""

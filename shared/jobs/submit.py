@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from shared.contract.validated import Tally, Validated
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job, Stage
 from shared.jobs.queue import TaskQueue
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.store import JobStore
 from shared.models.artifact import Model
-from shared.models.checked import Checked, Tally
 from shared.storage import Storage
 
 COUNTED_REFUSALS = 1_000_000
@@ -29,7 +29,7 @@ class Intake:
 
     def submit_rows(
         self,
-        read: Callable[[ReadOptions], Iterable[Checked]],
+        read: Callable[[ReadOptions], Iterable[Validated]],
         job: Job,
         model: Model,
         key: str | None = None,
@@ -66,7 +66,7 @@ class Intake:
             self.storage.delete_folder(job.folder)
             raise
 
-    def _store(self, slices: Iterable[Checked], job: Job, model: Model) -> Job:
+    def _store(self, slices: Iterable[Validated], job: Job, model: Model) -> Job:
         return store_rows(slices, job, model, self.storage, self.chunk_rows)
 
     def _start(self, job: Job, key: str | None, fingerprint: str) -> Job:

@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 
 from shared.errors import RedisUnavailable
+from shared.fleet.records import Fleet
 from shared.jobs.queue import CHUNKS
-from shared.models.fleet import Fleet
 
 SMALLEST_WINDOW = 4
 PER_SLOT = 2

@@ -1,1 +1,1 @@
-"""Model artifacts: the feature contract, the scorer, where models come from and which one is active."""
+"""Model versions: where they come from, verified copies on this machine, and the scorer."""

@@ -17,11 +17,11 @@ import numpy as np
 from catboost import CatBoostClassifier, CatBoostError
 from pydantic import ValidationError
 
+from shared.contract import mlmodel
+from shared.contract.contract import Contract, Row
+from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
-from shared.models import mlmodel
-from shared.models.mlmodel import MLmodel
 from shared.models.scorer import Scorer
-from shared.models.signature import Contract, Row
 
 MODEL_FILE = "model.cb"
 """What the model is called in our own exports; a Hub repository may call it otherwise (`HF_FILENAME`)."""
@@ -70,6 +70,22 @@ class Model:
         if not path.is_file() or path.stat().st_size > MAX_CARD_BYTES:
             return None
         return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"), count=1).strip() + "\n"
+
+    @property
+    def kind(self) -> str:
+        """The class of CatBoost's that the model is."""
+        return type(self.classifier).__name__
+
+    @property
+    def classes(self) -> list[Any]:
+        """Labels of class 0 and class 1, as the model was trained."""
+        labels: list[Any] = self.classifier.classes_.tolist()
+        return labels
+
+    @property
+    def trees(self) -> int:
+        """The number of trees."""
+        return int(self.classifier.tree_count_)
 
     @property
     def threshold(self) -> float:

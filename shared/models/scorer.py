@@ -16,14 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from catboost import CatBoostClassifier, Pool
 
-from shared.models.signature import Contract, Row
+from shared.contract.contract import Contract, Row
 
 Scores = npt.NDArray[np.float64]
 """One probability of class 1 a row, shape (rows,), between 0 and 1."""
-
-GRANTED = "Accordé"
-REFUSED = "Refusé"
-"""The decisions: below the threshold, and from it up."""
 
 TRIAL_ROWS = 4096
 TRIALS = 3

@@ -8,7 +8,7 @@ from typing import cast
 import httpx
 import pytest
 
-from shared.jobs.callbacks import sign
+from shared.webhooks.delivery import sign
 from tests.acceptance.conftest import Up, copy_of_the_project
 from tests.acceptance.test_readme import BLOCK, run, steps
 from tests.hub import HubServer

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.formats.compression import Readable, spooled
 from shared.formats.readers import READERS, Reader
 from shared.formats.source import ReadOptions, Source
-from shared.jobs import callbacks, notify, reading
-from shared.models.checked import Checked
+from shared.jobs import notify, upload
 from shared.models.scorer import Scorer, Scores
-from shared.models.signature import Contract
 from shared.storage.local import LocalStorage
+from shared.webhooks import delivery
 from worker.app import app as app
 
 SLICE_ROWS = 20
@@ -46,7 +47,7 @@ def score_slowly(self: Scorer, batch: pa.RecordBatch) -> Scores:
     return score_encoded(self, batch)
 
 
-def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Checked]:
+def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     for checked in read(source, options, contract):
         for start in range(0, checked.batch.num_rows, SLICE_ROWS):
             take_time("reading")
@@ -79,6 +80,6 @@ for form, reader in READERS.items():
     READERS[form] = partial(in_small_slices, reader)
 Scorer.score_encoded = score_slowly  # type: ignore[method-assign]
 LocalStorage.free_bytes = free_as_told  # type: ignore[method-assign]
-reading.spooled = lambda stream, folder: spooled(SlowStream(stream), folder)  # type: ignore[attr-defined]
-callbacks.BACKOFF = (0.2,) * 5
-notify.deliver = partial(callbacks.deliver, is_allowed_address=lambda _: True)  # type: ignore[attr-defined]
+upload.spooled = lambda stream, folder: spooled(SlowStream(stream), folder)  # type: ignore[attr-defined]
+delivery.BACKOFF = (0.2,) * 5
+notify.deliver = partial(delivery.deliver, is_allowed_address=lambda _: True)  # type: ignore[attr-defined]

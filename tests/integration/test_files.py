@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from shared.jobs.job_scripts import ENDED_KEY
-from shared.jobs.queue import LANES, QUEUE_PREFIX
+from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.jobs.window import SMALLEST_WINDOW
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import (
@@ -102,7 +102,7 @@ def paces(tmp_path_factory: pytest.TempPathFactory) -> Pace:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, mixed: Kit, paces: Pace, receiver: Receiver) -> Iterator[Service]:
     """A service with one worker of two processes. What the API cuts into chunks of 333 rows, the worker cuts into 100."""
-    callbacks = {"CALLBACK_HOSTS": receiver.host, "CALLBACK_SECRET": SECRET}
+    callbacks = {"WEBHOOK_HOSTS": receiver.host, "WEBHOOK_SECRET": SECRET}
     with service(tmp_path_factory.mktemp("service"), CHUNK_ROWS="333", **QUICK, **paces.settings, **callbacks) as made:
         made.offer(mixed)
         made.start_api()
@@ -211,7 +211,7 @@ def test_small_jobs_do_not_wait_for_large_ones_whose_messages_stay_few(
     running: Service, pace: Pace, rows: list[Row], mixed: Kit
 ) -> None:
     many = with_ids(make_rows(12_000, seed=9, purpose=True))
-    # Only a large file is read in the lane of the large ones.
+    # Only a large file is read in the queue of the large ones.
     padded = as_csv([row | {"note": "x" * 1200} for row in rows])
     small, expected = rows[:100], mixed.expected(rows[:100])
     large = running.upload(as_csv(many), keep=ID)
@@ -227,7 +227,7 @@ def test_small_jobs_do_not_wait_for_large_ones_whose_messages_stay_few(
             begun = time.monotonic()
             job_id = running.upload(as_csv(small), keep=ID)
             while running.job(job_id)["finished_at"] is None:
-                lengths.append(sum(client.llen(f"{QUEUE_PREFIX}{lane}") for lane in LANES))
+                lengths.append(sum(client.llen(f"{QUEUE_PREFIX}{queue}") for queue in QUEUES))
             assert time.monotonic() - begun < 8
             check_job(running, job_id, small, list(expected))
     assert running.job(large)["state"] == "running"
@@ -254,7 +254,7 @@ def test_the_caller_is_told_by_a_signed_message_and_again_after_an_error(
         told = json.loads(body)
         assert (told["id"], told["state"], told["rows_done"]) == (job_id, "succeeded", ROWS)
     with redis.Redis.from_url(running.redis.url) as client:
-        wait_for("nobody to be told", lambda: client.zcard("pret:jobs:callbacks") == 0)
+        wait_for("nobody to be told", lambda: client.zcard("pret:jobs:webhooks") == 0)
     assert len(receiver.calls) == 3
     refused = running.client.post(
         "/jobs",
@@ -263,7 +263,7 @@ def test_the_caller_is_told_by_a_signed_message_and_again_after_an_error(
         params={"callback_url": "http://169.254.169.254/latest"},
     )
     assert refused.status_code == 400
-    assert "CALLBACK_HOSTS" in refused.json()["detail"]
+    assert "WEBHOOK_HOSTS" in refused.json()["detail"]
 
 
 def test_the_same_key_at_the_same_time_is_one_job(

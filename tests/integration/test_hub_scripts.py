@@ -17,9 +17,9 @@ from scripts.lib import command
 from scripts.lib.command import CommandError
 from scripts.lib.hub_repository import HubRepository, model_file_of, published_files
 from scripts.lib.model_card import model_card
+from shared.fleet.reload import ProcessOutcome
 from shared.models import artifact
 from shared.models.hub import RemoteFile
-from shared.models.reload import ProcessOutcome
 from shared.settings import Settings
 from tests.factories import Kit, write_checksums
 

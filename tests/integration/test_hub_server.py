@@ -37,7 +37,7 @@ from tests.hub import HubServer, Kind, What
 from tests.hub.store import git_oid
 from tests.processes import Process, free_port, http, wait_for
 
-# The client uploads LFS files in a way that its own HTTP library deprecates.
+# The client uploads LFS files in a way that its own HTTP models deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
 REPO = "credit/model"

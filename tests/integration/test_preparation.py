@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BadArtifact
-from shared.models import canary
+from shared.models import trial_load
 from tests.factories import Kit
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -51,9 +51,9 @@ def deadly(tmp_path_factory: pytest.TempPathFactory, numbers: Kit) -> Path:
     return folder
 
 
-def test_a_model_that_crashes_its_reader_kills_the_canary_only(deadly: Path) -> None:
+def test_a_model_that_crashes_its_reader_kills_the_trial_load_only(deadly: Path) -> None:
     with pytest.raises(BadArtifact, match="died"):
-        canary.check(deadly, "local-000000000000", "model.cb")
+        trial_load.check(deadly, "local-000000000000", "model.cb")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def prepare(hub: HubServer, folder: Path, version: str, largest_file: int) -> "s
         "PATH": "/usr/bin:/bin",
     }
     return subprocess.run(
-        [sys.executable, "-m", "shared.models.preparation", version],
+        [sys.executable, "-m", "shared.fleet.preparation", version],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from scripts.lib.programs import HOST, Ports, programs
-from shared.jobs.queue import LANES
+from shared.jobs.queue import QUEUES
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,7 +182,7 @@ class TestComposeFile:
     def test_every_lane_of_the_queue_is_served_and_large_files_by_a_process_of_their_own(self) -> None:
         served = {name: lanes_of(SERVICES[name]["command"]) for name in ("worker", "reader")}
         assert served == {"worker": ["quick", "chunks"], "reader": ["files"]}
-        assert sorted(served["worker"] + served["reader"]) == sorted(LANES)
+        assert sorted(served["worker"] + served["reader"]) == sorted(QUEUES)
         assert "--concurrency=1" in SERVICES["reader"]["command"]
 
     def test_worker_and_reader_differ_in_their_command_alone(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.jobs.queue import CHUNKS, FILES, LANES, QUEUE_PREFIX, QUICK
+from shared.jobs.queue import CHUNKS, FILES, QUEUE_PREFIX, QUEUES, QUICK
 from shared.settings import Settings
 from shared.storage import is_below
 
@@ -177,10 +177,10 @@ class TestScaling:
     def test_workers_follow_the_lanes_that_they_serve_and_readers_theirs(self) -> None:
         found = {name: sorted(lists_that_scale(name)) for name in ("worker", "reader")}
         assert found == {
-            "worker": sorted(f"{QUEUE_PREFIX}{lane}" for lane in (CHUNKS, QUICK)),
+            "worker": sorted(f"{QUEUE_PREFIX}{queue}" for queue in (CHUNKS, QUICK)),
             "reader": [f"{QUEUE_PREFIX}{FILES}"],
         }
-        assert sum(len(lists) for lists in found.values()) == len(LANES)
+        assert sum(len(lists) for lists in found.values()) == len(QUEUES)
 
     def test_a_single_job_can_make_the_fleet_grow(self) -> None:
         """Of one job no more than a chunk for each slot waits; a pod must be content with less than its own share."""

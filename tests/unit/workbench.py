@@ -8,8 +8,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,26 @@ import redis
 from celery import Celery
 
 from shared.errors import ModelError, PretError, SourceUnavailable, Unavailable
+from shared.fleet.member import Member
+from shared.fleet.preparation import Outcome
+from shared.fleet.records import ACTIVE_KEY, ActiveVersion, Fleet, Kind
 from shared.formats import json_rows
 from shared.formats.source import Format
-from shared.jobs import reading, run
-from shared.jobs.job import Job
-from shared.jobs.queue import LANES, QUEUE_PREFIX, TaskQueue, Unit, create_app
+from shared.jobs.job import READING, WRITING, Job
+from shared.jobs.queue import QUEUE_PREFIX, QUEUES, Unit, create_app
+from shared.jobs.read import read_file
 from shared.jobs.results import Results
-from shared.jobs.run import Limits, Workplace
-from shared.jobs.store import JobStore
+from shared.jobs.score import score_chunk
 from shared.jobs.submit import Intake
-from shared.jobs.window import Window
+from shared.jobs.unit import Limits, Workplace, attempt
+from shared.jobs.write import write_output
 from shared.models.artifact import Model
-from shared.models.fleet import ACTIVE_KEY, ActiveVersion, Fleet, Kind
-from shared.models.library import ModelLibrary
-from shared.models.member import Member
-from shared.models.preparation import Outcome
+from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
 from shared.settings import Settings
-from shared.storage import Storage, create_storage
 from shared.storage.local import LocalStorage
 from tests.factories import Kit, Row, put_in_cache
-from worker.parts import Parts, limits_of
+from worker.services import Services, create_services
 
 CHUNK_ROWS = 4
 
@@ -103,7 +102,7 @@ def as_file(rows: Sequence[Row], format: Format = Format.CSV) -> bytes:
 _loaded: dict[str, Model] = {}
 
 
-class QuickLibrary(ModelLibrary):
+class QuickCache(ModelCache):
     """A library that reads each version once for all tests; it still looks whether the copy is there and whole."""
 
     def load(self, version: str) -> Model:
@@ -116,12 +115,12 @@ class QuickLibrary(ModelLibrary):
 class PreparationInProcess:
     """A preparation that is over when it has begun."""
 
-    def __init__(self, version: str, library: ModelLibrary) -> None:
+    def __init__(self, version: str, models: ModelCache) -> None:
         self.version = version
         self.started_at = 0.0
         self._error: PretError | None = None
         try:
-            library.prepare(version)
+            models.prepare(version)
         except (ModelError, Unavailable) as error:
             self._error = error
         except OSError:
@@ -134,32 +133,22 @@ class PreparationInProcess:
         """There is nothing left to end."""
 
 
-def member_of(kind: Kind, library: ModelLibrary, fleet: Fleet) -> Member:
+def member_of(kind: Kind, models: ModelCache, fleet: Fleet) -> Member:
     """A process of the fleet that prepares versions by itself."""
-    return Member(kind, library, fleet, lambda version: PreparationInProcess(version, library), loads=kind == "api")
+    return Member(kind, models, fleet, partial(PreparationInProcess, models=models), loads=kind == "api")
 
 
-def parts_over(settings: Settings, app: Celery, client: redis.Redis) -> Parts:
+def services_over(settings: Settings, app: Celery, client: redis.Redis) -> Services:
     """The parts as a worker has them, over this client."""
-    library = QuickLibrary.from_settings(settings)
-    fleet = Fleet(client)
-    return Parts(
-        store=JobStore(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts),
-        storage=create_storage(settings.storage_url),
-        library=library,
-        queue=TaskQueue(app, client),
-        fleet=fleet,
-        member=member_of("worker", library, fleet),
-        window=Window(fleet),
-        limits=limits_of(settings),
-    )
+    models = QuickCache.from_settings(settings)
+    return create_services(settings, app, client, models, partial(PreparationInProcess, models=models))
 
 
 Meddle = Callable[[], object]
 """Something else that happens meanwhile."""
 
 
-class MeddlingLibrary(QuickLibrary):
+class MeddlingCache(QuickCache):
     """A library that is meddled with whenever a model is asked for, so at the beginning of a unit of work."""
 
     def __init__(self, bench: "Workbench", meddle: Meddle) -> None:
@@ -194,13 +183,13 @@ class Workbench:
     app: Celery
     server: fakeredis.FakeServer
     client: redis.Redis
-    parts: Parts
+    parts: Services
 
     @classmethod
     def set_up(cls, folder: Path, server: fakeredis.FakeServer, client: redis.Redis) -> "Workbench":
         settings = settings_in(folder)
         app = create_app(settings)
-        bench = cls(folder, settings, app, server, client, parts_over(settings, app, client))
+        bench = cls(folder, settings, app, server, client, services_over(settings, app, client))
         bench.take_messages()
         return bench
 
@@ -215,7 +204,7 @@ class Workbench:
 
     def model(self) -> Model:
         """Load what the source folder offers."""
-        return self.parts.library.load(self.parts.library.resolve())
+        return self.parts.models.load(self.parts.models.resolve())
 
     def submit(self, rows: list[Row], *, chunk_rows: int = CHUNK_ROWS, key: str | None = None, **facts: Any) -> Job:
         """Submit rows for the model in the source folder; with `key` as the submission of that name and these rows."""
@@ -223,7 +212,7 @@ class Workbench:
         body = json.dumps(rows).encode()
         job = Job(uuid4().hex, model.version, model.threshold, time.time(), **facts)
         return self.intake(chunk_rows).submit_rows(
-            lambda options: json_rows.checked_from_json(body, model.contract, options, ignore_extra=True),
+            lambda options: json_rows.validated_from_json(body, model.contract, options, ignore_extra=True),
             job,
             model,
             key,
@@ -245,16 +234,14 @@ class Workbench:
         parts = self.parts
         return Intake(parts.store, parts.storage, parts.queue, parts.window, chunk_rows)
 
-    def place(
-        self, library: ModelLibrary | None = None, storage: Storage | None = None, store: JobStore | None = None
-    ) -> Workplace:
+    def place(self, **exchanged: Any) -> Workplace:
         """What a unit of work needs, some of it exchanged."""
-        parts = self.parts
-        return Workplace(store or parts.store, storage or parts.storage, library or parts.library)
+        return replace(self.parts.workplace, **exchanged)
 
-    def score(self, job_id: str, chunk: int, library: ModelLibrary | None = None) -> list[str]:
+    def score(self, job_id: str, chunk: int, models: ModelCache | None = None) -> list[str]:
         """Do what the worker's task does; give the units to publish."""
-        return run.score_chunk(job_id, str(chunk), self.parts.window(), self.place(library))
+        at = self.place(models=models) if models else self.parts.workplace
+        return attempt(job_id, str(chunk), score_chunk, at)
 
     def read(self, job_id: str, at: Workplace | None = None, limits: Limits | None = None) -> Job:
         """Read the file of a job as the worker's task does, and give the job as it is then."""
@@ -265,7 +252,12 @@ class Workbench:
         self, job_id: str, at: Workplace | None = None, limits: Limits | None = None, window: int = 10
     ) -> list[str]:
         """Read the file of a job, and give the units to publish then."""
-        return reading.read_file(job_id, window, at or self.place(), limits or self.parts.limits)
+        at = replace(at or self.place(), window=lambda: window)
+        return attempt(job_id, READING, read_file, replace(at, limits=limits) if limits else at)
+
+    def write(self, job_id: str, at: Workplace | None = None) -> None:
+        """Write the output of a job as the worker's task does."""
+        attempt(job_id, WRITING, write_output, at or self.place())
 
     def results(self, job: Job, *, partial: bool = False) -> Results:
         """Look at what there is of the results."""
@@ -281,11 +273,11 @@ class Workbench:
         """Take all messages off the broker."""
         taken = []
         with self.app.connection_for_read() as connection:
-            for lane in LANES:
-                queue = self.app.amqp.queues[lane].bind(connection.default_channel)
-                queue.declare()
-                while message := queue.get(no_ack=True):
-                    taken.append({"headers": message.headers, "args": message.payload[0], "lane": lane})
+            for queue in QUEUES:
+                bound = self.app.amqp.queues[queue].bind(connection.default_channel)
+                bound.declare()
+                while message := bound.get(no_ack=True):
+                    taken.append({"headers": message.headers, "args": message.payload[0], "queue": queue})
         return taken
 
     def take_units(self) -> list[Unit]:
@@ -304,7 +296,7 @@ class Workbench:
     def let_messages_wait(self) -> None:
         """Move what was published to the lists where it would wait on a Redis broker."""
         for message in self.take_messages():
-            self.client.lpush(f"{QUEUE_PREFIX}{message['lane']}", json.dumps(message))
+            self.client.lpush(f"{QUEUE_PREFIX}{message['queue']}", json.dumps(message))
 
     def stored_files(self) -> list[str]:
         """Name all blobs, whole or not."""

@@ -8,16 +8,16 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from fastapi import FastAPI
 
+from api.edge import Edge
 from api.errors import PROBLEM_TYPE
 from api.services import Services
 
 
 class ApiClient:
-    """Calls the app between its start and its end; `with` starts and ends it."""
+    """Operations the app between its start and its end; `with` starts and ends it."""
 
-    def __init__(self, app: FastAPI, folder: Path) -> None:
+    def __init__(self, app: Edge, folder: Path) -> None:
         self.app = app
         self.folder = folder
         self._runner = asyncio.Runner()
@@ -25,11 +25,11 @@ class ApiClient:
 
     @property
     def services(self) -> Services:
-        services: Services = self.app.state.services
+        services: Services = self.app.app.state.services
         return services
 
     def __enter__(self) -> Self:
-        self._runner.run(self._stack.enter_async_context(self.app.router.lifespan_context(self.app)))
+        self._runner.run(self._stack.enter_async_context(self.app.app.router.lifespan_context(self.app.app)))
         return self
 
     def __exit__(

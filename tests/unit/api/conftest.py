@@ -9,8 +9,8 @@ import fakeredis
 import pytest
 import redis
 
-from api import services
 from api.main import create_app
+from shared.redis import connect
 from tests.factories import Kit, put_in_cache
 from tests.unit.api.client import ApiClient
 from tests.unit.workbench import Workbench, settings_in
@@ -26,10 +26,8 @@ def api_in(folder: Path, client: redis.Redis | None = None, **settings: object) 
     """Run the app on the files in `folder`, over the Redis of `client` if given; its set-up of the logs is undone."""
     handlers = logging.root.handlers[:]
     level = logging.root.level
-    with pytest.MonkeyPatch.context() as patch:
-        if client is not None:
-            patch.setattr(services, "connect", lambda _: client)
-        app = create_app(settings_in(folder, max_body_bytes=MAX_BODY_BYTES, **settings))
+    own = settings_in(folder, max_body_bytes=MAX_BODY_BYTES, **settings)
+    app = create_app(own, client or connect(own.redis_url))
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     with ApiClient(app, folder) as api:

@@ -14,7 +14,6 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from shared.jobs import reading
 from shared.settings import Settings
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, in_pieces
@@ -76,9 +75,7 @@ FORMATS = pytest.mark.parametrize(
 
 def read(bench: Workbench, job_id: str) -> None:
     """Do what the worker's tasks do."""
-    parts = bench.parts
-    reading.read_file(job_id, parts.window(), parts.workplace, parts.limits)
-    bench.score_all(parts.store.get(job_id))
+    bench.score_all(bench.read(job_id))
 
 
 def submitted(response: httpx.Response) -> dict[str, Any]:
@@ -239,7 +236,7 @@ def test_options_that_make_no_sense_are_refused(api: ApiClient, query: str) -> N
 def test_a_callback_needs_an_allowed_host(api: ApiClient) -> None:
     url = "/jobs?callback_url=https://example.com/x"
     problem = assert_problem(api.post(url, content=b"age\n1\n", headers={"Content-Type": CSV}), 400)
-    assert "CALLBACK_HOSTS" in problem["detail"]
+    assert "WEBHOOK_HOSTS" in problem["detail"]
 
 
 @pytest.mark.parametrize(

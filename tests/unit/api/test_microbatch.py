@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from api.microbatch import MicroBatcher
+from shared.contract.contract import Row
 from shared.models.artifact import Model
 from shared.models.scorer import Scorer, Scores
-from shared.models.signature import Row
 from tests.factories import Kit
 
 
@@ -23,6 +23,10 @@ class CountingScorer(Scorer):
     def score_rows(self, rows: Sequence[Row]) -> Scores:
         self.calls.append(len(rows))
         return super().score_rows(rows)
+
+
+async def score_of(batcher: MicroBatcher, model: Model, row: Row) -> float:
+    return (await batcher.score(model, row)).score
 
 
 class FailingScorer(Scorer):
@@ -43,7 +47,7 @@ def test_rows_of_one_turn_are_scored_in_one_call_each_with_its_own_score(kit: Ki
 
     async def run() -> list[float]:
         batcher = MicroBatcher()
-        return await asyncio.gather(*(batcher.score(counted, row) for row in rows))
+        return await asyncio.gather(*(score_of(batcher, counted, row) for row in rows))
 
     assert asyncio.run(run()) == kit.expected(rows)
     assert scorer.calls == [40]
@@ -54,7 +58,7 @@ def test_a_later_turn_has_a_call_of_its_own(kit: Kit, model: Model) -> None:
 
     async def run() -> list[float]:
         batcher = MicroBatcher()
-        return [await batcher.score(counted, row) for row in kit.rows[:3]]
+        return [await score_of(batcher, counted, row) for row in kit.rows[:3]]
 
     assert asyncio.run(run()) == kit.expected(kit.rows[:3])
     assert scorer.calls == [1, 1, 1]
@@ -77,8 +81,10 @@ def test_a_failure_reaches_every_row_of_the_call_and_no_later_one(kit: Kit, mode
 
     async def run() -> tuple[list[float | BaseException], float]:
         batcher = MicroBatcher()
-        failed = await asyncio.gather(*(batcher.score(failing, row) for row in kit.rows[:3]), return_exceptions=True)
-        return failed, await batcher.score(model, kit.rows[0])
+        failed = await asyncio.gather(
+            *(score_of(batcher, failing, row) for row in kit.rows[:3]), return_exceptions=True
+        )
+        return failed, await score_of(batcher, model, kit.rows[0])
 
     failed, score = asyncio.run(run())
     assert [type(error) for error in failed] == [ZeroDivisionError] * 3
@@ -88,7 +94,7 @@ def test_a_failure_reaches_every_row_of_the_call_and_no_later_one(kit: Kit, mode
 def test_a_request_that_was_cancelled_does_not_disturb_the_others(kit: Kit, model: Model) -> None:
     async def run() -> float:
         batcher = MicroBatcher()
-        tasks = [asyncio.create_task(batcher.score(model, row)) for row in kit.rows[:2]]
+        tasks = [asyncio.create_task(score_of(batcher, model, row)) for row in kit.rows[:2]]
         asyncio.get_running_loop().call_soon(tasks[0].cancel)
         with pytest.raises(asyncio.CancelledError):
             await tasks[0]

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.jobs.queue import CHUNKS, LANES, QUEUE_PREFIX
-from shared.models.fleet import ProcessReport
+from shared.fleet.records import ProcessReport
+from shared.jobs.queue import CHUNKS, QUEUE_PREFIX, QUEUES
 from shared.version import service_version
 from tests.factories import METADATA, Kit, put_in_cache, write_checksums
 from tests.unit.api.client import ApiClient, assert_problem
@@ -112,20 +112,20 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
 
 
 def test_the_tasks_that_wait_are_counted_by_lane(api: ApiClient, api_bench: Workbench) -> None:
-    assert api.get("/router_health").json()["queues"] == dict.fromkeys(LANES, 0)
-    lane = f"{QUEUE_PREFIX}{CHUNKS}"
-    api_bench.client.lpush(lane, "one", "another")
+    assert api.get("/router_health").json()["queues"] == dict.fromkeys(QUEUES, 0)
+    queue = f"{QUEUE_PREFIX}{CHUNKS}"
+    api_bench.client.lpush(queue, "one", "another")
     health = api.get("/router_health").json()
-    api_bench.client.delete(lane)
-    assert health["queues"] == dict.fromkeys(LANES, 0) | {CHUNKS: 2}
+    api_bench.client.delete(queue)
+    assert health["queues"] == dict.fromkeys(QUEUES, 0) | {CHUNKS: 2}
     assert health["parts"]["redis"]["detail"] == "2 task(s) waiting"
 
 
 def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench: Workbench) -> None:
     without = api.get("/router_health").json()
     assert (without["status"], without["parts"]["workers"]["status"]) == ("degraded", "down")
-    for lanes, readers in (((CHUNKS,), "down"), (LANES, "ok")):
-        worker = ProcessReport("worker", "host", 1, None, time.time(), slots=2, lanes=lanes)
+    for queues, readers in (((CHUNKS,), "down"), (QUEUES, "ok")):
+        worker = ProcessReport("worker", "host", 1, None, time.time(), slots=2, queues=queues)
         api_bench.parts.fleet.report(worker)
         ready = api.get("/router_health").json()
         assert (ready["parts"]["workers"]["status"], ready["parts"]["readers"]["status"]) == ("ok", readers)

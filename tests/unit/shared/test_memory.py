@@ -30,7 +30,7 @@ from shared.errors import InputError
 from shared.formats import arrow, parquet
 from shared.formats.source import ReadOptions
 from shared.memory import memory_limit, reading_limit
-from shared.models.signature import Contract, Feature
+from shared.contract.contract import Contract, Feature
 
 class LocalFile:
     def __init__(self, path):
@@ -110,7 +110,7 @@ def arenas(how: str) -> int:
     return subprocess.check_output(command, cwd=ROOT, env=environment, text=True).count("<heap nr=")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library has arenas to count")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C models has arenas to count")
 def test_threads_share_a_few_arenas_of_malloc() -> None:
     assert arenas("few") <= ARENAS < arenas("as many as there are threads")
 

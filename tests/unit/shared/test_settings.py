@@ -38,6 +38,21 @@ def test_a_setting_is_read_from_the_variable_of_its_name(monkeypatch: pytest.Mon
     assert (settings.chunk_rows, settings.job_ttl) == (7, 60)
 
 
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_a_setting_that_was_renamed_is_still_read_and_said_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if source == "environment":
+        monkeypatch.setenv("CALLBACK_HOSTS", "hooks.example.com")
+    else:
+        (tmp_path / ".env").write_text("CALLBACK_HOSTS=hooks.example.com\n")
+    assert Settings().webhook_hosts == "hooks.example.com"
+    assert "WEBHOOK_HOSTS is set by its former name" in caplog.text
+    monkeypatch.setenv("WEBHOOK_HOSTS", "new.example.com")
+    assert Settings().webhook_hosts == "new.example.com"
+
+
 @pytest.mark.parametrize("name", ["CHUNK_ROWS", "CHUNK_LEASE", "MAX_BODY_BYTES", "JOB_TTL", "CHUNK_ATTEMPTS"])
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
 def test_a_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

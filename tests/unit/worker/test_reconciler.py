@@ -8,16 +8,16 @@ from dataclasses import replace
 import fakeredis
 import pytest
 
+from shared.fleet.records import ProcessReport
 from shared.jobs.job import READING, Job
 from shared.jobs.queue import CHUNKS, QUICK
 from shared.jobs.store import JobStore
-from shared.models.fleet import ProcessReport
 from tests.factories import Kit, make_kit, removed
 from tests.store_contract import store_over
 from tests.unit.workbench import Workbench
 from worker.reconciler import (
     discard_old_models,
-    publish_due_callbacks,
+    publish_due_webhooks,
     publish_removal,
     reconcile,
     republish_lost_units,
@@ -42,7 +42,7 @@ def job(bench: Workbench, hasty: JobStore, numbers: Kit) -> Iterator[Job]:
 
 def more_workers(bench: Workbench, slots: int) -> None:
     """Let there be so many processes that score, and everybody know it."""
-    bench.parts.fleet.report(ProcessReport("worker", "host", 1, None, time.time(), slots=slots, lanes=(CHUNKS,)))
+    bench.parts.fleet.report(ProcessReport("worker", "host", 1, None, time.time(), slots=slots, queues=(CHUNKS,)))
     bench.parts.window._looked_at = -1e9
 
 
@@ -58,8 +58,8 @@ def test_what_is_published_again_goes_to_its_lane(bench: Workbench, hasty: JobSt
     bench.take_messages()
     hasty.postpone(file.id, [READING])
     republish_lost_units(bench.parts)
-    lanes = {(message["args"][1], message["lane"]) for message in bench.take_messages()}
-    assert lanes == {("0", CHUNKS), ("1", CHUNKS), ("2", CHUNKS), (READING, QUICK)}
+    queues = {(message["args"][1], message["queue"]) for message in bench.take_messages()}
+    assert queues == {("0", CHUNKS), ("1", CHUNKS), ("2", CHUNKS), (READING, QUICK)}
 
 
 def test_a_chunk_is_not_overdue_while_its_worker_has_a_lease_or_once_it_is_done(bench: Workbench, job: Job) -> None:
@@ -130,19 +130,19 @@ def test_callers_are_told_when_that_is_due(bench: Workbench, numbers: Kit) -> No
     for job in (told, silent):
         bench.score_all(job)
     bench.take_messages()
-    publish_due_callbacks(bench.parts)
-    assert tasks(bench) == [("send_callback", [told.id])]
-    bench.parts.store.begin_callback(told.id, 1000)
-    publish_due_callbacks(bench.parts)
+    publish_due_webhooks(bench.parts)
+    assert tasks(bench) == [("send_webhook", [told.id])]
+    bench.parts.store.begin_webhook(told.id, 1000)
+    publish_due_webhooks(bench.parts)
     assert tasks(bench) == []
 
 
 def test_a_callback_that_waits_in_the_queue_is_not_asked_for_again(bench: Workbench, numbers: Kit) -> None:
     bench.score_all(bench.submit(numbers.rows[:3], callback_url="https://a.example/"))
     bench.take_messages()
-    publish_due_callbacks(bench.parts)
+    publish_due_webhooks(bench.parts)
     bench.let_messages_wait()
-    publish_due_callbacks(bench.parts)
+    publish_due_webhooks(bench.parts)
     assert tasks(bench) == []
 
 
@@ -197,7 +197,7 @@ def test_without_redis_nothing_is_removed_and_nothing_raised(
     assert bench.stored_files() == files
 
 
-@pytest.mark.parametrize("key", ["pret:jobs:open", "pret:jobs:callbacks", "pret:jobs:ended"])
+@pytest.mark.parametrize("key", ["pret:jobs:open", "pret:jobs:webhooks", "pret:jobs:ended"])
 def test_a_fault_in_one_pass_does_not_end_the_worker(
     bench: Workbench, job: Job, caplog: pytest.LogCaptureFixture, key: str
 ) -> None:
@@ -236,5 +236,5 @@ def test_a_whole_pass_does_all_of_it(bench: Workbench, job: Job, numbers: Kit) -
     assert sorted(tasks(bench)) == [
         ("remove_expired", []),
         *(("score_chunk", [job.id, str(chunk)]) for chunk in range(3)),
-        ("send_callback", [told.id]),
+        ("send_webhook", [told.id]),
     ]

@@ -14,10 +14,9 @@ from shared.jobs.job import READING, WRITING, Job, JobState
 from tests.factories import Kit
 from tests.store_contract import store_over
 from tests.unit.workbench import Workbench, as_file
-from worker import parts as worker_parts
 from worker import tasks
 
-TASKS = ("score_chunk", "read_file", "write_output", "send_callback", "remove_expired")
+TASKS = ("score_chunk", "read_file", "write_output", "send_webhook", "remove_expired")
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +30,10 @@ def lasting_bench(numbers: Kit, tmp_path_factory: pytest.TempPathFactory) -> Wor
 
 
 @pytest.fixture(scope="session")
-def registered(lasting_bench: Workbench) -> Iterator[dict[str, Any]]:
+def registered(lasting_bench: Workbench) -> dict[str, Any]:
     """The tasks, registered with the app of the bench, over its Redis."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker_parts, "connect", lambda _, patient: lasting_bench.client)
-        tasks.register(lasting_bench.app, lasting_bench.settings)
-        yield {name: lasting_bench.app.tasks[name] for name in TASKS}
+    tasks.register(lasting_bench.app, lambda: lasting_bench.parts, lambda: lasting_bench.parts)
+    return {name: lasting_bench.app.tasks[name] for name in TASKS}
 
 
 @pytest.fixture
@@ -86,10 +83,10 @@ def test_a_callback_that_may_no_longer_be_made_is_dropped(
 ) -> None:
     job = bench.submit(numbers.rows[:1], callback_url="https://hooks.example.com/")
     bench.score_all(job)
-    assert bench.parts.store.due_callbacks() == [job.id]
-    registered["send_callback"](job.id)
-    assert bench.parts.store.due_callbacks() == []
-    assert bench.parts.store.get(job.id).callback_attempts == 1
+    assert bench.parts.store.due_webhooks() == [job.id]
+    registered["send_webhook"](job.id)
+    assert bench.parts.store.due_webhooks() == []
+    assert bench.parts.store.get(job.id).webhook_attempts == 1
 
 
 def test_what_has_expired_is_removed(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
@@ -119,7 +116,7 @@ def test_a_task_that_cannot_do_its_work_says_so(bench: Workbench, job: Job, regi
         ("read_file", True),
         ("write_output", True),
         ("score_chunk", False),
-        ("send_callback", False),
+        ("send_webhook", False),
         ("remove_expired", False),
     ],
 )
@@ -165,7 +162,7 @@ def test_a_file_whose_reader_died_is_given_back_and_published_at_once(
 def test_a_task_without_a_unit_or_a_job_is_not_given_back(
     bench: Workbench, registered: dict[str, Any], args: tuple[str, ...]
 ) -> None:
-    signals.task_failure.send(sender=registered["send_callback"], task_id="x", exception=LOST[0], args=args, kwargs={})
+    signals.task_failure.send(sender=registered["send_webhook"], task_id="x", exception=LOST[0], args=args, kwargs={})
     assert bench.take_messages() == []
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shared.contract.columns import validate_columns
+from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput, PretError, WrongColumns
 from shared.formats import arrow
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import check_columns
 from tests.factories import LocalFile, make_contract
 
 CONTRACT = make_contract(
@@ -63,16 +63,16 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def read(kind: Kind, body: bytes, folder: Path, options: ReadOptions = NOTHING) -> list[Checked]:
+def read(kind: Kind, body: bytes, folder: Path, options: ReadOptions = NOTHING) -> list[Validated]:
     path = folder / "input"
     path.write_bytes(body)
     return list(kind[0](LocalFile(path), options, CONTRACT))
 
 
-def assert_same(slices: list[Checked], data: pa.Table, options: ReadOptions = NOTHING) -> None:
+def assert_same(slices: list[Validated], data: pa.Table, options: ReadOptions = NOTHING) -> None:
     """See that the slices are what the contract says of the whole table."""
     [batch] = data.combine_chunks().to_batches()
-    whole = check_columns(CONTRACT, batch, 0, options.keep, options.kept_as_text)
+    whole = validate_columns(CONTRACT, batch, 0, options.keep, options.kept_as_text)
     assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
     if whole.kept is not None:
         kept = [piece.kept for piece in slices]

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.contract.columns import validate_columns
+from shared.contract.validated import Validated
 from shared.errors import MalformedInput, RowError, WrongColumns
 from shared.formats import csv_rows
 from shared.formats.csv_blocks import MAX_RECORD_BYTES
 from shared.formats.csv_rows import read
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import check_columns
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -88,7 +88,7 @@ class Endless(Bytes):
         yield io.BufferedReader(Stream())
 
 
-def slices(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) -> list[Checked]:
+def slices(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) -> list[Validated]:
     return list(read(Bytes(data), options, contract))
 
 
@@ -483,7 +483,7 @@ def written_by_pandas(rows: list[dict[str, Any]], options: ReadOptions, quoting:
     return text.encode()
 
 
-def seen(parts: list[Checked]) -> Any:
+def seen(parts: list[Validated]) -> Any:
     """All that the checks say, and the exact bits of what is not refused."""
     reasons = [reason for part in parts for reason in (part.reasons or pa.nulls(part.batch.num_rows)).to_pylist()]
     rows = [[repr(value) for value in row.values()] for part in parts for row in part.batch.to_pylist()]
@@ -513,5 +513,5 @@ def test_a_file_says_what_its_columns_say(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_rows, "BLOCK_BYTES", size)
         found = list(read(Bytes(data), chosen, CONTRACT))
-    expected = check_columns(CONTRACT, pa.RecordBatch.from_pylist(rows, schema=TABLE), 0, keep=("word",))
+    expected = validate_columns(CONTRACT, pa.RecordBatch.from_pylist(rows, schema=TABLE), 0, keep=("word",))
     assert seen(found) == seen([expected])

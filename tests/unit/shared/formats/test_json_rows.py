@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.contract.validated import Tally
 from shared.errors import (
     MAX_NAME_LENGTH,
     MAX_REPORTED_ROW_ERRORS,
@@ -18,12 +19,11 @@ from shared.errors import (
 from shared.formats import json_rows
 from shared.formats.json_rows import (
     SLICE_ROWS,
-    checked_from_document,
-    checked_from_json,
     row_from_json,
+    validated_from_document,
+    validated_from_json,
 )
 from shared.formats.source import ReadOptions
-from shared.models.checked import Tally
 from tests.factories import Kit, batches_from_json, make_contract
 
 CONTRACT = make_contract(
@@ -283,7 +283,7 @@ def test_nested_lists_of_objects_are_not_taken_for_rows(monkeypatch: pytest.Monk
 
 def test_checked_slices_tell_of_bad_rows_and_go_on() -> None:
     body = array_of([GOOD, b'{"amount": -1, "age": 4}', b"5"])
-    [checked] = checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False)
+    [checked] = validated_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False)
     assert checked.reasons is not None
     assert checked.reasons.to_pylist() == [
         None,
@@ -296,7 +296,7 @@ def test_checked_slices_tell_of_bad_rows_and_go_on() -> None:
 
 def test_refusals_of_all_slices_are_counted_and_the_first_hundred_named() -> None:
     body = array_of([GOOD, b'{"amount": -1, "age": 4}'] * (2 * SLICE_ROWS))
-    slices = Tally().watch(checked_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False), "reject")
+    slices = Tally().watch(validated_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False), "reject")
     error = errors_of(lambda _: list(slices), b"")
     assert (len(error.errors), error.total) == (MAX_REPORTED_ROW_ERRORS, 4 * SLICE_ROWS)
 
@@ -318,7 +318,7 @@ FULL = {"amount": 1.5, "age": 40, "flag": True, "word": "a", "step": 1, "most": 
 )
 def test_unknown_keys(row: dict[str, object], ignore_extra: bool, found: list[str]) -> None:
     body = json.dumps([row]).encode()
-    [checked] = checked_from_json(body, CONTRACT, ReadOptions(keep=("id",)), ignore_extra=ignore_extra)
+    [checked] = validated_from_json(body, CONTRACT, ReadOptions(keep=("id",)), ignore_extra=ignore_extra)
     assert [error.feature for error in checked.errors] == found
     assert checked.kept is not None
     assert checked.kept.to_pylist() == [{"id": row.get("id")}]
@@ -337,7 +337,7 @@ SHAPES: list[object] = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_has_the_same_rows(shape: object) -> None:
-    [checked] = checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions(keep=("word",)))
+    [checked] = validated_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions(keep=("word",)))
     assert checked.batch.to_pylist() == ROWS
     assert checked.kept is not None
     assert checked.kept.to_pydict() == {"word": ["a", "a", "a"]}
@@ -347,7 +347,7 @@ def test_every_shape_has_the_same_rows(shape: object) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("bad", ['"x"', "NaN", "true", "[1]"])
 def test_every_shape_names_the_same_bad_row(shape: object, bad: str) -> None:
-    [checked] = checked_from_document(json.dumps(shape).replace("0.25", bad).encode(), CONTRACT, ReadOptions())
+    [checked] = validated_from_document(json.dumps(shape).replace("0.25", bad).encode(), CONTRACT, ReadOptions())
     assert [(error.row, error.feature) for error in checked.errors] == [(1, "amount")]
 
 
@@ -357,7 +357,7 @@ def test_columns_of_many_rows_come_in_slices() -> None:
     columns["age"][SLICE_ROWS] = "x"
     split = {"dataframe_split": {"columns": list(columns), "data": list(zip(*columns.values(), strict=True))}}
     for shape in ({"columns": columns}, split):
-        slices = list(checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
+        slices = list(validated_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
         assert len(slices) > 2
         assert [error.row for checked in slices for error in checked.errors] == [SLICE_ROWS]
         good = [row for checked in slices for row in checked.batch.column("amount").to_pylist()]
@@ -392,7 +392,7 @@ def test_columns_of_many_rows_come_in_slices() -> None:
 )
 def test_what_is_of_no_shape_is_refused_in_words(body: str, said: str) -> None:
     with pytest.raises(MalformedInput, match=said):
-        list(checked_from_document(body.encode(), CONTRACT, ReadOptions()))
+        list(validated_from_document(body.encode(), CONTRACT, ReadOptions()))
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_what_is_of_no_shape_is_refused_in_words(body: str, said: str) -> None:
 )
 def test_columns_that_do_not_match_are_refused(shape: object) -> None:
     with pytest.raises(WrongColumns):
-        list(checked_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
+        list(validated_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
 
 
 @pytest.mark.parametrize("elements", [b"1", b"[]", b'"x"', b"null"])
@@ -413,11 +413,11 @@ def test_a_large_array_of_what_is_no_row_is_refused_without_taking_it_apart(numb
     contract = make_contract(numbers.inputs)
     body = b"[" + b",".join([elements] * (3 * 2**20 // len(elements))) + b"]"
     with pytest.raises(MalformedInput, match="not a row"):
-        list(checked_from_json(body, contract, ReadOptions(), ignore_extra=True))
+        list(validated_from_json(body, contract, ReadOptions(), ignore_extra=True))
 
 
 def test_a_row_of_endless_keys_is_refused_for_its_length(numbers: Kit) -> None:
     contract = make_contract(numbers.inputs)
     row = numbers.rows[0] | {f"key{i}": "x" for i in range(40_000)}
-    [checked] = checked_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
+    [checked] = validated_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
     assert [error.type for error in checked.errors] == ["too_long"]

@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 import pytest
 
+from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats import ndjson
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -43,11 +43,11 @@ class Memory:
         yield Path()
 
 
-def read(content: bytes, keep: tuple[str, ...] = (), most: int | None = None, as_text: bool = False) -> list[Checked]:
+def read(content: bytes, keep: tuple[str, ...] = (), most: int | None = None, as_text: bool = False) -> list[Validated]:
     return list(ndjson.read(Memory(content, most), ReadOptions(keep=keep, kept_as_text=as_text), CONTRACT))
 
 
-def ages(slices: list[Checked]) -> list[int | None]:
+def ages(slices: list[Validated]) -> list[int | None]:
     return [age for checked in slices for age in checked.batch.column("age").to_pylist()]
 
 

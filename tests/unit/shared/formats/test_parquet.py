@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
 
+from shared.contract.columns import validate_columns
+from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput, WrongColumns
 from shared.formats import parquet
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import check_columns
 from tests.factories import LocalFile, make_contract
 
 CONTRACT = make_contract(
@@ -52,16 +52,16 @@ def body_of(data: pa.Table, **options: Any) -> bytes:
     return bytes(sink.getvalue())
 
 
-def read(body: bytes, folder: Path, options: ReadOptions = KEEP_ALL) -> list[Checked]:
+def read(body: bytes, folder: Path, options: ReadOptions = KEEP_ALL) -> list[Validated]:
     path = folder / "input"
     path.write_bytes(body)
     return list(parquet.read(LocalFile(path), options, CONTRACT))
 
 
-def assert_same(slices: list[Checked], data: pa.Table) -> None:
+def assert_same(slices: list[Validated], data: pa.Table) -> None:
     """See that the slices are what the contract says of the whole table."""
     [batch] = data.combine_chunks().to_batches()
-    whole = check_columns(CONTRACT, batch, 0, KEEP_ALL.keep)
+    whole = validate_columns(CONTRACT, batch, 0, KEEP_ALL.keep)
     assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
     kept = pa.Table.from_batches([piece.kept for piece in slices])
     assert kept.combine_chunks().to_batches() == [whole.kept]

@@ -8,13 +8,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.contract.columns import validate_columns
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
 from shared.errors import InvalidRows, RowError
 from shared.formats.json_columns import JsonRows
-from shared.formats.json_rows import checked_from_document, checked_from_json, row_from_json
+from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
-from shared.models.checked import Checked
-from shared.models.columns import check_columns
-from shared.models.signature import Contract
 from tests.factories import INPUTS, METADATA, PURPOSE, make_contract
 
 PLAIN = make_contract([*INPUTS[:3], PURPOSE, *INPUTS[3:]], METADATA["features"], METADATA["ordered"])
@@ -104,7 +104,7 @@ def bits(values: list[Any]) -> list[Any]:
     return [struct.pack("d", value) if isinstance(value, float) else (type(value), value) for value in values]
 
 
-def same(checked: Checked, errors: list[RowError], values: list[list[Any] | None]) -> None:
+def same(checked: Validated, errors: list[RowError], values: list[list[Any] | None]) -> None:
     assert list(checked.errors) == errors
     assert checked.total == len(errors)
     reasons: list[str | None] = [None] * len(values)
@@ -141,7 +141,7 @@ def test_the_verdict_on_columns_is_that_on_each_row(table: tuple[Contract, list[
             return
         for row, value in zip(rows, column.to_pylist(), strict=True):
             row[feature.name] = value
-    checked = check_columns(contract, pa.RecordBatch.from_pydict(columns), 0)
+    checked = validate_columns(contract, pa.RecordBatch.from_pydict(columns), 0)
     same(checked, *alone(rows, contract))
 
 
@@ -149,7 +149,7 @@ def test_the_verdict_on_columns_is_that_on_each_row(table: tuple[Contract, list[
 @given(tables(wrong=False))
 def test_the_verdict_on_a_good_table_of_json_is_that_on_each_row(table: tuple[Contract, list[dict[str, Any]]]) -> None:
     contract, rows = table
-    [checked] = checked_from_json(json.dumps(rows).encode(), contract, ReadOptions(), ignore_extra=False)
+    [checked] = validated_from_json(json.dumps(rows).encode(), contract, ReadOptions(), ignore_extra=False)
     same(checked, *alone(rows, contract))
 
 
@@ -157,7 +157,7 @@ def test_the_verdict_on_a_good_table_of_json_is_that_on_each_row(table: tuple[Co
 @given(tables(wrong=True))
 def test_the_verdict_on_an_array_is_that_on_each_row(table: tuple[Contract, list[dict[str, Any]]]) -> None:
     contract, rows = table
-    [checked] = checked_from_json(json.dumps(rows).encode(), contract, ReadOptions(), ignore_extra=False)
+    [checked] = validated_from_json(json.dumps(rows).encode(), contract, ReadOptions(), ignore_extra=False)
     same(checked, *alone(rows, contract))
 
 
@@ -194,5 +194,5 @@ def test_every_shape_of_a_document_has_the_verdict_of_an_array(
         "records": {"dataframe_records": rows},
     }
     document = shapes[shape]
-    [checked] = checked_from_document(json.dumps(document).encode(), contract, ReadOptions())
+    [checked] = validated_from_document(json.dumps(document).encode(), contract, ReadOptions())
     same(checked, *alone(rows, contract))

@@ -13,11 +13,11 @@ import pytest
 
 from shared.errors import RedisUnavailable
 from shared.jobs import notify
-from shared.jobs.callbacks import BACKOFF, deliver, sign
 from shared.jobs.job import Job
 from shared.jobs.notify import message_of, tell_caller
+from shared.webhooks.delivery import BACKOFF, deliver, sign
 from tests.factories import Kit, make_job
-from tests.unit.shared.jobs.test_callbacks import Receiver, http_server, to
+from tests.unit.shared.webhooks.test_webhooks import Receiver, http_server, to
 from tests.unit.workbench import Workbench
 
 SECRET = "a secret that nobody may see"  # noqa: S105
@@ -46,8 +46,8 @@ def job(bench: Workbench, numbers: Kit, receiver: Receiver) -> Job:
 
 def let_time_pass(bench: Workbench, job: Job) -> None:
     """Make it as if the caller was to be told now."""
-    assert bench.parts.store.due_callbacks() == []
-    bench.parts.store.end_callback(job.id, -1.0)
+    assert bench.parts.store.due_webhooks() == []
+    bench.parts.store.end_webhook(job.id, -1.0)
 
 
 def test_the_caller_is_told_once_in_a_signed_message(
@@ -60,7 +60,7 @@ def test_the_caller_is_told_once_in_a_signed_message(
     told = json.loads(body)
     assert (told["id"], told["state"], told["rows_done"]) == (job.id, "succeeded", 3)
     assert headers["X-Pret-Signature"] == sign(SECRET, int(headers["X-Pret-Timestamp"]), body)
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
 
 
 def test_a_message_without_a_secret_is_not_signed(
@@ -78,7 +78,7 @@ def test_a_caller_that_could_not_be_told_is_told_again_later_and_later_and_then_
     with caplog.at_level(logging.WARNING, "shared.jobs.notify"):
         for seconds in BACKOFF:
             tell_caller(job.id, hosts, SECRET, bench.parts.store)
-            due_at = float(str(bench.client.zscore("pret:jobs:callbacks", job.id)))
+            due_at = float(str(bench.client.zscore("pret:jobs:webhooks", job.id)))
             assert due_at == pytest.approx(time.time() + seconds, abs=4)
             assert f"again in {seconds:.0f} s" in caplog.text
             let_time_pass(bench, job)
@@ -86,7 +86,7 @@ def test_a_caller_that_could_not_be_told_is_told_again_later_and_later_and_then_
     assert "given up" in caplog.text
     assert "hooks.example.com" not in caplog.text
     assert len(receiver.requests) == len(BACKOFF) + 1
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
     deliveries = {headers["X-Pret-Delivery"] for _, _, headers, _ in receiver.requests}
     assert len(deliveries) == 1
 
@@ -97,7 +97,7 @@ def test_a_caller_that_answers_later_was_told(bench: Workbench, receiver: Receiv
     let_time_pass(bench, job)
     receiver.status = 204
     tell_caller(job.id, hosts, SECRET, bench.parts.store)
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 410])
@@ -107,7 +107,7 @@ def test_a_caller_that_refuses_is_not_asked_again(
     receiver.status = status
     tell_caller(job.id, hosts, SECRET, bench.parts.store)
     assert len(receiver.requests) == 1
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
 
 
 @pytest.mark.parametrize("allowed", [[], ["other.example.com"]])
@@ -116,7 +116,7 @@ def test_a_host_that_is_no_longer_allowed_is_not_called(
 ) -> None:
     tell_caller(job.id, allowed, SECRET, bench.parts.store)
     assert receiver.requests == []
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
 
 
 def test_nobody_is_told_of_a_job_that_is_not_due(
@@ -124,7 +124,7 @@ def test_nobody_is_told_of_a_job_that_is_not_due(
 ) -> None:
     running = bench.submit(numbers.rows[:3], callback_url=receiver.url)
     silent = bench.score_all(bench.submit(numbers.rows[:3]))
-    assert bench.parts.store.begin_callback(job.id, 1000) == 0
+    assert bench.parts.store.begin_webhook(job.id, 1000) == 0
     for job_id in (running.id, silent.id, job.id, "0" * 32):
         tell_caller(job_id, hosts, SECRET, bench.parts.store)
     assert receiver.requests == []
@@ -132,10 +132,10 @@ def test_nobody_is_told_of_a_job_that_is_not_due(
 
 def test_nobody_is_told_of_a_job_that_is_gone(bench: Workbench, receiver: Receiver, hosts: list[str], job: Job) -> None:
     bench.parts.store.forget(job.id)
-    bench.client.zadd("pret:jobs:callbacks", {job.id: 0})
+    bench.client.zadd("pret:jobs:webhooks", {job.id: 0})
     tell_caller(job.id, hosts, SECRET, bench.parts.store)
     assert receiver.requests == []
-    assert bench.client.zcard("pret:jobs:callbacks") == 0
+    assert bench.client.zcard("pret:jobs:webhooks") == 0
 
 
 def test_without_redis_nobody_is_told_what_may_have_been_told(

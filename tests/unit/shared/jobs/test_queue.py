@@ -1,4 +1,4 @@
-"""A message holds ids only, and is a hint: it may be lost, or come twice, without harm. It waits in the lane of its kind."""
+"""A message holds ids only, and is a hint: it may be lost, or come twice, without harm. It waits in the queue of its kind."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ import pytest
 
 from shared.errors import RedisUnavailable
 from shared.jobs.job import READING, WRITING
-from shared.jobs.queue import CHUNKS, FILES, LANES, QUEUE_PREFIX, QUICK, SMALL_UPLOAD, TaskQueue, create_app
+from shared.jobs.queue import CHUNKS, FILES, QUEUE_PREFIX, QUEUES, QUICK, SMALL_UPLOAD, TaskQueue, create_app
 from tests.factories import make_job
 from tests.unit.workbench import Workbench, settings_in
 
@@ -57,14 +57,14 @@ def test_a_message_holds_the_job_and_its_unit(bench: Workbench) -> None:
 def test_people_see_which_chunk_of_how_many_a_task_is(bench: Workbench) -> None:
     job = replace(JOB, rows=20, chunk_rows=1)
     bench.parts.queue.publish(job, ["2", READING, WRITING])
-    bench.parts.queue.publish_callback(JOB.id)
+    bench.parts.queue.publish_webhook(JOB.id)
     shown = {message["headers"]["task"]: message["headers"]["argsrepr"] for message in bench.take_messages()}
     one = f"({JOB.id[:8]})"
     assert shown == {
         "score_chunk": f"({JOB.id[:8]}, 3/20)",
         "read_file": one,
         "write_output": one,
-        "send_callback": one,
+        "send_webhook": one,
     }
 
 
@@ -74,7 +74,7 @@ def test_messages_of_a_lane_wait_in_the_order_of_the_units(bench: Workbench) -> 
 
 
 @pytest.mark.parametrize(
-    ("unit", "facts", "lane"),
+    ("unit", "facts", "queue"),
     [
         ("0", {"rows": 1, "chunk_rows": 1}, QUICK),
         ("0", {"rows": 2, "chunk_rows": 1}, CHUNKS),
@@ -86,18 +86,18 @@ def test_messages_of_a_lane_wait_in_the_order_of_the_units(bench: Workbench) -> 
         (WRITING, {"rows": 1, "chunk_rows": 1}, FILES),
     ],
 )
-def test_each_kind_of_work_has_its_lane(bench: Workbench, unit: str, facts: dict[str, Any], lane: str) -> None:
+def test_each_kind_of_work_has_its_lane(bench: Workbench, unit: str, facts: dict[str, Any], queue: str) -> None:
     bench.parts.queue.publish(replace(JOB, **facts), [unit])
     [message] = bench.take_messages()
-    assert message["lane"] == lane
+    assert message["queue"] == queue
 
 
 def test_callbacks_and_clearing_up_are_quick(bench: Workbench) -> None:
-    bench.parts.queue.publish_callback(JOB.id)
+    bench.parts.queue.publish_webhook(JOB.id)
     bench.parts.queue.publish_removal()
     messages = bench.take_messages()
-    assert [(message["headers"]["task"], message["args"], message["lane"]) for message in messages] == [
-        ("send_callback", [JOB.id], QUICK),
+    assert [(message["headers"]["task"], message["args"], message["queue"]) for message in messages] == [
+        ("send_webhook", [JOB.id], QUICK),
         ("remove_expired", [], QUICK),
     ]
 
@@ -105,7 +105,7 @@ def test_callbacks_and_clearing_up_are_quick(bench: Workbench) -> None:
 def test_a_task_is_named_after_its_unit(bench: Workbench) -> None:
     bench.parts.queue.publish(JOB, ["3"])
     bench.parts.queue.publish(JOB, [READING])
-    bench.parts.queue.publish_callback(JOB.id)
+    bench.parts.queue.publish_webhook(JOB.id)
     names = [message["headers"]["id"] for message in bench.take_messages()]
     assert len(names) == 3
     for unit in ("3", READING, "callback"):
@@ -121,7 +121,7 @@ def test_a_unit_published_twice_has_two_messages(bench: Workbench) -> None:
 
 
 def test_what_waits_is_read_from_the_messages_of_all_lanes(bench: Workbench) -> None:
-    assert (bench.parts.queue.waiting(), bench.parts.queue.lengths()) == (set(), dict.fromkeys(LANES, 0))
+    assert (bench.parts.queue.waiting(), bench.parts.queue.lengths()) == (set(), dict.fromkeys(QUEUES, 0))
     bench.parts.queue.publish(JOB, ["0", WRITING])
     bench.parts.queue.publish(replace(OTHER, rows=1), ["0", "0"])
     bench.parts.queue.publish(OTHER, [READING])
@@ -139,10 +139,10 @@ def test_other_tasks_that_wait_are_taken_for_no_unit(bench: Workbench) -> None:
 def test_a_message_that_is_not_ours_is_passed_over(bench: Workbench) -> None:
     bench.parts.queue.publish(JOB, ["0"])
     bench.let_messages_wait()
-    for lane in LANES:
+    for queue in QUEUES:
         for message in ("{}", "no json", "[]", "1", '{"headers": 1}', '{"headers": {"id": null}}'):
-            bench.client.lpush(f"{QUEUE_PREFIX}{lane}", message)
-        bench.client.lpush(f"{QUEUE_PREFIX}{lane}", '{"headers": {"id": "f81d4fae-7dec-11d0"}}')
+            bench.client.lpush(f"{QUEUE_PREFIX}{queue}", message)
+        bench.client.lpush(f"{QUEUE_PREFIX}{queue}", '{"headers": {"id": "f81d4fae-7dec-11d0"}}')
     assert bench.parts.queue.waiting() == {(JOB.id, "0")}
 
 
@@ -156,7 +156,7 @@ def test_a_broker_that_is_away_delays_a_publisher_for_less_than_two_seconds_and_
     assert f"2 task(s) could not be published yet ({JOB.id}.0, {JOB.id}.1)" in caplog.text
 
 
-@pytest.mark.parametrize("publish", [lambda queue: queue.publish_callback(JOB.id), TaskQueue.publish_removal])
+@pytest.mark.parametrize("publish", [lambda queue: queue.publish_webhook(JOB.id), TaskQueue.publish_removal])
 def test_no_other_message_raises_while_the_broker_is_away(
     cut_off: TaskQueue, caplog: pytest.LogCaptureFixture, publish: Callable[[TaskQueue], None]
 ) -> None:

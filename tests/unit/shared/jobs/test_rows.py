@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.jobs import rows
 from shared.jobs.job import Job
 from shared.jobs.rows import LARGEST_CHUNK, SMALLEST_CHUNK, KeptTypesDiffer, regrouped, sizes_for, store_rows
 from shared.models.artifact import Model
-from shared.models.checked import Checked
 from tests.factories import Kit, make_job
 from tests.unit.workbench import Workbench
 
@@ -47,16 +47,16 @@ def model(bench: Workbench) -> Model:
     return bench.model()
 
 
-def checked(model: Model, kit: Kit, start: int, end: int, **facts: Any) -> Checked:
+def checked(model: Model, kit: Kit, start: int, end: int, **facts: Any) -> Validated:
     """Some rows of the kit, all good unless `facts` say otherwise."""
-    return Checked(model.contract.to_batch(kit.rows[start:end]), **({"kept": None, "reasons": None} | facts))
+    return Validated(model.contract.to_batch(kit.rows[start:end]), **({"kept": None, "reasons": None} | facts))
 
 
 def kept(**columns: Any) -> pa.RecordBatch:
     return pa.record_batch(columns)
 
 
-def store(bench: Workbench, slices: Iterable[Checked], chunk_rows: int | None = 4, **facts: Any) -> Job:
+def store(bench: Workbench, slices: Iterable[Validated], chunk_rows: int | None = 4, **facts: Any) -> Job:
     job = replace(make_job(), rows=None, chunk_rows=None, **facts)
     return store_rows(slices, job, bench.model(), bench.parts.storage, chunk_rows)
 

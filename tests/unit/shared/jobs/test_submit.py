@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from shared.contract.validated import Validated
 from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
 from shared.formats.source import Format, ReadOptions
 from shared.jobs.job import READING, Job, JobState, Stage
-from shared.models.checked import Checked
 from shared.storage import create_storage
 from tests.factories import Kit, Row
 from tests.unit.workbench import CHUNK_ROWS, Workbench
@@ -70,8 +70,8 @@ def test_a_bad_row_leaves_nothing(bench: Workbench, numbers: Kit, bad: int) -> N
 def test_rows_that_break_off_leave_nothing(bench: Workbench, numbers: Kit, fault: type[BaseException]) -> None:
     model = bench.model()
 
-    def broken(_: ReadOptions) -> Iterator[Checked]:
-        yield Checked(model.contract.to_batch(numbers.rows[:10]), None, None)
+    def broken(_: ReadOptions) -> Iterator[Validated]:
+        yield Validated(model.contract.to_batch(numbers.rows[:10]), None, None)
         raise fault
 
     with pytest.raises(fault):
@@ -99,7 +99,7 @@ def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None
     (bench.folder / "full").write_text("no folder")
     away = replace(bench.intake(), storage=create_storage(str(bench.folder / "full")))
     model = bench.model()
-    rows = [Checked(model.contract.to_batch(numbers.rows[:10]), None, None)]
+    rows = [Validated(model.contract.to_batch(numbers.rows[:10]), None, None)]
     with pytest.raises(StorageUnavailable):
         away.submit_rows(lambda _: rows, new_job(bench), model)
     assert_nothing_was_created(bench)

@@ -5,10 +5,10 @@ import time
 import fakeredis
 import pytest
 
+from shared.fleet.records import Fleet, ProcessReport
 from shared.jobs import window
 from shared.jobs.queue import CHUNKS
 from shared.jobs.window import PER_SLOT, SMALLEST_WINDOW, Window
-from shared.models.fleet import Fleet, ProcessReport
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def fleet(redis_client: fakeredis.FakeRedis) -> Fleet:
 
 
 def report(fleet: Fleet, pid: int, slots: int) -> None:
-    fleet.report(ProcessReport("worker", "host", pid, None, time.time(), slots=slots, lanes=(CHUNKS,)))
+    fleet.report(ProcessReport("worker", "host", pid, None, time.time(), slots=slots, queues=(CHUNKS,)))
 
 
 @pytest.fixture

@@ -1,0 +1,246 @@
+"""The feature contract: which rows a model accepts, made from its signature and its metadata.
+
+One contract, two faces: here a pydantic validator for rows that come as JSON; in `shared.contract.columns` the same for
+columns. They give the same verdict in the same words.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from math import ceil, floor
+from typing import Annotated, Any, NotRequired
+
+import pyarrow as pa
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.config import ExtraValues
+from pydantic_core import core_schema
+from typing_extensions import TypedDict
+
+from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY, Column, ColumnType, FeatureNotes, MLmodel
+from shared.errors import BadArtifact, RowError
+
+Row = dict[str, Any]
+"""One applicant: feature name to number, boolean, string or None."""
+
+INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+
+TOO_LONG = "Input should be an integer of at most 64 bits"
+
+MAX_NAMES_IN_MESSAGE = 5
+
+
+@dataclass(frozen=True)
+class FeatureType:
+    """What one MLflow column type means here: the Python type in JSON, the Arrow type in batches, its own bounds."""
+
+    python: type
+    arrow: pa.DataType
+    bounds: tuple[int, int] | None = None
+
+
+# `float` is kept in 64 bits like `double`: rounding to 32 before a bound is checked would change the verdict.
+FEATURE_TYPES: dict[ColumnType, FeatureType] = {
+    "double": FeatureType(float, pa.float64()),
+    "float": FeatureType(float, pa.float64()),
+    "long": FeatureType(int, pa.int64(), INT64),
+    "integer": FeatureType(int, pa.int64(), INT32),
+    "boolean": FeatureType(bool, pa.bool_()),
+    "string": FeatureType(str, pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the signature and what the metadata adds to it. A feature that is not required may be null or absent."""
+
+    name: str
+    type: ColumnType
+    required: bool = True
+    description: str | None = None
+    ge: float | None = None
+    le: float | None = None
+    values: tuple[str | int, ...] | None = None
+
+    @property
+    def kind(self) -> FeatureType:
+        """The meaning of the column type."""
+        return FEATURE_TYPES[self.type]
+
+    def annotation(self) -> Any:
+        """Make the type that pydantic checks this feature's value with."""
+        if self.required:
+            return Annotated[self._value_type(), Field(description=self.description)]
+        return NotRequired[Annotated[self._value_type() | None, Field(description=self.description)]]
+
+    @cached_property
+    def bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value, or None: the metadata's, within the type's."""
+        if self.kind.bounds is None:
+            return self.ge, self.le
+        lowest, highest = self.kind.bounds
+        return (
+            lowest if self.ge is None else max(lowest, ceil(self.ge)),
+            highest if self.le is None else min(highest, floor(self.le)),
+        )
+
+    def refusal_of(self, value: Any) -> tuple[str, str]:
+        """Say in pydantic's words, and as its type of error, why a value that must not be missing is refused."""
+        try:
+            self._adapter.validate_json(json.dumps(value))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            return first["msg"], first["type"]
+        raise ValueError(f"The value of {self.name!r} is not refused.")
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._value_type(), config=ConfigDict(strict=True))
+
+    def _value_type(self) -> Any:
+        if self.kind.python is float:
+            return Annotated[float, Field(ge=self.ge, le=self.le, allow_inf_nan=False)]
+        if self.kind.python is int:
+            return self._by_schema(_whole_number(*self.bounds), {"type": "integer"})
+        if self.kind.python is str and self.values is not None:
+            return self._by_schema(core_schema.str_schema(), {"type": "string"})
+        return self.kind.python
+
+    def _by_schema(self, schema: core_schema.CoreSchema, described: dict[str, Any]) -> Any:
+        """Make a type of a pydantic-core schema, and of what JSON Schema says of it."""
+        if self.values is not None:
+            # The value must first be of the type: for a bare Literal, true and 1.0 are 1.
+            allowed = list(self.values)
+            schema, described = (
+                core_schema.chain_schema([schema, core_schema.literal_schema(allowed)]),
+                described | {"enum": allowed},
+            )
+        elif self.kind.python is int:
+            described |= {"maximum": self.bounds[1], "minimum": self.bounds[0]}
+        return Annotated[self.kind.python, GetPydanticSchema(lambda _type, _handler: schema), WithJsonSchema(described)]
+
+
+def _whole_number(lowest: int, highest: int) -> core_schema.CoreSchema:
+    """Accept 59, 59.0 and 5.9e1, but neither booleans nor text, as pydantic alone would have to be lax to do."""
+    beyond = float(2**63)
+    return core_schema.chain_schema(
+        [
+            _integer_or(core_schema.float_schema(strict=True), "int_type"),
+            _integer_or(core_schema.float_schema(allow_inf_nan=False), "finite_number"),
+            # Without this step pydantic would speak of a "string" that is too long.
+            _integer_or(core_schema.float_schema(gt=-beyond, lt=beyond), "int_size", TOO_LONG),
+            core_schema.int_schema(strict=False, ge=lowest, le=highest),
+        ]
+    )
+
+
+def _integer_or(other: core_schema.CoreSchema, error: str, message: str | None = None) -> core_schema.CoreSchema:
+    """Accept an integer or `other`, with one error for both; it is one of pydantic's own where there is no message."""
+    integer = core_schema.int_schema(strict=True)
+    return core_schema.union_schema(
+        [integer, other], mode="left_to_right", custom_error_type=error, custom_error_message=message
+    )
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The ordered features of one model and the checks on a row."""
+
+    features: tuple[Feature, ...]
+    ordered: tuple[tuple[str, ...], ...] = ()
+    missing_category: str = DEFAULT_MISSING_CATEGORY
+
+    @classmethod
+    def from_mlmodel(cls, mlmodel: MLmodel) -> "Contract":
+        """Join signature and metadata; raises BadArtifact where they contradict each other."""
+        columns, metadata = mlmodel.signature.inputs, mlmodel.metadata
+        _check_names([column.name for column in columns], {*metadata.features, *chain.from_iterable(metadata.ordered)})
+        features = tuple(_feature(column, metadata.features.get(column.name, FeatureNotes())) for column in columns)
+        contract = cls(features, metadata.ordered, metadata.missing_category)
+        for name in chain.from_iterable(metadata.ordered):
+            if contract.features[contract.names.index(name)].kind.python not in (int, float):
+                raise BadArtifact(f"Feature {name!r} is ordered in the metadata, but is not a number.")
+        return contract
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Feature names, in the model's order."""
+        return [feature.name for feature in self.features]
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """One nullable column a feature, in the model's order."""
+        return pa.schema([(feature.name, feature.kind.arrow) for feature in self.features])
+
+    @cached_property
+    def row_type(self) -> Any:
+        """The TypedDict of a row: exact types, unknown keys refused. A TypedDict, since a feature may have any name."""
+        return self._row_type("forbid")
+
+    def _row_type(self, extra: ExtraValues) -> Any:
+        fields = {feature.name: feature.annotation() for feature in self.features}
+        make: Any = TypedDict
+        row_type = make("Features", fields)
+        row_type.__pydantic_config__ = ConfigDict(extra=extra, strict=True)
+        return row_type
+
+    @cached_property
+    def row_adapter(self) -> TypeAdapter[Row]:
+        """Validator of one row."""
+        return TypeAdapter(self.row_type)
+
+    @cached_property
+    def features_adapter(self) -> TypeAdapter[Row]:
+        """Validator of the features of one row, blind to all other keys."""
+        return TypeAdapter(self._row_type("ignore"))
+
+    @cached_property
+    def rows_adapter(self) -> TypeAdapter[list[Row]]:
+        """Validator of an array of rows."""
+        return TypeAdapter(list[self.row_type])  # type: ignore[name-defined]
+
+    def order_errors(self, row: Row, number: int | None = None) -> list[RowError]:
+        """Name the features of `row` that are below one that they must not be below; missing values are passed over."""
+        errors = []
+        for names in self.ordered:
+            previous: tuple[str, float] | None = None
+            for name in names:
+                value = row.get(name)
+                if value is None:
+                    continue
+                if previous is not None and float(value) < previous[1]:
+                    errors.append(RowError(number, name, f"Input should not be less than {previous[0]}", "not_ordered"))
+                previous = (name, float(value))
+        return errors
+
+    def to_batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
+        """Put validated rows into columns; absent and null become Arrow nulls."""
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array([row.get(name) for row in rows], kind.type)
+                for name, kind in zip(self.names, self.arrow_schema, strict=True)
+            ],
+            schema=self.arrow_schema,
+        )
+
+
+def _check_names(names: list[str], mentioned: set[str]) -> None:
+    if len(set(names)) != len(names):
+        raise BadArtifact("The signature names a feature twice.")
+    if unknown := sorted(mentioned - set(names)):
+        listed = ", ".join(unknown[:MAX_NAMES_IN_MESSAGE])
+        raise BadArtifact(f"The metadata speaks of features that are not in the signature: {listed}.")
+
+
+def _feature(column: Column, notes: FeatureNotes) -> Feature:
+    wanted = FEATURE_TYPES[column.type].python
+    if notes.values is not None and any(type(value) is not wanted for value in notes.values):
+        raise BadArtifact(f"Feature {column.name!r} has allowed values that do not fit its type {column.type}.")
+    limits = FEATURE_TYPES[column.type].bounds
+    if limits and not all(limits[0] <= int(value) <= limits[1] for value in notes.values or ()):
+        raise BadArtifact(f"Feature {column.name!r} has allowed values beyond its type {column.type}.")
+    if (notes.ge is not None or notes.le is not None) and wanted not in (int, float):
+        raise BadArtifact(f"Feature {column.name!r} has a bound, but is not a number.")
+    return Feature(column.name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)

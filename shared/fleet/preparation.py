@@ -1,0 +1,112 @@
+"""Getting a version ready in a process of its own, while this one goes on.
+
+Run as `python -m shared.fleet.preparation VERSION`: fetches and checks the version by the settings of its environment. A
+download that hangs, a full disk or a model that crashes its reader then never touches a process that serves.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from shared import errors
+from shared.errors import PretError, SourceUnavailable
+from shared.models.cache import ModelCache
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAILED = 3
+
+SHARE_OF_TIMEOUT = 0.8
+"""Of the time that a reload waits; so that a process says why it has nothing, before it is taken for one that is silent."""
+
+
+class Preparation(Protocol):
+    """One version on its way; `outcome` is asked again and again."""
+
+    version: str
+    started_at: float
+
+    def outcome(self) -> "Outcome | None":
+        """Give what came of it, or None while it lasts."""
+
+    def cancel(self) -> None:
+        """Give it up."""
+
+
+class Outcome:
+    """How a preparation ended: ready, or the error that says why not."""
+
+    def __init__(self, error: PretError | None, seconds: float) -> None:
+        self.error = error
+        self.seconds = seconds
+
+
+class PreparationProcess:
+    """A preparation in a child process."""
+
+    def __init__(self, version: str, settings: Settings) -> None:
+        self.version = version
+        self.started_at = time.monotonic()
+        self._timeout = SHARE_OF_TIMEOUT * settings.reload_timeout
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", __name__, version],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT)},
+        )
+
+    def outcome(self) -> Outcome | None:
+        """Look whether the process has ended; one that takes longer than a reload may is killed."""
+        seconds = time.monotonic() - self.started_at
+        if self._process.poll() is None:
+            if seconds < self._timeout:
+                return None
+            self.cancel()
+            return Outcome(SourceUnavailable("The model could not be fetched and checked in time."), seconds)
+        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        message = self._process.stdout.read()
+        self._close()
+        if self._process.returncode == 0:
+            return Outcome(None, seconds)
+        return Outcome(_error(message, self._process.returncode), seconds)
+
+    def cancel(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def _error(message: str, code: int) -> PretError:
+    if code != FAILED:
+        return SourceUnavailable(f"The process that prepared the model died (exit code {code}).")
+    report = json.loads(message)
+    kind: type[PretError] = getattr(errors, report["kind"])
+    return kind(report["message"])
+
+
+def main(version: str) -> int:
+    """Prepare the version; the exit code tells, and one line of JSON says why not."""
+    try:
+        ModelCache.from_settings(Settings()).prepare(version)
+    except PretError as error:
+        sys.stdout.write(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        return FAILED
+    except OSError as error:
+        message = f"The model cache cannot be written: {error.strerror or type(error).__name__}."
+        sys.stdout.write(json.dumps({"kind": SourceUnavailable.__name__, "message": message}))
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,179 @@
+"""Changing the active version of the whole fleet, all or nothing.
+
+Resolve the revision; make the version the candidate; wait until every live process has it ready; activate in one step; wait
+until every process serves it. If one process cannot, nothing changes anywhere.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+from uuid import uuid4
+
+from shared import errors
+from shared.errors import (
+    NoPreviousVersion,
+    PretError,
+    RedisUnavailable,
+    ReloadFailed,
+    ReloadInProgress,
+    ReloadSourceFailed,
+    ReloadTimedOut,
+)
+from shared.fleet.records import ActiveVersion, Candidate, Fleet, HistoryEntry, Prepared, ProcessReport
+from shared.models.cache import ModelCache
+from shared.settings import Settings
+
+PREVIOUS = "previous"
+"""The revision that stands for the version that was active before."""
+
+T = TypeVar("T")
+
+PAUSE = 0.05
+REDIS_PATIENCE = 10.0
+CONVERGENCE_SECONDS = 10.0
+"""How long the coordinator watches the processes switch; they do so within one look, and late ones by themselves."""
+
+
+@dataclass(frozen=True)
+class ProcessOutcome:
+    """One row of the answer; `seconds` is the time that getting ready took."""
+
+    kind: str
+    host: str
+    pid: int
+    version_before: str | None
+    version: str | None
+    seconds: float | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class ReloadOutcome:
+    """What a reload did."""
+
+    status: Literal["reloaded", "unchanged"]
+    version_before: str | None
+    version: str
+    processes: list[ProcessOutcome]
+
+
+class Coordinator:
+    """Runs reloads; any process of the service, or a script, may."""
+
+    def __init__(self, fleet: Fleet, resolve: Callable[[str | None], str], timeout: float) -> None:
+        self._fleet = fleet
+        self._resolve = resolve
+        self._timeout = timeout
+
+    @classmethod
+    def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
+        """Make the coordinator of a program that only reloads and has no model models of its own."""
+        return cls(fleet, ModelCache.from_settings(settings).resolve, settings.reload_timeout)
+
+    def reload(self, revision: str | None, by: str) -> ReloadOutcome:
+        """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
+
+        Raises ModelError or Unavailable if the source does not have it, ReloadInProgress, ReloadFailed or ReloadTimedOut
+        with what each process said, or RedisUnavailable; the fleet then serves what it served before.
+        """
+        active, _ = self._fleet.look()
+        version = self._version_of(revision, active)
+        before = self._fleet.processes()
+        if active is not None and version == active.version:
+            return ReloadOutcome("unchanged", version, version, [_outcome(report, report, None) for report in before])
+        candidate = Candidate(uuid4().hex, version, by, time.time())
+        # It outlives the waiting, so that no second reload begins while this one still activates.
+        if not self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS):
+            raise ReloadInProgress
+        try:
+            prepared = self._wait_until_ready(candidate, before)
+            change = ActiveVersion(version, active.version if active else None, by, time.time())
+            _insist(lambda: self._activate(candidate, change))
+        except BaseException as error:
+            self._withdraw(candidate, str(error) if isinstance(error, PretError) else "The reload was interrupted.")
+            raise
+        after = self._wait_until_served(version, before)
+        processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
+        return ReloadOutcome("reloaded", active.version if active else None, version, processes)
+
+    def _version_of(self, revision: str | None, active: ActiveVersion | None) -> str:
+        if revision != PREVIOUS:
+            return self._resolve(revision)
+        if active is None or active.previous is None:
+            raise NoPreviousVersion
+        return active.previous
+
+    def _wait_until_ready(self, candidate: Candidate, before: list[ProcessReport]) -> dict[str, Prepared]:
+        """Wait for the answer of every process that lives; one that dies meanwhile no longer counts, a new one does."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            prepared, live = _insist(lambda: (self._fleet.prepared(candidate), self._fleet.processes()))
+            if failed := [report for report in live if report.name in prepared and prepared[report.name].error]:
+                raise self._failure(failed[0], prepared, before)
+            waiting = [report for report in live if report.name not in prepared]
+            # Nobody's word is no yes: right after Redis lost its records no process seems to live.
+            if not waiting and prepared:
+                return prepared
+            if time.monotonic() > deadline:
+                names = ", ".join(report.name for report in waiting) or "any process"
+                raise ReloadTimedOut(f"No answer in time from {names}; nothing was changed.", _table(before, prepared))
+            time.sleep(PAUSE)
+
+    def _failure(self, failed: ProcessReport, prepared: dict[str, Prepared], before: list[ProcessReport]) -> PretError:
+        answer = prepared[failed.name]
+        message = f"{failed.name} cannot take the model: {answer.error} Nothing was changed."
+        # A source that is away is told from a model that is bad.
+        kind = getattr(errors, answer.error_kind or "", ReloadFailed)
+        failure = ReloadSourceFailed if issubclass(kind, errors.Unavailable) else ReloadFailed
+        return failure(message, _table(before, prepared))
+
+    def _activate(self, candidate: Candidate, change: ActiveVersion) -> None:
+        """Activate; if Redis went away before it answered, the record tells whether it had done it."""
+        if not self._fleet.activate(candidate, change) and self._fleet.look()[0] != change:
+            raise ReloadFailed("The reload lost its turn before all processes were ready; nothing was changed.")
+
+    def _withdraw(self, candidate: Candidate, reason: str) -> None:
+        entry = HistoryEntry(candidate.version, candidate.at, candidate.by, "refused", reason)
+        # Without Redis the candidate lapses by itself.
+        with suppress(RedisUnavailable):
+            self._fleet.withdraw(candidate, entry)
+
+    def _wait_until_served(self, version: str, before: list[ProcessReport]) -> dict[str, ProcessReport]:
+        deadline = time.monotonic() + CONVERGENCE_SECONDS
+        expected = {report.name for report in before}
+        while True:
+            reports = {report.name: report for report in _insist(self._fleet.processes)}
+            late = [name for name, report in reports.items() if name in expected and report.version != version]
+            if not late or time.monotonic() > deadline:
+                return reports
+            time.sleep(PAUSE)
+
+
+def _insist(call: Callable[[], T]) -> T:
+    """Call again while Redis is away, for as long as a restart of it may take."""
+    deadline = time.monotonic() + REDIS_PATIENCE
+    while True:
+        try:
+            return call()
+        except RedisUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+
+
+def _table(before: list[ProcessReport], prepared: dict[str, Prepared]) -> list[ProcessOutcome]:
+    return [_outcome(report, report, prepared.get(report.name)) for report in before]
+
+
+def _outcome(before: ProcessReport, after: ProcessReport | None, prepared: Prepared | None) -> ProcessOutcome:
+    return ProcessOutcome(
+        kind=before.kind,
+        host=before.host,
+        pid=before.pid,
+        version_before=before.version,
+        version=after.version if after else None,
+        seconds=prepared.seconds if prepared else None,
+        error=prepared.error if prepared else None,
+    )

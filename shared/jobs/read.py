@@ -1,0 +1,81 @@
+"""The step that reads a job's file: checks its rows and stores them as chunks."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from shared.contract.validated import Tally, Validated
+from shared.errors import InputTooLarge, StorageUnavailable
+from shared.formats import readers
+from shared.jobs.job import Job
+from shared.jobs.rows import KeptTypesDiffer, store_rows
+from shared.jobs.unit import Attempt
+from shared.jobs.upload import stored_file
+from shared.memory import memory_limit, reading_limit, refuse_beyond_memory
+
+STORING_BYTES = 96 << 20
+"""What it takes, beside the reading, to encode rows and write them."""
+
+
+def read_file(attempt: Attempt) -> list[str] | None:
+    """Turn the file into chunks; invalid rows that are not flagged raise InvalidRows."""
+    job, at = attempt.job, attempt.at
+    tally = Tally()
+    read = _read(attempt, tally)
+    if tally.total:
+        at.store.note_report(job.id, tally.errors, tally.total)
+    units = at.store.commit_reading(read, at.window())
+    if units is None:
+        for name in (read.rows_blob, read.echo_blob):
+            at.storage.delete(name)
+        return None
+    # The rows are stored; a retry begins with them.
+    at.storage.delete(job.upload_blob)
+    return units
+
+
+def _read(attempt: Attempt, tally: Tally) -> Job:
+    job, at = attempt.job, attempt.at
+    model = at.models.load(job.model_version)
+    read = readers.READERS[job.format]
+    options = job.read_options
+    life = _SignsOfLife(attempt)
+    growth = reading_limit(len(model.contract.features) + len(job.keep)) + STORING_BYTES
+    file = stored_file(job, at.storage, at.limits.decoded_bytes, life.give)
+    # A MemoryError that gets out of a task would end the whole worker.
+    with file as source, refuse_beyond_memory("rows"), memory_limit(growth):
+        while True:
+            slices = _counted(read(source, options, model.contract), life, at.limits.rows)
+            try:
+                good = tally.watch(slices, job.on_invalid)
+                return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
+            except KeptTypesDiffer:
+                if options.kept_as_text:
+                    raise
+                options = replace(options, kept_as_text=True)
+                tally.clear()
+
+
+class _SignsOfLife:
+    """Says now and then how many rows are read, and raises once the job has ended or the storage is full."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self.rows = 0
+
+    def give(self) -> None:
+        """Give a sign, if it is time."""
+        if self._attempt.renew(self.rows):
+            free = self._attempt.at.storage.free_bytes()
+            if free is not None and free < self._attempt.at.limits.free_bytes:
+                raise StorageUnavailable("The storage for jobs is full.")
+
+
+def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Iterator[Validated]:
+    """Pass the slices on with signs of life; raises InputTooLarge where there are too many rows."""
+    life.rows = 0
+    for validated in slices:
+        life.rows += validated.batch.num_rows
+        if life.rows > limit:
+            raise InputTooLarge(f"The file has more than the {limit} rows that this service accepts.")
+        life.give()
+        yield validated

@@ -1,0 +1,30 @@
+"""The step that scores one chunk: its stored rows in, a blob of scores out."""
+
+import pyarrow as pa
+
+from shared.jobs.blobs import read_batches, write_batch
+from shared.jobs.job import Job
+from shared.jobs.unit import Attempt
+from shared.scoring import Predictions, StoredRows, score
+
+SCORE_SCHEMA = pa.schema([("score", pa.float64())])
+
+
+def score_chunk(attempt: Attempt) -> list[str] | None:
+    """Score the chunk, and count it once, whoever else scores it too."""
+    job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
+    model = at.models.load(job.model_version)
+    scores = [
+        score(model, _stored_rows(batch, job), job.threshold).scores
+        for batch in read_batches(job.rows_blob, job.batches_of(chunk), at.storage)
+    ]
+    predictions = Predictions(pa.concat_arrays(scores), job.threshold, job.model_version)
+    write_batch(pa.record_batch([predictions.scores], schema=SCORE_SCHEMA), job.scores_blob(chunk), at.storage)
+    return at.store.commit(job.id, attempt.unit, at.window(), **predictions.counts())
+
+
+def _stored_rows(batch: pa.RecordBatch, job: Job) -> StoredRows:
+    """Tell the features from the column that says which rows to score."""
+    if not job.is_flagged:
+        return StoredRows(batch)
+    return StoredRows(batch.select(range(batch.num_columns - 1)), batch.columns[-1])

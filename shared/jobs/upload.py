@@ -1,0 +1,78 @@
+"""The file of a job as a source of rows: its upload, or what its `input_uri` names, without its compression."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import BinaryIO
+
+from shared.formats.compression import decoded, spooled
+from shared.jobs.job import Job
+from shared.storage import Storage, open_uri
+
+TEMPORARY = "pret-reading-"
+"""How the folders begin in which files lie that are not read in order."""
+
+LEFT_BEHIND = 48 * 3600.0
+"""Seconds after which such a folder belongs to nobody: no reading takes so long."""
+
+SignOfLife = Callable[[], object]
+
+
+class _LivingStream:
+    """A stream whose reader gives signs of life, for it may take longer than the lease to copy it."""
+
+    def __init__(self, stream: BinaryIO, give_sign: SignOfLife) -> None:
+        self._stream = stream
+        self._give_sign = give_sign
+
+    def read(self, size: int, /) -> bytes:
+        self._give_sign()
+        return self._stream.read(size)
+
+
+class StoredFile:
+    """The file of a job, decompressed to at most `limit` bytes; copies that are needed go to `folder`."""
+
+    def __init__(self, job: Job, storage: Storage, limit: int, folder: Path, give_sign: SignOfLife) -> None:
+        self._job = job
+        self._storage = storage
+        self._limit = limit
+        self._folder = folder
+        self._give_sign = give_sign
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        """Open it for reading from its beginning to its end."""
+        uri = self._job.input_uri
+        opened = open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
+        with opened as raw, decoded(raw, self._job.encoding, self._limit) as stream:
+            yield stream
+
+    @contextmanager
+    def local_file(self) -> Iterator[Path]:
+        """Give it as a file on this machine, copied if it is elsewhere or compressed."""
+        own = None if self._job.input_uri else self._storage.local_path(self._job.upload_blob)
+        if own is not None and self._job.encoding is None:
+            yield own
+            return
+        with self.stream() as stream, spooled(_LivingStream(stream, self._give_sign), self._folder) as path:
+            yield path
+
+
+@contextmanager
+def stored_file(job: Job, storage: Storage, limit: int, give_sign: SignOfLife) -> Iterator[StoredFile]:
+    """Give the file of a job, with a temporary folder that lasts as long as the block."""
+    _sweep(Path(gettempdir()))
+    with TemporaryDirectory(prefix=TEMPORARY) as folder:
+        yield StoredFile(job, storage, limit, Path(folder), give_sign)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what readings left behind whose process was killed."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - LEFT_BEHIND:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""The step that writes the results of a job to where its submission asked for them."""
+
+from shared.errors import MalformedInput
+from shared.formats.source import Format, format_of_name
+from shared.formats.writers import encode
+from shared.jobs.results import Results
+from shared.jobs.unit import Attempt
+from shared.storage import write_uri
+
+
+def output_format(uri: str) -> Format:
+    """Tell from the name of the output what it is to be written in; raises MalformedInput if it does not say."""
+    found, encoding = format_of_name(uri)
+    if found in (None, Format.JSON) or encoding:
+        raise MalformedInput("The output_uri must end in .csv, .ndjson, .parquet, .arrow or .arrows.")
+    assert found is not None  # noqa: S101 - for the type checker
+    return found
+
+
+def write_output(attempt: Attempt) -> list[str] | None:
+    """Write the results and end the job."""
+    job, at = attempt.job, attempt.at
+    assert job.output_uri is not None and job.rows is not None  # noqa: S101 - for the type checker
+    results = Results(job, job.rows, at.storage)
+    with write_uri(job.output_uri) as file:
+        for piece in encode(output_format(job.output_uri), results.schema, results.batches()):
+            file.write(piece)
+            attempt.renew()
+    return [] if at.store.commit_writing(job.id) else None

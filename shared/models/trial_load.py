@@ -1,0 +1,46 @@
+"""A model is loaded for the first time in a process of its own: a damaged file may crash whoever loads it.
+
+Run as `python -m shared.models.trial_load FOLDER VERSION MODEL_FILE`; it prints why the model must not serve, or nothing.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from shared.errors import BadArtifact
+from shared.models import artifact
+
+TIMEOUT = 120.0
+"""Seconds; loading takes a few even on a slow machine."""
+
+ROOT = Path(__file__).resolve().parents[2]
+REFUSED = 3
+
+
+def check(folder: Path, version: str, model_file: str) -> None:
+    """Load and verify the artifact in another process; raises BadArtifact if it must not serve, or the process dies."""
+    command = [sys.executable, "-m", __name__, str(folder.resolve()), version, model_file]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise BadArtifact("The model did not load in time.") from error
+    if done.returncode == REFUSED:
+        raise BadArtifact(done.stdout.strip())
+    if done.returncode:
+        raise BadArtifact(f"The process that tried the model died (exit code {done.returncode}): the file is damaged.")
+
+
+def main(folder: str, version: str, model_file: str) -> int:
+    """Try the model; the exit code tells."""
+    try:
+        artifact.load(Path(folder), version, model_file)
+    except BadArtifact as error:
+        sys.stdout.write(str(error))
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,240 @@
+"""Webhooks: at the end of a job, a signed POST to the address that its owner named.
+
+It connects to an address that it has looked at, whatever the name leads to by then. Both http and https are allowed: the
+signature proves where a webhook is from, but only https hides it from those on the way.
+
+A receiver takes the body as it came, before it is parsed, and the secret that it shares with the service:
+
+    import hashlib
+    import hmac
+
+    def verify(secret: str, headers: dict[str, str], body: bytes, now: float) -> bool:
+        timestamp = headers["X-Pret-Timestamp"]
+        digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        genuine = hmac.compare_digest(headers["X-Pret-Signature"], f"sha256={digest}")
+        return genuine and abs(now - int(timestamp)) <= 300  # seconds; an old one may be sent again by anyone
+
+A webhook may come twice: `X-Pret-Delivery` is the same then.
+"""
+
+import hashlib
+import hmac
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from shared.errors import MalformedInput
+from shared.webhooks.target import Target, is_public, parse
+
+CONNECT_TIMEOUT = 3.0
+TOTAL_TIMEOUT = 10.0
+"""Seconds, from the look-up of the name to the status of the answer."""
+
+BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
+"""Seconds to wait after the first, the second, ... failed attempt."""
+
+RETRY_STATUSES = {408, 425, 429}
+"""Besides all from 500 up."""
+
+
+class Outcome(StrEnum):
+    """What became of an attempt."""
+
+    DELIVERED = "delivered"  # the receiver has it
+    RETRY = "retry"  # it may go better later
+    REFUSED = "refused"  # it will not
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One attempt, and in a sentence why it did not succeed."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+UNRESOLVED = Delivery(Outcome.RETRY, "The receiver's name could not be resolved.")
+NOT_PUBLIC = Delivery(Outcome.REFUSED, "The receiver's address is not a public one.")
+TOO_SLOW = Delivery(Outcome.RETRY, "The receiver did not answer in time.")
+UNREACHABLE = Delivery(Outcome.RETRY, "The receiver could not be reached.")
+NOT_SECURE = Delivery(Outcome.RETRY, "The receiver's certificate or its TLS is not right.")
+NOT_HTTP = Delivery(Outcome.RETRY, "The receiver did not answer in HTTP.")
+
+
+def next_attempt(attempt: int) -> float | None:
+    """Say how many seconds to wait after attempt 1, 2, ... has failed; None to give up."""
+    return BACKOFF[attempt - 1] if attempt <= len(BACKOFF) else None
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> str:
+    """Make the value of `X-Pret-Signature`; the timestamp is in whole seconds since the epoch."""
+    return f"sha256={hmac.new(secret.encode(), b'%d.%b' % (timestamp, body), hashlib.sha256).hexdigest()}"
+
+
+def resolve_host(host: str, port: int) -> list[str]:
+    """Look up the IP addresses of a host, best first; raises OSError or UnicodeError. The system limits how long it takes."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def deliver(
+    url: str,
+    body: bytes,
+    secret: str | None,
+    now: float,
+    *,
+    job_id: str,
+    resolve: Callable[[str, int], list[str]] = resolve_host,
+    is_allowed_address: Callable[[str], bool] = is_public,
+    tls: ssl.SSLContext | None = None,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    total_timeout: float = TOTAL_TIMEOUT,
+) -> Delivery:
+    """Send the body, a JSON document, once; signed if there is a secret. `now` is in seconds since the epoch.
+
+    The name is looked up once; if any of its addresses is not allowed, nothing is sent. Redirects are not followed, proxies
+    not used, and of the answer only the status is looked at. `tls` replaces the system's certificate authorities. No fault
+    of the receiver is raised; reasons hold neither the URL nor the secret.
+    """
+    deadline = time.monotonic() + total_timeout
+    try:
+        target = parse(url)
+    except MalformedInput as error:
+        return Delivery(Outcome.REFUSED, str(error))
+    try:
+        addresses = resolve(target.host, target.port)
+    except (OSError, UnicodeError):
+        return UNRESOLVED
+    if not addresses:
+        return UNRESOLVED
+    if not all(map(is_allowed_address, addresses)):
+        return NOT_PUBLIC
+    dialer = _Dialer(addresses, connect_timeout, deadline)
+    try:
+        return _verdict(_post(target, body, _headers(target, body, secret, now, job_id), dialer, tls))
+    except httpcore2.TimeoutException:
+        return TOO_SLOW
+    except _NotSecureError:
+        return NOT_SECURE
+    except httpcore2.NetworkError:
+        return UNREACHABLE
+    except httpcore2.ProtocolError:
+        return NOT_HTTP
+
+
+def _headers(target: Target, body: bytes, secret: str | None, now: float, job_id: str) -> dict[str, str]:
+    timestamp = int(now)
+    signature = {"X-Pret-Signature": sign(secret, timestamp, body)} if secret else {}
+    return {
+        "Host": target.netloc,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "User-Agent": "pret-a-depenser",
+        "Connection": "close",
+        "X-Pret-Event": "job.ended",
+        "X-Pret-Delivery": job_id,
+        "X-Pret-Timestamp": str(timestamp),
+    } | signature
+
+
+def _verdict(status: int) -> Delivery:
+    if 200 <= status < 300:
+        return Delivery(Outcome.DELIVERED)
+    if 300 <= status < 400:
+        return Delivery(Outcome.REFUSED, f"The receiver answered {status}; redirects are not followed.")
+    later = status >= 500 or status in RETRY_STATUSES
+    return Delivery(Outcome.RETRY if later else Outcome.REFUSED, f"The receiver answered {status}.")
+
+
+def _post(target: Target, body: bytes, headers: dict[str, str], dialer: "_Dialer", tls: ssl.SSLContext | None) -> int:
+    """Send the request and give the status of the answer; its body is never read."""
+    if target.scheme == "https" and tls is None:
+        # One for each call: renewed authorities count at once, and no connection is left open.
+        tls = httpx2.create_ssl_context(trust_env=False)
+    # The host is the name for TLS, in which an IPv6 address has no brackets.
+    url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+    with (
+        httpcore2.ConnectionPool(ssl_context=tls, network_backend=dialer) as pool,
+        pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
+    ):
+        return int(response.status)
+
+
+class _Dialer(httpcore2.NetworkBackend):
+    """Connects to the addresses that were looked at, whatever the name leads to by then, and ends all at the deadline."""
+
+    def __init__(self, addresses: list[str], connect_timeout: float, deadline: float) -> None:
+        self._addresses = addresses
+        self._connect_timeout = connect_timeout
+        self._deadline = deadline
+        self._sockets = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Connect to the first address that answers."""
+        connect_deadline = min(time.monotonic() + self._connect_timeout, self._deadline)
+        failure: Exception = httpcore2.ConnectTimeout()
+        for address in self._addresses:
+            try:
+                stream = self._sockets.connect_tcp(address, port, _remaining(connect_deadline))
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _HurriedStream(stream, self._deadline)
+        raise failure
+
+
+class _NotSecureError(httpcore2.ConnectError):
+    """The two sides found no way to speak TLS, or the certificate is not to be trusted."""
+
+
+class _HurriedStream(httpcore2.NetworkStream):
+    """A connection on which every step has only what is left of the time for all of them."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _remaining(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _remaining(self._deadline))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        try:
+            stream = self._stream.start_tls(ssl_context, server_hostname, _remaining(self._deadline))
+        except httpcore2.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise _NotSecureError from error
+            raise
+        return _HurriedStream(stream, self._deadline)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _remaining(deadline: float) -> float:
+    """Seconds left; raises ConnectTimeout when there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore2.ConnectTimeout
+    return left

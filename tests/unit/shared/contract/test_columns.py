@@ -1,0 +1,271 @@
+"""The contract for columns: which columns and types are taken, what counts as missing, and how refusals are told."""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shared.contract.columns import Refusal, match_columns, validate_columns, wrong_type
+from shared.contract.contract import Contract
+from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, WrongColumns
+from tests.factories import make_contract
+
+CONTRACT = make_contract(
+    [
+        {"name": "income", "type": "double"},
+        {"name": "age", "type": "long"},
+        {"name": "married", "type": "boolean", "required": False},
+        {"name": "purpose", "type": "string", "required": False},
+        {"name": "most", "type": "double", "required": False},
+    ],
+    {"income": {"ge": 0}, "age": {"ge": 18, "le": 100}},
+    [["income", "most"]],
+)
+GOOD: dict[str, Any] = {"income": [1.0, 2.0], "age": [18, 100], "married": [True, None], "purpose": ["a", None]}
+
+
+def columns(**changes: Any) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict(GOOD | {"most": [None, 5.0]} | changes)
+
+
+def one(kind: str, **notes: Any) -> Contract:
+    return make_contract([{"name": "x", "type": kind, "required": False}], {"x": notes} if notes else {})
+
+
+def types_of(contract: Contract, array: pa.Array) -> list[tuple[int | None, str]]:
+    checked = validate_columns(contract, pa.RecordBatch.from_arrays([array], ["x"]), 0)
+    return [(error.row, error.type) for error in checked.errors]
+
+
+def test_good_columns_come_in_the_contracts_schema_whatever_their_order() -> None:
+    checked = validate_columns(
+        CONTRACT, columns(more=[1, 2]).select(["more", "age", "most", "married", "purpose", "income"]), 0
+    )
+    assert checked.batch.schema == CONTRACT.arrow_schema
+    assert checked.batch.to_pydict() == GOOD | {"most": [None, 5.0]}
+    assert (checked.kept, checked.reasons, checked.errors, checked.total) == (None, None, (), 0)
+
+
+def test_optional_columns_that_are_absent_are_missing_in_every_row() -> None:
+    checked = validate_columns(CONTRACT, pa.RecordBatch.from_pydict({"age": [20], "income": [1.5]}), 0)
+    assert checked.batch.to_pylist() == [{"income": 1.5, "age": 20, "married": None, "purpose": None, "most": None}]
+
+
+@pytest.mark.parametrize(
+    ("names", "keep", "said"),
+    [
+        (["income"], [], "Missing columns: 'age'."),
+        (["income", "ages", "age"], [], "Missing columns: 'married', 'purpose', 'most'. Unknown columns: 'ages'."),
+        (["income", "age", "age"], [], "more than once: 'age'"),
+        (["income", "age", "id", "id"], ["id"], "more than once: 'id'"),
+        (["income", "age"], ["id"], "keep that are not there: 'id'"),
+        (["income", *(f"c{i}" for i in range(9))], [], "'c4' and 4 more"),
+        (["n" * 1000], [], "n" * 100 + "…"),
+    ],
+)
+def test_columns_that_do_not_match_are_named(names: list[str], keep: list[str], said: str) -> None:
+    with pytest.raises(WrongColumns) as caught:
+        match_columns(CONTRACT, names, keep)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "keep"),
+    [
+        (["age", "income"], []),
+        (["age", "income", "id"], ["id"]),
+        (["age", "income"], ["age", "age"]),
+        ([*CONTRACT.names, "", "", "x"], []),
+    ],
+)
+def test_columns_that_match(names: list[str], keep: list[str]) -> None:
+    match_columns(CONTRACT, names, keep)
+
+
+NUMBERS = [
+    *(
+        pa.array([1, None], kind())
+        for kind in (pa.int8, pa.uint8, pa.int32, pa.uint64, pa.int64, pa.float32, pa.float64)
+    ),
+    pa.array([np.float16(1), None], pa.float16()),
+    pa.array([Decimal("1.00"), None], pa.decimal128(10, 2)),
+    pa.array([Decimal(1), None], pa.decimal256(60, 0)),
+    pa.array([1.0, None]).dictionary_encode(),
+    pa.array([1.0, float("nan")]),
+    pa.RunEndEncodedArray.from_arrays([1, 2], [1.0, None]),
+]
+
+
+@pytest.mark.parametrize("array", NUMBERS, ids=lambda array: str(array.type))
+@pytest.mark.parametrize(("kind", "value"), [("double", 1.0), ("long", 1)])
+def test_every_type_of_number_will_do_for_a_number(array: pa.Array, kind: str, value: float) -> None:
+    checked = validate_columns(one(kind), pa.RecordBatch.from_arrays([array], ["x"]), 0)
+    assert checked.reasons is None
+    assert checked.batch.column("x").to_pylist() == [value, None]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.large_string())], ids=str
+)
+def test_every_type_of_text_will_do_for_text(kind: pa.DataType) -> None:
+    array = (
+        pa.array(["a", None, "é"]).cast(kind)
+        if not pa.types.is_dictionary(kind)
+        else (pa.array(["a", None, "é"], pa.large_string()).dictionary_encode())
+    )
+    checked = validate_columns(one("string"), pa.RecordBatch.from_arrays([array], ["x"]), 0)
+    assert checked.batch.column("x").to_pylist() == ["a", None, "é"]
+
+
+@pytest.mark.parametrize("kind", ["double", "long", "boolean", "string"])
+def test_a_column_of_no_type_is_all_missing(kind: str) -> None:
+    checked = validate_columns(one(kind), pa.RecordBatch.from_arrays([pa.nulls(2)], ["x"]), 0)
+    assert checked.batch.column("x").null_count == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "array"),
+    [
+        ("double", pa.array(["1"])),
+        ("long", pa.array([True])),
+        ("double", pa.array([datetime.datetime(2026, 1, 1)])),
+        ("long", pa.array([[1]])),
+        ("string", pa.array([1])),
+        ("string", pa.array([b"a"])),
+        ("boolean", pa.array([1])),
+        ("boolean", pa.array(["true"]).dictionary_encode()),
+    ],
+)
+def test_a_type_that_can_never_be_right_is_refused_as_a_whole(kind: str, array: pa.Array) -> None:
+    with pytest.raises(WrongColumns, match=r"Column 'x' is of type .*, which can not be "):
+        types_of(one(kind), array)
+
+
+def test_a_decimal_is_the_double_that_its_text_is() -> None:
+    texts = ["0.1", "12345678.1", "0.0000001", "9007199254740993", "-0.3"]
+    array = pa.array([Decimal(text) for text in texts], pa.decimal128(38, 10))
+    checked = validate_columns(one("double"), pa.RecordBatch.from_arrays([array], ["x"]), 0)
+    assert checked.batch.column("x").to_pylist() == [float(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (pa.array([0.5, 1.0]), [(0, "int_from_float")]),
+        (pa.array([1e19, -(2.0**63), 2.0**62]), [(0, "int_size"), (1, "int_size")]),
+        (pa.array([float("inf"), 1.5, None, 1e300]), [(0, "finite_number"), (1, "int_from_float"), (3, "int_size")]),
+        (pa.array([2**63, 5], pa.uint64()), [(0, "less_than_equal")]),
+        (
+            pa.array([Decimal(10**37), Decimal(-(10**37)), Decimal(5)], pa.decimal128(38, 0)),
+            [(0, "less_than_equal"), (1, "greater_than_equal")],
+        ),
+        (pa.array([Decimal("1.5"), Decimal("2.0")]), [(0, "int_from_float")]),
+    ],
+)
+def test_what_is_no_whole_number_of_64_bits_is_refused_for_that(array: pa.Array, found: list[tuple[int, str]]) -> None:
+    assert types_of(one("long"), array) == found
+
+
+def test_infinity_is_refused_for_a_double() -> None:
+    assert types_of(one("double", le=5), pa.array([float("-inf"), 6, 1])) == [
+        (0, "finite_number"),
+        (1, "less_than_equal"),
+    ]
+
+
+def test_refusals_are_told_by_row_then_feature_and_joined() -> None:
+    bad = columns(income=[-1.0, None], age=[17, None], married=[None, None], most=[None, 1.0])
+    checked = validate_columns(CONTRACT, bad, 10)
+    assert checked.errors == (
+        RowError(10, "income", "Input should be greater than or equal to 0", "greater_than_equal"),
+        RowError(10, "age", "Input should be greater than or equal to 18", "greater_than_equal"),
+        RowError(11, "income", "Input should be a valid number", "float_type"),
+        RowError(11, "age", "Input should be a valid integer", "int_type"),
+    )
+    assert checked.total == 4
+    assert checked.reasons is not None
+    assert checked.reasons[1].as_py() == "income: Input should be a valid number; age: Input should be a valid integer"
+
+
+def test_the_reasons_of_a_row_stand_beside_that_row() -> None:
+    rows = [0, 5, 9, 20, 5, 0, 5]
+    checked = validate_columns(
+        make_contract(
+            [{"name": "x", "type": "long"}, {"name": "y", "type": "long"}], {"x": {"ge": 5}, "y": {"le": 10}}
+        ),
+        pa.RecordBatch.from_pydict({"x": rows, "y": rows}),
+        0,
+    )
+    assert checked.reasons is not None
+    assert [(reason or " ")[0] for reason in checked.reasons.to_pylist()] == ["x", " ", " ", "y", " ", "x", " "]
+
+
+def test_order_is_looked_at_in_rows_that_are_right_in_themselves() -> None:
+    checked = validate_columns(CONTRACT, columns(income=[9.0, 9.0], age=[1, 20], most=[1.0, 1.0]), 0)
+    assert [(error.row, error.feature, error.type) for error in checked.errors] == [
+        (0, "age", "greater_than_equal"),
+        (1, "most", "not_ordered"),
+    ]
+
+
+def test_only_the_first_errors_are_told_but_all_are_counted_and_every_row_has_its_reason() -> None:
+    checked = validate_columns(one("long", ge=0), pa.RecordBatch.from_pydict({"x": [-1, 5] * 500}), 3)
+    assert [error.row for error in checked.errors] == [3 + 2 * i for i in range(MAX_REPORTED_ROW_ERRORS)]
+    assert checked.total == 500
+    assert checked.reasons is not None
+    assert checked.reasons.null_count == 500
+
+
+def test_what_the_reader_refused_has_that_reason_only() -> None:
+    refused = {
+        "age": wrong_type(CONTRACT.features[1], pa.array([True, None])),
+        "purpose": Refusal(pa.array([False, True]), "No such text", "odd"),
+    }
+    checked = validate_columns(CONTRACT, columns(age=[None, 20], purpose=["a", None]), 0, refused=refused)
+    assert [(error.row, error.feature, error.reason) for error in checked.errors] == [
+        (0, "age", "Input should be a valid integer"),
+        (1, "purpose", "No such text"),
+    ]
+
+
+KEPT: list[tuple[pa.Array, pa.DataType, list[str | None]]] = [
+    (pa.array([1, None]), pa.int64(), ["1", None]),
+    (pa.array([True, None]), pa.bool_(), ["true", None]),
+    (pa.array(["a", None]).dictionary_encode(), pa.string(), ["a", None]),
+    (pa.array(["a", None], pa.large_string()), pa.string(), ["a", None]),
+    (pa.array([datetime.date(2026, 1, 2), None]), pa.date32(), ["2026-01-02", None]),
+    (pa.array([Decimal("1.50"), None]), pa.decimal128(3, 2), ["1.50", None]),
+    (pa.nulls(2), pa.null(), [None, None]),
+    (pa.array([np.float16(1.5), None], pa.float16()), pa.float32(), ["1.5", None]),
+]
+
+
+@pytest.mark.parametrize(("array", "kind", "text"), KEPT, ids=lambda value: str(getattr(value, "type", "")))
+def test_kept_columns_are_of_plain_types_or_text(array: pa.Array, kind: pa.DataType, text: list[str | None]) -> None:
+    for as_text in (False, True):
+        checked = validate_columns(CONTRACT, columns(id=array), 0, ["id", "age"], as_text)
+        assert checked.kept is not None
+        assert checked.kept.schema.names == ["id", "age"]
+        assert checked.kept.column("id").type == (pa.string() if as_text else kind)
+        assert checked.kept.column("id").to_pylist() == (text if as_text else array.to_pylist())
+
+
+@pytest.mark.parametrize("array", [pa.array([[1], [2]]), pa.array([b"a", b"b"]), pa.array([{"a": 1}, None])])
+def test_nested_and_binary_columns_cannot_be_kept(array: pa.Array) -> None:
+    with pytest.raises(WrongColumns, match="'id' cannot be kept"):
+        validate_columns(CONTRACT, columns(id=array), 0, ["id"])
+
+
+def test_no_rows_are_no_trouble() -> None:
+    checked = validate_columns(CONTRACT, columns().slice(0, 0), 0)
+    assert (checked.batch.num_rows, checked.total) == (0, 0)
+
+
+def test_a_row_may_break_several_orders() -> None:
+    contract = make_contract([{"name": name, "type": "double"} for name in "abc"], ordered=[["a", "b"], ["c", "a"]])
+    checked = validate_columns(contract, pa.RecordBatch.from_pydict({"a": [1.0], "b": [0.0], "c": [2.0]}), 0)
+    assert list(checked.errors) == contract.order_errors({"a": 1.0, "b": 0.0, "c": 2.0}, 0)
+    assert checked.total == 2

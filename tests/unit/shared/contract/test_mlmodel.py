@@ -1,0 +1,137 @@
+"""The file MLmodel: what serving reads of it, and a clear refusal of whatever else it may hold."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.contract import mlmodel
+from shared.errors import BadArtifact
+
+INPUTS = json.dumps([{"name": "x", "type": "double"}])
+GOOD: dict[str, Any] = {"signature": {"inputs": INPUTS}, "metadata": {"best_threshold": 0.4}}
+
+
+def read(folder: Path, text: str | bytes) -> mlmodel.MLmodel:
+    path = folder / "MLmodel"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return mlmodel.read(path)
+
+
+def test_what_serving_needs_is_read_and_the_rest_passed_over(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        yaml.safe_dump(
+            {
+                "flavors": {"python_function": {"loader_module": "mlflow.catboost"}},
+                "signature": {"inputs": INPUTS, "outputs": None, "params": None},
+                "metadata": {"best_threshold": 0.4, "author": "me", "features": {"x": {"description": "é", "ge": 1}}},
+                "utc_time_created": "2026-01-02 03:04:05.678901",
+                "run_id": "abc",
+            }
+        ),
+    )
+    assert [(column.name, column.type, column.required) for column in found.signature.inputs] == [("x", "double", True)]
+    assert found.metadata.best_threshold == 0.4
+    assert found.metadata.features["x"].description == "é"
+    assert found.utc_time_created == datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+    assert (found.run_id, found.model_id) == ("abc", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "\x00",
+        b"\xff\xff\xff",
+        "[" * 600,
+        "? [a]\n: 1",
+        "!!python/object/apply:os.getcwd []",
+        "utc_time_created: 2026-13-45 00:00:00",
+        "metadata: 2026-02-30",
+        "run_id: " + "1" * 5000,
+        "a: !!int 'x'",
+    ],
+)
+def test_what_is_not_yaml_is_a_bad_artifact(tmp_path: Path, text: str | bytes) -> None:
+    with pytest.raises(BadArtifact, match="'MLmodel' is not YAML"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("content", [None, [], [1], 5, "text", {}, {"signature": {"inputs": INPUTS}}])
+def test_a_file_of_another_shape_is_a_bad_artifact(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(BadArtifact, match="cannot be served"):
+        read(tmp_path, yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        [],
+        {},
+        {"inputs": None},
+        {"inputs": [{"name": "x", "type": "double"}]},
+        {"inputs": "["},
+        {"inputs": "[]"},
+        {"inputs": "{}"},
+        {"inputs": '["x"]'},
+        {"inputs": '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 15]}}]'},
+        {"inputs": '[{"name": "x", "type": "datetime"}]'},
+        {"inputs": '[{"name": "x", "type": {"type": "array"}}]'},
+        {"inputs": '[{"type": "double"}]'},
+        {"inputs": '[{"name": 5, "type": "double"}]'},
+        {"inputs": "[" * 5000},
+    ],
+)
+def test_a_signature_that_is_not_one_of_typed_columns_is_a_bad_artifact(tmp_path: Path, signature: Any) -> None:
+    with pytest.raises(BadArtifact, match="signature"):
+        read(tmp_path, yaml.safe_dump(GOOD | {"signature": signature}))
+
+
+@pytest.mark.parametrize("threshold", [None, "high", -0.01, 1.01, float("nan"), float("inf"), [0.5], True])
+def test_a_threshold_that_is_no_probability_is_a_bad_artifact(tmp_path: Path, threshold: Any) -> None:
+    with pytest.raises(BadArtifact, match="best_threshold"):
+        read(tmp_path, yaml.safe_dump(GOOD | {"metadata": {"best_threshold": threshold}}))
+
+
+@pytest.mark.parametrize(
+    ("place", "metadata"),
+    [
+        ("metadata", []),
+        ("metadata", "text"),
+        ("best_threshold", {}),
+        ("features", {"features": []}),
+        ("features", {"features": None}),
+        ("features.x", {"features": {"x": []}}),
+        ("features.1", {"features": {1: {}}}),
+        ("features.x.ge", {"features": {"x": {"ge": "low"}}}),
+        ("features.x.le", {"features": {"x": {"le": float("nan")}}}),
+        ("MLmodel", {"features": {"x": {"ge": -(10**400)}}}),
+        ("features.x.values", {"features": {"x": {"values": []}}}),
+        ("features.x.values", {"features": {"x": {"values": "abc"}}}),
+        ("features.x.values", {"features": {"x": {"values": [True]}}}),
+        ("features.x.gt", {"features": {"x": {"gt": 1}}}),
+        ("features.x.description", {"features": {"x": {"description": 5}}}),
+        ("ordered", {"ordered": "x"}),
+        ("ordered", {"ordered": ["x"]}),
+        ("ordered", {"ordered": [[1]]}),
+        ("missing_category", {"missing_category": 5}),
+    ],
+)
+def test_metadata_of_another_shape_is_a_bad_artifact_that_names_the_place(
+    tmp_path: Path, place: str, metadata: Any
+) -> None:
+    if isinstance(metadata, dict) and place != "best_threshold":
+        metadata = {"best_threshold": 0.5} | metadata
+    with pytest.raises(BadArtifact, match=place):
+        read(tmp_path, yaml.safe_dump(GOOD | {"metadata": metadata}))
+
+
+@pytest.mark.parametrize("change", [{"utc_time_created": "soon"}, {"utc_time_created": []}, {"run_id": 5}])
+def test_an_unreadable_origin_is_a_bad_artifact(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(BadArtifact, match=next(iter(change))):
+        read(tmp_path, yaml.safe_dump(GOOD | change))

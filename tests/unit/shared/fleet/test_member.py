@@ -1,0 +1,171 @@
+"""The record of the active version is the truth, and every process follows it, whatever happens to Redis or the model."""
+
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from shared.errors import NoModel
+from shared.fleet.member import Member
+from shared.fleet.records import PROCESS_KEY, REPORT_TTL, ActiveVersion, Fleet
+from shared.models import artifact, trial_load
+from shared.models.cache import ModelCache
+from shared.models.sources import FolderSource
+from tests.factories import Kit, write_checksums
+from tests.unit.workbench import member_of
+
+HERE, THERE = 0.4, 0.7
+"""Thresholds of two versions."""
+
+
+@pytest.fixture(autouse=True)
+def _trial_load_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the process of its own, and the pause before another try."""
+    monkeypatch.setattr(trial_load, "check", artifact.load)
+    monkeypatch.setattr("shared.fleet.member.RETRY_SECONDS", 0)
+
+
+@pytest.fixture
+def source(numbers: Kit, tmp_path: Path) -> Path:
+    return numbers.write(tmp_path / "source")
+
+
+@pytest.fixture
+def fleet(redis_client: fakeredis.FakeRedis) -> Fleet:
+    return Fleet(redis_client)
+
+
+def process_on(source: Path, fleet: Fleet) -> Member:
+    return member_of("api", ModelCache(FolderSource(source), source.parent / "cache"), fleet)
+
+
+def look(process: Member, times: int = 4) -> None:
+    for _ in range(times):
+        process.look()
+
+
+@pytest.fixture
+def process(source: Path, fleet: Fleet) -> Member:
+    return process_on(source, fleet)
+
+
+def renew(source: Path) -> str:
+    description = source / "MLmodel"
+    description.write_text(description.read_text().replace(f"best_threshold: {HERE}", f"best_threshold: {THERE}"))
+    write_checksums(source)
+    return artifact.folder_version(source)
+
+
+def spoil(source: Path) -> str:
+    (source / "model.cb").write_bytes(b"no model")
+    write_checksums(source)
+    return artifact.folder_version(source)
+
+
+def activate(fleet: Fleet, redis_client: fakeredis.FakeRedis, version: str) -> None:
+    redis_client.delete("pret:model:active")
+    fleet.activate_first(ActiveVersion(version, None, "test", 0.0))
+
+
+def test_before_the_first_look_there_is_no_model(process: Member) -> None:
+    with pytest.raises(NoModel, match="No model is loaded"):
+        _ = process.model
+
+
+def test_the_first_process_makes_the_sources_model_active(process: Member, fleet: Fleet, source: Path) -> None:
+    look(process)
+    active, _ = fleet.look()
+    assert active is not None
+    assert process.model.version == active.version == artifact.folder_version(source)
+
+
+def test_a_live_process_reports_what_it_serves(
+    process: Member, fleet: Fleet, redis_client: fakeredis.FakeRedis
+) -> None:
+    look(process)
+    [report] = fleet.processes()
+    assert (report.kind, report.version, report.error) == ("api", process.model.version, None)
+    [key] = redis_client.scan_iter(f"{PROCESS_KEY}*")
+    assert 0 < redis_client.ttl(key) <= REPORT_TTL
+    process.retire()
+    assert fleet.processes() == []
+
+
+def test_a_process_that_starts_later_takes_the_active_version_not_the_sources(
+    process: Member, fleet: Fleet, source: Path
+) -> None:
+    look(process)
+    renew(source)
+    late = process_on(source, fleet)
+    look(late)
+    assert late.model.threshold == HERE
+
+
+def test_a_process_takes_the_version_that_became_active(
+    process: Member, fleet: Fleet, redis_client: fakeredis.FakeRedis, source: Path
+) -> None:
+    look(process)
+    activate(fleet, redis_client, renew(source))
+    look(process)
+    assert process.model.threshold == THERE
+
+
+def test_a_bad_version_is_not_taken_and_the_old_one_serves_on(
+    process: Member, fleet: Fleet, redis_client: fakeredis.FakeRedis, source: Path
+) -> None:
+    look(process)
+    model = process.model
+    activate(fleet, redis_client, spoil(source))
+    look(process)
+    assert process.model is model
+    assert "CatBoost cannot read" in str(process.error)
+    [report] = fleet.processes()
+    assert (report.version, report.error) == (model.version, process.error)
+    activate(fleet, redis_client, model.version)
+    look(process)
+    assert process.error is None
+
+
+def test_the_reason_why_there_is_no_model_is_told_until_there_is_one(
+    process: Member, source: Path, numbers: Kit
+) -> None:
+    spoil(source)
+    look(process)
+    with pytest.raises(NoModel, match=r"CatBoost cannot read 'model\.cb'"):
+        _ = process.model
+    numbers.write(source)
+    look(process)
+    assert process.model.threshold == HERE
+
+
+def test_without_redis_a_new_process_serves_the_sources_model(
+    process: Member, redis_server: fakeredis.FakeServer, source: Path
+) -> None:
+    redis_server.connected = False
+    look(process)
+    assert process.model.version == artifact.folder_version(source)
+
+
+def test_without_redis_a_running_process_serves_on_and_catches_up_when_it_is_back(
+    process: Member,
+    fleet: Fleet,
+    redis_server: fakeredis.FakeServer,
+    redis_client: fakeredis.FakeRedis,
+    source: Path,
+) -> None:
+    look(process)
+    redis_server.connected = False
+    new = renew(source)
+    look(process)
+    assert process.model.threshold == HERE
+    redis_server.connected = True
+    activate(fleet, redis_client, new)
+    look(process)
+    assert process.model.threshold == THERE
+
+
+def test_looking_never_raises_even_when_the_disk_refuses(source: Path, fleet: Fleet) -> None:
+    (source.parent / "cache").write_text("a file where the cache should be")
+    process = process_on(source, fleet)
+    look(process)
+    assert process.error

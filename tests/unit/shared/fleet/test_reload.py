@@ -1,0 +1,104 @@
+"""The coordinator, over fakeredis: nobody's word is no yes."""
+
+import time
+
+import fakeredis
+import pytest
+
+from shared.errors import NoPreviousVersion, ReloadFailed, ReloadInProgress, ReloadSourceFailed, ReloadTimedOut
+from shared.fleet.records import ActiveVersion, Candidate, Fleet, Prepared, ProcessReport
+from shared.fleet.reload import PREVIOUS, Coordinator
+
+OLD, NEW = "local-000000000000", "local-111111111111"
+API = ProcessReport("api", "host", 1, OLD, 0.0)
+
+
+class Answering(Fleet):
+    """A fleet of one process that answers every candidate at once."""
+
+    answer: Prepared | None = Prepared(None, None, 0.1)
+
+    def propose(self, candidate: Candidate, seconds: float) -> bool:
+        proposed = super().propose(candidate, seconds)
+        if proposed and self.answer is not None:
+            self.report_prepared(candidate, API.name, self.answer)
+            if self.answer.error is None:
+                self.report(ProcessReport("api", "host", 1, candidate.version, 1.0))
+        return proposed
+
+
+@pytest.fixture
+def fleet() -> Answering:
+    made = Answering(fakeredis.FakeRedis(decode_responses=True))
+    made.activate_first(ActiveVersion(OLD, None, "start", time.time()))
+    return made
+
+
+def coordinator(fleet: Fleet) -> Coordinator:
+    return Coordinator(fleet, lambda revision: revision or NEW, timeout=0.2)
+
+
+def active(fleet: Fleet) -> str:
+    found = fleet.look()[0]
+    assert found is not None
+    return found.version
+
+
+def test_a_version_that_all_have_becomes_active(fleet: Answering) -> None:
+    fleet.report(API)
+    outcome = coordinator(fleet).reload(None, "test")
+    assert (outcome.status, outcome.version_before, outcome.version, active(fleet)) == ("reloaded", OLD, NEW, NEW)
+    assert coordinator(fleet).reload(None, "test").status == "unchanged"
+    assert coordinator(fleet).reload(PREVIOUS, "test").version == OLD
+
+
+def test_without_any_process_nothing_becomes_active(fleet: Answering) -> None:
+    fleet.answer = None
+    with pytest.raises(ReloadTimedOut, match="any process"):
+        coordinator(fleet).reload(None, "test")
+    assert (active(fleet), fleet.look()[1], fleet.history()[0].outcome) == (OLD, None, "refused")
+
+
+def test_a_silent_process_is_named(fleet: Answering) -> None:
+    fleet.answer = None
+    fleet.report(API)
+    with pytest.raises(ReloadTimedOut, match="api:host:1"):
+        coordinator(fleet).reload(None, "test")
+    assert active(fleet) == OLD
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("BadArtifact", ReloadFailed), ("SourceUnavailable", ReloadSourceFailed)]
+)
+def test_one_refusal_changes_nothing(fleet: Answering, kind: str, expected: type[ReloadFailed]) -> None:
+    fleet.report(API)
+    fleet.answer = Prepared("It is bad.", kind, 0.1)
+    with pytest.raises(expected) as caught:
+        coordinator(fleet).reload(None, "test")
+    assert type(caught.value) is expected
+    assert caught.value.processes[0].error == "It is bad."
+    assert (active(fleet), fleet.look()[1]) == (OLD, None)
+
+
+def test_of_two_reloads_the_second_is_told(fleet: Answering) -> None:
+    fleet.report(API)
+    fleet.propose(Candidate("other", "local-222222222222", "somebody", time.time()), 60)
+    with pytest.raises(ReloadInProgress):
+        coordinator(fleet).reload(None, "test")
+    assert fleet.history()[0].version == OLD
+
+
+def test_there_is_no_previous_version_at_first(fleet: Answering) -> None:
+    with pytest.raises(NoPreviousVersion):
+        coordinator(fleet).reload(PREVIOUS, "test")
+
+
+def test_an_interrupted_reload_holds_up_nobody(fleet: Answering) -> None:
+    def interrupt(candidate: Candidate) -> dict[str, Prepared]:
+        raise KeyboardInterrupt
+
+    fleet.report(API)
+    fleet.prepared = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        coordinator(fleet).reload(None, "test")
+    assert fleet.look()[1] is None

@@ -1,0 +1,179 @@
+"""Models come from a folder that may change at any time; what serves is a verified copy that does not."""
+
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.errors import BadArtifact, VersionUnavailable
+from shared.models import artifact, trial_load
+from shared.models.artifact import Model
+from shared.models.cache import LOADED_VERSIONS, MARK, ModelCache
+from shared.models.sources import FolderSource
+from tests.factories import Kit, make_kit, write_checksums
+
+
+@pytest.fixture
+def source(numbers: Kit, tmp_path: Path) -> Path:
+    return numbers.write(tmp_path / "source")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def _trial_load_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the process of its own; what the trial load checks is checked all the same."""
+    monkeypatch.setattr(trial_load, "check", artifact.load)
+
+
+def library_of(source: Path, cache: Path) -> ModelCache:
+    return ModelCache(FolderSource(source), cache)
+
+
+def take_current(models: ModelCache) -> Model:
+    return models.load(models.resolve())
+
+
+@pytest.fixture
+def models(source: Path, cache: Path) -> ModelCache:
+    return library_of(source, cache)
+
+
+def change_threshold(source: Path, threshold: float) -> str:
+    """Put another version into the source."""
+    description = source / "MLmodel"
+    description.write_text(re.sub("best_threshold: .*", f"best_threshold: {threshold}", description.read_text()))
+    write_checksums(source)
+    return artifact.folder_version(source)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_serves_is_a_copy_of_the_served_files(models: ModelCache, source: Path, cache: Path) -> None:
+    (source / "notes.txt").write_text("not for serving")
+    model = take_current(models)
+    assert model.version == artifact.folder_version(source)
+    assert model.folder == cache / model.version
+    assert names(model.folder) == {*artifact.served_files(), MARK}
+
+
+def test_the_card_of_the_source_comes_along(models: ModelCache, source: Path) -> None:
+    (source / "README.md").write_text("# A model\n")
+    assert take_current(models).card == "# A model\n"
+
+
+def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
+    models: ModelCache, source: Path, numbers: Kit
+) -> None:
+    before = take_current(models)
+    changed = change_threshold(source, 0.7)
+    assert models.load(before.version) is before
+    after = take_current(models)
+    assert (after.version, after.threshold) == (changed, 0.7)
+    assert (before.threshold, before.file.is_file()) == (0.4, True)
+    assert before.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
+
+
+def test_a_pinned_version_is_loaded_from_the_cache_when_the_source_has_moved_on(
+    models: ModelCache, source: Path, cache: Path
+) -> None:
+    pinned = take_current(models).version
+    change_threshold(source, 0.7)
+    assert library_of(source, cache).load(pinned).threshold == 0.4
+    shutil.rmtree(source)
+    assert library_of(source, cache).load(pinned).threshold == 0.4
+
+
+def test_the_sources_version_is_copied_when_it_is_asked_for_by_name(models: ModelCache, source: Path) -> None:
+    assert models.load(artifact.folder_version(source)).threshold == 0.4
+
+
+@pytest.mark.parametrize("source_is_there", [True, False])
+def test_a_version_that_is_nowhere_is_unavailable(models: ModelCache, source: Path, source_is_there: bool) -> None:
+    if not source_is_there:
+        shutil.rmtree(source)
+    with pytest.raises((BadArtifact, VersionUnavailable)):
+        models.load("local-ffffffffffff")
+
+
+def damage_by_a_bit(folder: Path) -> None:
+    content = bytearray((folder / "model.cb").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.cb").write_bytes(content)
+
+
+def lose_a_file(folder: Path) -> None:
+    (folder / "model.cb").unlink()
+
+
+def lose_an_optional_file(folder: Path) -> None:
+    (folder / "golden.json").unlink()
+
+
+DAMAGES = pytest.mark.parametrize("damage", [damage_by_a_bit, lose_a_file, lose_an_optional_file])
+
+
+@DAMAGES
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_damaged_copy_is_repaired_from_the_source(
+    models: ModelCache, source: Path, cache: Path, damage: Callable[[Path], None], by_name: bool, numbers: Kit
+) -> None:
+    version = take_current(models).version
+    damage(cache / version)
+    fresh = library_of(source, cache)
+    model = fresh.load(version) if by_name else take_current(fresh)
+    assert model.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
+    assert artifact.folder_version(cache / version) == version
+
+
+@DAMAGES
+def test_a_damaged_copy_is_refused_when_the_source_has_moved_on(
+    models: ModelCache, source: Path, cache: Path, damage: Callable[[Path], None]
+) -> None:
+    version = take_current(models).version
+    damage(cache / version)
+    change_threshold(source, 0.7)
+    with pytest.raises((BadArtifact, VersionUnavailable)):
+        library_of(source, cache).load(version)
+
+
+def test_threads_that_copy_at_the_same_time_all_get_the_model(source: Path, cache: Path) -> None:
+    libraries = [library_of(source, cache) for _ in range(4)]
+    with ThreadPoolExecutor(len(libraries)) as pool:
+        models = list(pool.map(take_current, libraries))
+    assert {model.version for model in models} == {artifact.folder_version(source)}
+    assert {path.name for path in cache.iterdir() if path.is_dir()} == {artifact.folder_version(source)}
+
+
+def test_a_version_is_loaded_once_and_the_longest_unused_is_dropped_first(models: ModelCache, source: Path) -> None:
+    first = take_current(models)
+    second = models.load(change_threshold(source, 0.5))
+    assert models.load(first.version) is first
+    newer = [models.load(change_threshold(source, 0.6 + i / 100)) for i in range(LOADED_VERSIONS - 1)]
+    assert models.load(first.version) is first
+    assert all(models.load(model.version) is model for model in newer)
+    assert models.load(second.version) is not second
+
+
+def test_a_bad_source_is_refused_and_the_loaded_version_stays(models: ModelCache, source: Path) -> None:
+    good = take_current(models)
+    (source / "golden.json").write_text("{}")
+    write_checksums(source)
+    with pytest.raises(BadArtifact, match="golden"):
+        take_current(models)
+    assert models.load(good.version) is good
+
+
+def test_another_model_in_the_same_folder_scores_its_own_way(models: ModelCache, source: Path) -> None:
+    take_current(models)
+    other = make_kit(purpose=False, seed=8)
+    other.write(source)
+    assert take_current(models).scorer.score_rows(other.rows).tolist() == other.expected()

@@ -1,0 +1,65 @@
+"""The objects that the processes of a worker work with, made once a process from the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import redis
+from celery import Celery
+
+from shared.fleet.member import Member
+from shared.fleet.preparation import Preparation, PreparationProcess
+from shared.fleet.records import Fleet
+from shared.jobs.queue import TaskQueue
+from shared.jobs.store import JobStore
+from shared.jobs.unit import Limits, Workplace
+from shared.jobs.window import Window
+from shared.models.cache import ModelCache
+from shared.settings import Settings
+from shared.storage import Storage, create_storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one worker process: of the parent, which forks, or of a child, which does the work."""
+
+    settings: Settings
+    store: JobStore
+    storage: Storage
+    models: ModelCache
+    queue: TaskQueue
+    fleet: Fleet
+    member: Member
+    window: Window
+    limits: Limits
+
+    @property
+    def workplace(self) -> Workplace:
+        """What a unit of work needs."""
+        return Workplace(self.store, self.storage, self.models, self.window, self.limits)
+
+
+def create_services(
+    settings: Settings,
+    app: Celery,
+    client: redis.Redis,
+    models: ModelCache | None = None,
+    prepare: Callable[[str], Preparation] | None = None,
+) -> Services:
+    """Make the parts; nothing is loaded or forked yet. Versions are made ready in a process of their own, unless by `prepare`."""
+    fleet = Fleet(client)
+    models = models or ModelCache.from_settings(settings)
+    prepare = prepare or partial(PreparationProcess, settings=settings)
+
+    return Services(
+        settings=settings,
+        store=JobStore.from_settings(client, settings),
+        storage=create_storage(settings.storage_url),
+        models=models,
+        queue=TaskQueue(app, client),
+        fleet=fleet,
+        # The parent forks and must not load a model; its children load what each job is pinned to.
+        member=Member("worker", models, fleet, prepare, loads=False),
+        window=Window(fleet),
+        limits=Limits.from_settings(settings),
+    )
