@@ -12,7 +12,7 @@ from starlette.routing import Route
 from api import errors, openapi, problems
 from api.callers import Callers
 from api.edge import Edge
-from api.routes import events, health, jobs, model, results, submit
+from api.routes import capabilities, events, health, jobs, model, results, submit
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import create_services
 from shared import logging as service_logging
@@ -63,7 +63,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (submit, jobs, results, events, model, health):
+    for routes in (submit, jobs, results, events, model, health, capabilities):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)

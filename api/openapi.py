@@ -10,9 +10,8 @@ from api.problems import DEFAULT, Problem, problems
 from api.routes.scoring import INDIVIDUAL_SCORE
 from api.schemas import Score
 from api.services import Services
-from api.submission import CONTENT_TYPES
 from shared.errors import NoModel
-from shared.formats.source import Format
+from shared.formats.format import BY_MEDIA_TYPE, FORMATS
 from shared.models.artifact import Model
 
 FEATURES = "Features"
@@ -138,7 +137,7 @@ def _job_body(array: dict[str, Any], examples: Any) -> dict[str, Any]:
         ADDRESSES,
     ]
     body = _body({"oneOf": shapes}, examples)
-    body["content"] |= {media: FILE for media, form in CONTENT_TYPES.items() if form is not Format.JSON}
+    body["content"] |= {media: FILE for media, format in BY_MEDIA_TYPE.items() if FORMATS[format].is_file}
     body["content"][FORM] = FORM_WITH_FILE
     return body
 

@@ -11,7 +11,7 @@ from shared.contract.contract import Contract, Row
 from shared.errors import RowError
 from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
 from shared.fleet.reload import ReloadOutcome
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
 
 
@@ -151,6 +151,46 @@ class ServiceVersion(Body):
     """Which version of the service answers."""
 
     version: str = Field(examples=["0.1.0"])
+
+
+class FormatBody(Body):
+    """One format of rows and results."""
+
+    name: Format
+    media_types: list[str] = Field(description="As HTTP names it; results are sent as the first one.")
+    endings: list[str] = Field(description="Of files' names.")
+    readable: bool
+    writable: bool = Field(description="Whether the results come in it as one file; JSON comes in pages.")
+
+
+class EncodingBody(Body):
+    """One compression of bodies and files."""
+
+    name: str
+    endings: list[str]
+
+
+class LimitsBody(Body):
+    """Numbers that this service does not go beyond."""
+
+    keep: int = Field(description="Columns that are kept.")
+    page: int = Field(description="Rows in a page of results.")
+    jobs_page: int = Field(description="Jobs in a page.")
+    wait: float = Field(description="Seconds of `Prefer: wait`.")
+    row_bytes: int = Field(description="Bytes of a single row.")
+    body_bytes: int = Field(description="Bytes of a JSON body.")
+    file_bytes: int = Field(description="Bytes of a file, before and after decompression.")
+
+
+class Capabilities(Body):
+    """What this service takes and gives, for clients that would else keep such lists themselves."""
+
+    version: str
+    formats: list[FormatBody]
+    encodings: list[EncodingBody]
+    result_columns: list[str] = Field(description="Names of the results' own columns, which no kept column can have.")
+    on_invalid: list[OnInvalid]
+    limits: LimitsBody
 
 
 class Part(Body):

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from shared.errors import IdempotencyConflict, RowError, UnknownJob
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from tests.factories import make_job, removed

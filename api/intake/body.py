@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
-from shared.formats.source import ENCODINGS, Encoding
+from shared.formats.format import ENCODINGS, Encoding
 
 JSON = "application/json"
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import pyarrow as pa
@@ -19,9 +19,9 @@ from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
 from shared.errors import StorageUnavailable
+from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
 from shared.formats.parallel import ahead
-from shared.formats.source import Format
-from shared.formats.writers import CONTENT_TYPES, encode, json_rows
+from shared.formats.writers import encode, json_rows
 from shared.jobs.results import Results
 from shared.storage import Storage
 
@@ -31,17 +31,14 @@ MAX_PAGE = 10_000
 PIECE = 2**20
 QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
-ResultFormat = Literal["json", "csv", "ndjson", "parquet", "arrow", "arrows"]
-BY_TYPE: dict[str, Format] = {JSON: Format.JSON} | {
-    media.partition(";")[0]: form for form, media in CONTENT_TYPES.items()
-}
+RESULT_TYPES = [facts.media_types[0] for facts in FORMATS.values()]
 
 
 @router.get(
     "/jobs/{job_id}/results",
     response_model=ResultsPage,
     responses={
-        200: {"content": {media.partition(";")[0]: {} for media in CONTENT_TYPES.values()}},
+        200: {"content": {media: {} for media in RESULT_TYPES}},
         206: {"description": "The part of the file that `Range` asks for."},
         **problems(404, 406, 409, 416, 422, 503),
     },
@@ -50,7 +47,7 @@ async def job_results(
     request: Request,
     job_id: str,
     services: ServicesDep,
-    form: Annotated[ResultFormat | None, Query(alias="format", description="Goes before the header `Accept`.")] = None,
+    form: Annotated[Format | None, Query(alias="format", description="Goes before the header `Accept`.")] = None,
     offset: Annotated[int, Query(ge=0, le=10**12, description="JSON: first row, from 0.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="JSON: rows at most.")] = 1000,
     partial: Annotated[
@@ -62,7 +59,7 @@ async def job_results(
     def find() -> Results:
         return Results.of(services.store.get(job_id), services.store, services.storage, partial=partial)
 
-    wanted = Format(form) if form else accepted_format(request.headers.get("accept", ""))
+    wanted = form or accepted_format(request.headers.get("accept", ""))
     results = await to_thread.run_sync(find)
     if wanted is Format.JSON:
         return Response(await to_thread.run_sync(_page, results, offset, limit), media_type=JSON)
@@ -75,14 +72,14 @@ def accepted_format(accept: str) -> Format:
     ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
     wanted = [(_quality(parameters), media) for media, *parameters in ranges]
     for quality, media in sorted(wanted, key=lambda each: -each[0]):
-        if quality > 0 and media in BY_TYPE:
-            return BY_TYPE[media]
+        if quality > 0 and media in BY_MEDIA_TYPE:
+            return BY_MEDIA_TYPE[media]
     open_to = {media for quality, media in wanted if quality > 0}
     if not ranges or open_to & {"*/*", "application/*"}:
         return Format.JSON
     if "text/*" in open_to:
         return Format.CSV
-    raise NotAcceptable(f"The results come as {', '.join(BY_TYPE)}.")
+    raise NotAcceptable(f"The results come as {', '.join(RESULT_TYPES)}.")
 
 
 def _quality(parameters: list[str]) -> float:
@@ -112,7 +109,7 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
         "X-Model-Version": job.model_version,
         "Cache-Control": "no-store",
     }
-    media = CONTENT_TYPES[form]
+    media = FORMATS[form].content_type
     if not job.state.is_final:
         return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
     headers |= {"ETag": f'"{job.id}-{job.attempt}-{form}-{pa.__version__}"', "Accept-Ranges": "bytes"}

@@ -37,14 +37,9 @@ sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
 from scripts.bench.make_portfolio import ID_COLUMN, portfolio, write_portfolio
+from shared.formats.format import FORMATS
 
-CONTENT_TYPES = {
-    "parquet": "application/vnd.apache.parquet",
-    "csv": "text/csv",
-    "ndjson": "application/x-ndjson",
-    "arrow": "application/vnd.apache.arrow.file",
-    "arrows": "application/vnd.apache.arrow.stream",
-}
+CONTENT_TYPES = {format.value: facts.media_types[0] for format, facts in FORMATS.items() if facts.is_file}
 PIECE = 2**20
 POLL_SECONDS = 0.02
 

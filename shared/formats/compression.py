@@ -11,7 +11,7 @@ import pyarrow as pa
 from typing_extensions import Buffer
 
 from shared.errors import InputTooLarge, MalformedInput
-from shared.formats.source import Encoding
+from shared.formats.format import Encoding
 
 PIECE_BYTES = 1 << 20
 """How much is read, or copied, in one go."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats import arrow, csv_rows, ndjson, parquet
-from shared.formats.source import Format, ReadOptions, Source
+from shared.formats.format import Format
+from shared.formats.source import ReadOptions, Source
 
 Reader = Callable[[Source, ReadOptions, Contract], Iterator[Validated]]
 """Reads a file as slices of checked rows, in order; raises InputError if the file as a whole is not readable."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shared.formats.source import Format
+from shared.formats.format import Format
 
 PIECE_BYTES = 1 << 20
 """No piece of a file is larger."""
@@ -34,16 +34,6 @@ SLICE_BYTES = 4 << 20
 
 GROUP_ROWS = 128 * 1024
 """Rows of a row group of Parquet."""
-
-CONTENT_TYPES: dict[Format, str] = {
-    Format.JSON: "application/json",
-    Format.NDJSON: "application/x-ndjson",
-    Format.CSV: "text/csv; charset=utf-8",
-    Format.PARQUET: "application/vnd.apache.parquet",
-    Format.ARROW: "application/vnd.apache.arrow.file",
-    Format.ARROW_STREAM: "application/vnd.apache.arrow.stream",
-}
-"""What each format is called in HTTP."""
 
 TEXT = 2
 """Which buffer of a string array just made holds its text: all of it in one piece, so lines are the file already."""

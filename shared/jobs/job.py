@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
-from typing import Literal
+from typing import Literal, get_args
 
-from shared.formats.source import Encoding, Format, ReadOptions
+from shared.formats.format import Encoding, Format
+from shared.formats.source import ReadOptions
 
 JOBS_FOLDER = "jobs"
 
 OnInvalid = Literal["reject", "flag"]
+ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
 """What becomes of a file with rows that break the contract: all of it is refused, or the other rows are scored."""
 
 READING = "reading"

@@ -1,7 +1,7 @@
 """The step that writes the results of a job to where its submission asked for them."""
 
 from shared.errors import MalformedInput
-from shared.formats.source import Format, format_of_name
+from shared.formats.format import FILE_ENDINGS, FORMATS, Format, format_of_name
 from shared.formats.writers import encode
 from shared.jobs.results import Results
 from shared.jobs.unit import Attempt
@@ -10,11 +10,10 @@ from shared.storage import write_uri
 
 def output_format(uri: str) -> Format:
     """Tell from the name of the output what it is to be written in; raises MalformedInput if it does not say."""
-    found, encoding = format_of_name(uri)
-    if found in (None, Format.JSON) or encoding:
-        raise MalformedInput("The output_uri must end in .csv, .ndjson, .parquet, .arrow or .arrows.")
-    assert found is not None  # noqa: S101 - for the type checker
-    return found
+    format, encoding = format_of_name(uri)
+    if format is None or not FORMATS[format].is_file or encoding:
+        raise MalformedInput(f"The output_uri must end in one of {', '.join(FILE_ENDINGS)}.")
+    return format
 
 
 def write_output(attempt: Attempt) -> list[str] | None:

@@ -26,7 +26,7 @@ from shared.fleet.member import Member
 from shared.fleet.preparation import Outcome
 from shared.fleet.records import ACTIVE_KEY, ActiveVersion, Fleet, Kind
 from shared.formats import json_rows
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES, Unit, create_app
 from shared.jobs.read import read_file

@@ -196,6 +196,17 @@ FORM_HEADER = {"Content-Type": "multipart/form-data; boundary=x"}
             b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\nage\r\n--x--\r\n',
             422,
         ),
+        # Names in character sets that nobody knows, and a boundary that is none.
+        *(
+            (FORM_HEADER, b"--x\r\nContent-Disposition: form-data; " + name + b"\r\n\r\nage\r\n--x--\r\n", 400)
+            for name in (
+                b"name=f; filename*=undefined''x.png",
+                b"name=f; filename*=idna''x",
+                b"name=f; filename*=x''a%00b",
+            )
+        ),
+        (FORM_HEADER, b"--x\r\nContent-Type: text/csv; charset=undefined\r\n\r\nage\r\n--x--\r\n", 400),
+        ({"Content-Type": 'multipart/form-data; boundary="a\nb"'}, b"--a", 400),
         ({"Content-Type": CSV}, b"", 400),
         ({"Content-Type": "text/plain"}, b"x", 415),
         ({}, b"x", 415),

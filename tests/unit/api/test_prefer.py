@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from api.prefer import wait_seconds
+from api.intake.prefer import wait_seconds
 
 LONGEST = 30.0
 

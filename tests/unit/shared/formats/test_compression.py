@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import InputTooLarge, MalformedInput, StorageUnavailable
 from shared.formats.compression import PIECE_BYTES, decoded, spooled
-from shared.formats.source import Encoding
+from shared.formats.format import Encoding
 
 TEXT = b"amount,age\n" + b"1.5,40\n" * 10_000
 MEGABYTE = 2**20

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import RedisUnavailable, StorageUnavailable
 from shared.formats import csv_rows, ndjson
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from tests.factories import Kit, Row, removed

@@ -9,7 +9,8 @@ import pytest
 
 from shared.contract.validated import Validated
 from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
-from shared.formats.source import Format, ReadOptions
+from shared.formats.format import Format
+from shared.formats.source import ReadOptions
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.storage import create_storage
 from tests.factories import Kit, Row

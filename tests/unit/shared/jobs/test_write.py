@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import MalformedInput, RedisUnavailable, StorageUnavailable
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.write import output_format

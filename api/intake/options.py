@@ -3,32 +3,19 @@
 import re
 import time
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from api.errors import InvalidParameters
-from shared.formats.source import Format
+from shared.formats.format import Format
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
 from shared.settings import Settings
 from shared.webhooks.target import check_webhook_url
-
-CONTENT_TYPES: dict[str, Format] = {
-    "application/json": Format.JSON,
-    "application/x-ndjson": Format.NDJSON,
-    "application/ndjson": Format.NDJSON,
-    "application/jsonl": Format.NDJSON,
-    "text/csv": Format.CSV,
-    "application/csv": Format.CSV,
-    "application/vnd.apache.parquet": Format.PARQUET,
-    "application/x-parquet": Format.PARQUET,
-    "application/vnd.apache.arrow.file": Format.ARROW,
-    "application/vnd.apache.arrow.stream": Format.ARROW_STREAM,
-}
 
 MAX_KEPT = 100
 UNSAFE_IN_NAME = re.compile(r"[^\w .()+-]|^\.+")
@@ -45,7 +32,7 @@ class SubmitOptions(BaseModel):
         "reject",
         description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
     )
-    delimiter: str = Field(",", description="CSV: what stands between two fields; `tab` for a tabulator.")
+    delimiter: str = Field(",", description="CSV: field delimiter; `tab` for a tab character.")
     decimal: Literal[".", ","] = Field(".", description="CSV: the decimal sign.")
     name: str | None = Field(None, max_length=1000, description="Name of the file, after which the results are named.")
     callback_url: str | None = Field(None, description="Address that is told when the job has ended.")
@@ -70,7 +57,7 @@ class SubmitOptions(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def _is_plain(cls, given: str | None) -> str | None:
+    def _plain_name(cls, given: str | None) -> str | None:
         return UNSAFE_IN_NAME.sub("_", re.split(r"[/\\]", given)[-1])[-LONGEST_NAME:] or None if given else None
 
     @model_validator(mode="after")
@@ -87,6 +74,18 @@ class SubmitOptions(BaseModel):
             return cls.model_validate(query.model_dump(exclude_unset=True) | given)
         except ValidationError as error:
             raise InvalidParameters([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+
+    def named(self, file: str) -> Self:
+        """Take the name of the file, where the caller gave none."""
+        return self if self.name is not None else self._with(name=self._plain_name(file))
+
+    def delimited_as(self, file: str) -> Self:
+        """Take the delimiter that the ending of the file's name tells, where the caller gave none."""
+        is_tabbed = self.delimiter == "," and file.lower().endswith(".tsv")
+        return self._with(delimiter="\t") if is_tabbed else self
+
+    def _with(self, **changes: Any) -> Self:
+        return self.model_copy(update=changes)
 
     def new_job(self, model: Model, form: Format, settings: Settings) -> Job:
         """Make the record of a job, pinned to the model; raises MalformedInput for a callback that is not allowed."""

@@ -1,0 +1,180 @@
+"""One submission: from what the request says to a job that is recorded, whichever way its rows come."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+
+import anyio
+import msgspec
+from anyio import to_thread
+from fastapi import Request
+from typing_extensions import Buffer
+
+from api.intake.body import content_encoding, content_type, declared_length, header, pieces, read, read_json
+from api.intake.form import FORM, FormReader
+from api.intake.options import SubmitOptions
+from api.intake.spool import spool
+from api.services import Services
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
+from shared.errors import MalformedInput, UnsupportedInput
+from shared.formats.compression import decoded
+from shared.formats.format import BY_MEDIA_TYPE, FILE_ENDINGS, FORMATS, Encoding, Format, format_of_name
+from shared.formats.json_rows import validated_from_document, validated_from_json
+from shared.formats.source import ReadOptions
+from shared.jobs.job import Job
+from shared.jobs.write import output_format
+from shared.models.artifact import Model
+from shared.storage import is_below
+
+READABLE = ", ".join((*BY_MEDIA_TYPE, FORM))
+
+ReadRows = Callable[[bytes, Contract, ReadOptions], Iterable[Validated]]
+
+
+class Submission:
+    """What a request submits; one of the methods takes it on, and gives the job as it is recorded."""
+
+    def __init__(
+        self, request: Request, model: Model, services: Services, options: SubmitOptions, key: str | None
+    ) -> None:
+        self._scope = request.scope
+        self._receive = request.receive
+        self._model = model
+        self._services = services
+        self._options = options
+        self._key = hashlib.sha256(key.encode()).hexdigest() if key else None
+        said = (request.url.path, content_type(self._scope), header(self._scope, b"content-encoding"), options)
+        self._digest = hashlib.sha256(repr(said).encode())
+
+    async def anything(self) -> Job:
+        """Take on whatever the content type says: JSON, a file, or a form with one."""
+        media = content_type(self._scope)
+        if media == FORM:
+            return await self.form()
+        format = BY_MEDIA_TYPE.get(media)
+        if format is None:
+            raise UnsupportedInput(f"The body must be one of {READABLE}: say which by the header Content-Type.")
+        return await (self.file(format) if FORMATS[format].is_file else self.json())
+
+    async def array(self) -> Job:
+        """Take on a JSON array, no more and no less."""
+        limit = self._services.settings.max_body_bytes
+        await self._admit(limit)
+        with self._services.admission.memory() as take:
+            body = await read_json(self._scope, self._receive, limit, take)
+            return await self._rows(body, partial(validated_from_json, ignore_extra=False))
+
+    async def json(self) -> Job:
+        """Take on a JSON document: rows in one of their shapes, or addresses."""
+        limit = self._services.settings.max_body_bytes
+        await self._admit(limit)
+        encoding = content_encoding(self._scope)
+        with self._services.admission.memory() as take:
+            body = await read(self._receive, limit, take)
+            if encoding:
+                take(limit)
+                body = await to_thread.run_sync(_decompressed, body, encoding, limit)
+            addresses = _addresses(body)
+            if addresses is not None:
+                return await self._address(body, addresses)
+            return await self._rows(body, partial(validated_from_document, ignore_extra=True))
+
+    async def file(self, format: Format) -> Job:
+        """Take on a file that is the body."""
+        limit = self._services.settings.max_file_bytes
+        encoding = content_encoding(self._scope)
+        await self._admit(limit)
+        return await self._spooled(pieces(self._receive, limit), format, encoding)
+
+    async def form(self) -> Job:
+        """Take on a file that is sent in a form."""
+        limit = self._services.settings.max_file_bytes
+        await self._admit(limit)
+        reader = FormReader(header(self._scope, b"content-type"), pieces(self._receive, limit))
+        self._options = SubmitOptions.of_form(await reader.fields(), self._options)
+        by_name, encoding = format_of_name(reader.filename)
+        format = by_name or BY_MEDIA_TYPE.get(reader.content_type)
+        if format is None or not FORMATS[format].is_file:
+            raise UnsupportedInput(f"The file's name must end in one of {', '.join(FILE_ENDINGS)}.")
+        self._options = self._options.named(reader.filename).delimited_as(reader.filename)
+        self._digest.update(repr((format, encoding, self._options)).encode())
+        return await self._spooled(reader.file_pieces(), format, encoding)
+
+    async def _admit(self, limit: int) -> None:
+        """Ask for room, before anything is read; raises InputTooLarge where the request announces more than `limit` bytes."""
+        await self._services.admission.check(declared_length(self._scope, limit))
+
+    async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
+        job = replace(self._options.new_job(self._model, format, self._services.settings), encoding=encoding)
+        try:
+            size = await spool(body, job.upload_blob, self._services.storage, self._note)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._services.storage.delete_folder, job.folder)
+            raise
+        return await self._file_job(replace(job, upload_bytes=size))
+
+    async def _file_job(self, job: Job) -> Job:
+        return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())
+
+    def _note(self, piece: Buffer) -> None:
+        """Add to the sum by which a repeated submission is known; without a key nobody asks for it, and it takes time."""
+        if self._key:
+            self._digest.update(piece)
+
+    async def _rows(self, body: bytes, read_rows: ReadRows) -> Job:
+        """Validate the rows of a JSON body and store them; an invalid one is the caller's to know at once."""
+        self._note(body)
+        return await to_thread.run_sync(
+            self._services.intake.submit_rows,
+            partial(read_rows, body, self._model.contract),
+            self._options.new_job(self._model, Format.JSON, self._services.settings),
+            self._model,
+            self._key,
+            self._digest.hexdigest(),
+            limiter=self._services.ingest_limiter,
+        )
+
+    async def _address(self, body: bytes, addresses: "_Addresses") -> Job:
+        """Take on a file that lies elsewhere, or rows whose results are to go elsewhere."""
+        self._note(body)
+        settings = self._services.settings
+        format, encoding = format_of_name(addresses.input_uri)
+        if format is None or not FORMATS[format].is_file:
+            raise MalformedInput(f"The input_uri must end in one of {', '.join(FILE_ENDINGS)}.")
+        if not is_below(addresses.input_uri, settings.listed(settings.input_uri_prefixes)):
+            raise MalformedInput("The input_uri is not below one of the INPUT_URI_PREFIXES of this service.")
+        if addresses.output_uri is not None:
+            output_format(addresses.output_uri)
+            if not is_below(addresses.output_uri, settings.listed(settings.output_uri_prefixes)):
+                raise MalformedInput("The output_uri is not below one of the OUTPUT_URI_PREFIXES of this service.")
+        self._options = self._options.named(addresses.input_uri)
+        job = self._options.new_job(self._model, format, settings)
+        return await self._file_job(
+            replace(job, encoding=encoding, input_uri=addresses.input_uri, output_uri=addresses.output_uri)
+        )
+
+
+class _Addresses(msgspec.Struct, forbid_unknown_fields=True):
+    """A JSON body that names a file instead of holding rows."""
+
+    input_uri: str
+    output_uri: str | None = None
+
+
+def _addresses(body: bytes) -> _Addresses | None:
+    """Read a body that names addresses; None if it is of another shape."""
+    if b'"input_uri"' not in body[:10_000]:
+        return None
+    try:
+        return msgspec.json.decode(body, type=_Addresses)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _decompressed(body: bytes, encoding: Encoding, limit: int) -> bytes:
+    with decoded(BytesIO(body), encoding, limit) as stream:
+        return stream.read()
