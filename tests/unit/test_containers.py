@@ -118,7 +118,10 @@ def imported_by(paths: Iterable[Path]) -> set[str]:
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     known = packages_distributions()
-    found = {known[top][0] for module in modules if (top := module.partition(".")[0]) in known}
+    # Of two that bring a module along (python-multipart also has one that steps back for multipart), the one of its name.
+    found = {
+        top if top in known[top] else known[top][0] for module in modules if (top := module.partition(".")[0]) in known
+    }
     return {re.sub("[-_.]+", "-", name).lower() for name in found}
 
 
