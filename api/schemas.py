@@ -241,7 +241,7 @@ class CandidateBody(Body):
     @classmethod
     def of(cls, candidate: Candidate) -> "CandidateBody":
         """Show a candidate."""
-        return cls(version=candidate.version, by=candidate.by, at=moment(candidate.at))
+        return cls(version=candidate.version.id, by=candidate.by, at=moment(candidate.at))
 
 
 class ModelStatus(Body):

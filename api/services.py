@@ -48,7 +48,7 @@ class Services:
 def create_services(settings: Settings, client: redis.Redis) -> Services:
     """Make the parts; nothing is connected or loaded yet."""
     fleet = Fleet(client)
-    models = ModelCache.from_settings(settings)
+    models = ModelCache.from_settings(settings, fleet.origin_of)
     store = JobStore.from_settings(client, settings)
     storage = create_storage(settings.storage_url)
     queue = TaskQueue(create_app(settings), client)
@@ -57,7 +57,7 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         settings=settings,
         member=Member("api", models, fleet, partial(PreparationProcess, settings=settings), loads=True),
         fleet=fleet,
-        coordinator=Coordinator(fleet, models.resolve, settings.reload_timeout),
+        coordinator=Coordinator(fleet, models, settings.reload_timeout),
         store=store,
         storage=storage,
         queue=queue,

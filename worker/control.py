@@ -34,13 +34,13 @@ def model_report(state: Any) -> dict[str, Any]:
     """Tell the active version, the last change and what each process has."""
     fleet = Fleet(connect(Settings().redis_url))
     try:
-        (active, candidate), history = fleet.look(), fleet.history()
+        (deployed, candidate), history = fleet.look(), fleet.history()
         processes = fleet.processes()
     except RedisUnavailable as error:
         return {"error": str(error)}
     return {
-        "active": active.version if active else None,
-        "candidate": candidate.version if candidate else None,
+        "active": deployed.active.id if deployed else None,
+        "candidate": candidate.version.id if candidate else None,
         "last_change": asdict(history[0]) if history else None,
         "processes": [f"{process.name} {process.version}" for process in processes],
     }

@@ -75,8 +75,8 @@ def publish_removal(services: Services) -> None:
 
 def discard_old_models(services: Services) -> None:
     """Remove this machine's copies of versions that are neither active, previous, candidate, nor needed by an open job."""
-    active, candidate = services.fleet.look()
-    keep = services.store.versions_in_use()
-    keep |= {active.version, active.previous or ""} if active else set()
-    keep |= {candidate.version} if candidate else set()
+    deployed, candidate = services.fleet.look()
+    needed = [deployed.active, deployed.previous] if deployed else []
+    needed += [candidate.version] if candidate else []
+    keep = services.store.versions_in_use() | {version.id for version in needed if version}
     services.models.discard(keep, older_than=time.time() - MODEL_AGE)

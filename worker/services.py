@@ -1,6 +1,5 @@
 """The objects that the processes of a worker work with, made once a process from the settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +7,7 @@ import redis
 from celery import Celery
 
 from shared.fleet.member import Member
-from shared.fleet.preparation import Preparation, PreparationProcess
+from shared.fleet.preparation import PreparationProcess, Prepare
 from shared.fleet.records import Fleet
 from shared.jobs.queue import TaskQueue
 from shared.jobs.store import JobStore
@@ -44,11 +43,11 @@ def create_services(
     app: Celery,
     client: redis.Redis,
     models: ModelCache | None = None,
-    prepare: Callable[[str], Preparation] | None = None,
+    prepare: Prepare | None = None,
 ) -> Services:
     """Make the parts; nothing is loaded or forked yet. Versions are made ready in a process of their own, unless by `prepare`."""
     fleet = Fleet(client)
-    models = models or ModelCache.from_settings(settings)
+    models = models or ModelCache.from_settings(settings, fleet.origin_of)
     prepare = prepare or partial(PreparationProcess, settings=settings)
 
     return Services(

@@ -39,18 +39,18 @@ RELOAD_BODY: dict[str, Any] = {
 def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
     """Give the facts of the model file, what is active, and which process serves which version."""
     try:
-        (active, candidate), processes = services.fleet.look(), services.fleet.processes()
+        (deployed, candidate), processes = services.fleet.look(), services.fleet.processes()
         versions = {process.version for process in processes} | {model.version}
-        converged = active is not None and versions == {active.version}
+        converged = deployed is not None and versions == {deployed.active.id}
     except RedisUnavailable:
-        active, candidate, processes, converged = None, None, [], None
+        deployed, candidate, processes, converged = None, None, [], None
     return ModelStatus(
         file_name=model.file.name,
         path=model.file.relative_to(model.folder).as_posix(),
         size=model.size,
         modified_at=moment(model.modified_at),
         version=model.version,
-        active_version=active.version if active else None,
+        active_version=deployed.active.id if deployed else None,
         candidate=CandidateBody.of(candidate) if candidate else None,
         converged=converged,
         error=services.member.error,

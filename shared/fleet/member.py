@@ -4,18 +4,27 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
-from shared.errors import ModelError, NoModel, PretError, RedisUnavailable, SourceUnavailable, Unavailable
-from shared.fleet.preparation import Preparation
-from shared.fleet.records import REPORT_INTERVAL, ActiveVersion, Candidate, Fleet, Kind, Prepared, ProcessReport
+from shared.errors import (
+    ModelError,
+    NoModel,
+    PretError,
+    RedisUnavailable,
+    SourceUnavailable,
+    Unavailable,
+    VersionUnavailable,
+)
+from shared.fleet.preparation import Preparation, Prepare
+from shared.fleet.records import REPORT_INTERVAL, Candidate, Deployment, Fleet, Kind, Prepared, ProcessReport
 from shared.models.artifact import Model
 from shared.models.cache import ModelCache
+from shared.models.version import VersionRef
 
 logger = logging.getLogger(__name__)
 
 FOLLOWING = "following the active version"
+STARTING = "starting with what the source offers"
 """What a preparation is for, where it is not for a candidate."""
 
 RETRY_SECONDS = 5.0
@@ -28,11 +37,9 @@ class Member:
     An API process loads what it serves. A worker's parent process, which forks, only has it verified on disk.
     """
 
-    def __init__(
-        self, kind: Kind, models: ModelCache, fleet: Fleet, prepare: Callable[[str], Preparation], *, loads: bool
-    ) -> None:
+    def __init__(self, kind: Kind, models: ModelCache, fleet: Fleet, prepare: Prepare, *, loads: bool) -> None:
         self._kind: Kind = kind
-        self._cache = models
+        self._models = models
         self._fleet = fleet
         self._prepare = prepare
         self._loads = loads
@@ -40,7 +47,10 @@ class Member:
         self._version: str | None = None
         self._since = 0.0
         self._preparation: Preparation | None = None
+        self._wanted: VersionRef | None = None
         self._purpose = FOLLOWING
+        self._lost: str | None = None
+        """The version that is deployed, where the source does not have it."""
         self._answered: str | None = None
         self._retry_at = 0.0
         self._reported: tuple[str | None, str | None, float] = (None, None, 0.0)
@@ -71,7 +81,7 @@ class Member:
 
     def _look(self) -> None:
         try:
-            active, candidate = self._fleet.look()
+            deployed, candidate = self._fleet.look()
         except RedisUnavailable:
             if self._version is None:
                 self._start()
@@ -79,13 +89,38 @@ class Member:
         try:
             if candidate is not None and candidate.reload_id != self._answered and self.has_settled:
                 self._answer(candidate)
-            elif active is not None:
-                self._follow(active.version)
-            elif self._version is not None or self._start():
-                self._fleet.activate_first(ActiveVersion(str(self._version), None, "start", time.time()))
+            elif deployed is None or self._is_abandoned(deployed):
+                self._deploy(deployed)
+            else:
+                self._follow(deployed)
             self._report()
         except RedisUnavailable:
             logger.warning("Redis is away; this process could not report itself")
+
+    def _is_abandoned(self, deployed: Deployment) -> bool:
+        """Whether what is deployed is nobody's any more, so that a process may start the fleet with what its source offers.
+
+        It is when it came from another source, of which no live process takes its models; or when this source does not have
+        it, and no live process serves it.
+        """
+        if deployed.source == self._models.source_name and deployed.active.id != self._lost:
+            return False
+        others = [report for report in self._fleet.processes() if report.name != self._as_report().name]
+        if deployed.source != self._models.source_name:
+            return not any(report.source == deployed.source for report in others)
+        return not any(report.version == deployed.active.id for report in others)
+
+    def _deploy(self, deployed: Deployment | None) -> None:
+        """Bring what the source offers one step nearer, and record it once this process serves it."""
+        version = self._start()
+        if version is None:
+            return
+        previous = deployed.active if deployed else None
+        own = Deployment(version, previous, self._models.source_name, "start", time.time())
+        if deployed is None:
+            self._fleet.deploy_first(own)
+        elif self._fleet.replace(deployed, own):
+            logger.warning("Version %s is replaced by %s, which the source offers now", deployed.active.id, version.id)
 
     def retire(self) -> None:
         """End what is under way, and say that this process ends, so that no reload waits for it."""
@@ -95,60 +130,72 @@ class Member:
         with suppress(RedisUnavailable):
             self._fleet.retire(self._as_report())
 
-    def _follow(self, version: str) -> bool:
-        """Bring the version one step nearer; True once this process serves it."""
-        if version == self._version:
+    def _follow(self, deployed: Deployment) -> None:
+        """Bring the active version one step nearer."""
+        version = deployed.active
+        if version.id == self._version:
             self.error = None
-            return True
+            return
         if time.monotonic() < self._retry_at:
-            return False
+            return
         try:
-            if self._is_ready(version, FOLLOWING):
-                self._take(version)
-                return True
+            if self._ready(version, FOLLOWING):
+                self._take(version.id)
         except (ModelError, Unavailable) as error:
-            self._failed(version, error)
-        return False
+            self._lost = version.id if isinstance(error, VersionUnavailable) else None
+            self._failed(version.id, error)
 
-    def _start(self) -> bool:
-        """Without an active version: serve what the source offers, or else what this machine served last."""
+    def _start(self) -> VersionRef | None:
+        """Bring what the source offers one step nearer, or else what this machine served last; give it once it is served."""
         if time.monotonic() < self._retry_at:
-            return False
+            return None
         try:
-            version = self._preparation.version if self._preparation else self._cache.resolve()
+            wanted = self._wanted if self._is_preparing(STARTING) else self._offered()
+            version = self._ready(wanted, STARTING)
         except (ModelError, Unavailable) as error:
             self._failed("of the source", error)
-            return False
-        return self._follow(version)
+            return None
+        if version is not None and version.id != self._version:
+            self._take(version.id)
+        return version
 
-    def _is_ready(self, version: str, purpose: str) -> bool:
-        """Whether the version is verified on disk; if not, see to it. Raises what went wrong with it, once.
+    def _offered(self) -> VersionRef | None:
+        """Ask the source, unless that takes so long that it is left to the preparation."""
+        return None if self._models.source_is_slow else self._models.resolve()
+
+    def _is_preparing(self, purpose: str) -> bool:
+        return self._preparation is not None and self._purpose == purpose
+
+    def _ready(self, wanted: VersionRef | None, purpose: str) -> VersionRef | None:
+        """Give the version (None: what the source offers) if it is verified on disk; if not, see to it. Raises what went wrong.
 
         A preparation that was begun for another purpose is dropped: it may be failing for a reason that is gone.
         """
-        if self._preparation is not None and (self._preparation.version, self._purpose) != (version, purpose):
+        if self._preparation is not None and (self._wanted, self._purpose) != (wanted, purpose):
             self._preparation.cancel()
             self._preparation = None
+        version = wanted
         if self._preparation is not None:
             outcome = self._preparation.outcome()
             if outcome is None:
-                return False
+                return None
             self._preparation = None
             if outcome.error is not None:
                 raise outcome.error
-        if self._cache.has(version):
-            return True
-        self._preparation, self._purpose = self._prepare(version), purpose
-        return False
+            version = outcome.version
+        if version is not None and self._models.has(version.id):
+            return version
+        self._preparation, self._wanted, self._purpose = self._prepare(wanted), wanted, purpose
+        return None
 
     def _answer(self, candidate: Candidate) -> None:
         """Get the candidate ready, and say so once it is, or why not."""
         error: PretError | None = None
         try:
-            if not self._is_ready(candidate.version, candidate.reload_id):
+            if not self._ready(candidate.version, candidate.reload_id):
                 return
             if self._loads:
-                self._cache.load(candidate.version)
+                self._models.load(candidate.version.id)
         except (ModelError, Unavailable) as failure:
             error = failure
         except Exception as failure:
@@ -163,23 +210,32 @@ class Member:
         self._answered = candidate.reload_id
 
     def _take(self, version: str) -> None:
-        self._model = self._cache.load(version) if self._loads else None
+        self._model = self._models.load(version) if self._loads else None
         logger.info("Model version %s is %s", version, "served" if self._loads else "ready")
-        self._version, self._since, self.error = version, time.time(), None
-        self._cache.remember(version)
+        self._version, self._since, self.error, self._lost = version, time.time(), None, None
+        self._models.remember(version)
 
     def _failed(self, version: str, error: PretError) -> None:
         """Note the failure for a while; a process that serves nothing yet falls back to what this machine served last."""
         if self.error is None:
             logger.error("Model version %s cannot be served: %s", version, error)
-        if self._version is None and (last := self._cache.last_served()):
+        if self._version is None and (last := self._models.last_served()):
             self._take(last)
         self.error = str(error)
         self._retry_at = time.monotonic() + RETRY_SECONDS
 
     def _as_report(self) -> ProcessReport:
-        host, pid = socket.gethostname(), os.getpid()
-        return ProcessReport(self._kind, host, pid, self._version, self._since, self.error, self.slots, self.queues)
+        return ProcessReport(
+            self._kind,
+            socket.gethostname(),
+            os.getpid(),
+            self._version,
+            self._since,
+            self.error,
+            self.slots,
+            self.queues,
+            self._models.source_name,
+        )
 
     def _report(self) -> None:
         """Report at once what has changed, else every few seconds."""

@@ -1,7 +1,8 @@
 """Getting a version ready in a process of its own, while this one goes on.
 
-Run as `python -m shared.fleet.preparation VERSION`: fetches and checks the version by the settings of its environment. A
-download that hangs, a full disk or a model that crashes its reader then never touches a process that serves.
+Run as `python -m shared.fleet.preparation [ID [ORIGIN]]`: fetches and verifies the version, or what the source offers, by the
+settings of its environment, and prints which it was. A download that hangs, a full disk or a model that crashes its reader
+then never touches a process that serves.
 """
 
 import json
@@ -9,12 +10,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Protocol
 
 from shared import errors
 from shared.errors import PretError, SourceUnavailable
 from shared.models.cache import ModelCache
+from shared.models.version import VersionRef
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +32,6 @@ SHARE_OF_TIMEOUT = 0.8
 class Preparation(Protocol):
     """One version on its way; `outcome` is asked again and again."""
 
-    version: str
     started_at: float
 
     def outcome(self) -> "Outcome | None":
@@ -39,22 +42,26 @@ class Preparation(Protocol):
 
 
 class Outcome:
-    """How a preparation ended: ready, or the error that says why not."""
+    """How a preparation ended: the version that is ready, or the error that says why none is."""
 
-    def __init__(self, error: PretError | None, seconds: float) -> None:
+    def __init__(self, error: PretError | None, seconds: float, version: VersionRef | None = None) -> None:
         self.error = error
         self.seconds = seconds
+        self.version = version
+
+
+Prepare = Callable[[VersionRef | None], Preparation]
+"""Begins to get a version ready; without one, what the source offers now."""
 
 
 class PreparationProcess:
     """A preparation in a child process."""
 
-    def __init__(self, version: str, settings: Settings) -> None:
-        self.version = version
+    def __init__(self, version: VersionRef | None, settings: Settings) -> None:
         self.started_at = time.monotonic()
         self._timeout = SHARE_OF_TIMEOUT * settings.reload_timeout
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, version],
+            [sys.executable, "-m", __name__, *filter(None, astuple(version) if version else ())],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT)},
@@ -72,7 +79,7 @@ class PreparationProcess:
         message = self._process.stdout.read()
         self._close()
         if self._process.returncode == 0:
-            return Outcome(None, seconds)
+            return Outcome(None, seconds, VersionRef(**json.loads(message)))
         return Outcome(_error(message, self._process.returncode), seconds)
 
     def cancel(self) -> None:
@@ -94,10 +101,12 @@ def _error(message: str, code: int) -> PretError:
     return kind(report["message"])
 
 
-def main(version: str) -> int:
-    """Prepare the version; the exit code tells, and one line of JSON says why not."""
+def main(version: str | None = None, origin: str | None = None) -> int:
+    """Prepare the version; the exit code tells, and one line of JSON says which it was, or why there is none."""
+    models = ModelCache.from_settings(Settings())
     try:
-        ModelCache.from_settings(Settings()).prepare(version)
+        ref = VersionRef(version, origin) if version else models.resolve()
+        models.prepare(ref)
     except PretError as error:
         sys.stdout.write(json.dumps({"kind": type(error).__name__, "message": str(error)}))
         return FAILED
@@ -105,8 +114,9 @@ def main(version: str) -> int:
         message = f"The model cache cannot be written: {error.strerror or type(error).__name__}."
         sys.stdout.write(json.dumps({"kind": SourceUnavailable.__name__, "message": message}))
         return FAILED
+    sys.stdout.write(json.dumps(asdict(ref)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

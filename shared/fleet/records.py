@@ -1,20 +1,23 @@
 """What the processes of the service share about models: records in Redis.
 
-The active version is one record and the only truth. A candidate is a second one: a version that every live process is asked to
-get ready. Processes look at both every half second, so there is no broadcast that one of them could miss.
+The deployment is one record and the only truth: it says which version is active. A candidate is a second one: a version that
+every live process is asked to get ready. Processes look at both every half second, so there is no broadcast that one of them
+could miss.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
+import msgspec
 import redis
 
+from shared.models.version import VersionRef
 from shared.redis import KEY_PREFIX, translated_errors
 
-ACTIVE_KEY = f"{KEY_PREFIX}model:active"
+DEPLOYMENT_KEY = f"{KEY_PREFIX}model:deployment"
 CANDIDATE_KEY = f"{KEY_PREFIX}model:candidate"
 HISTORY_KEY = f"{KEY_PREFIX}model:history"
+ORIGINS_KEY = f"{KEY_PREFIX}model:origins"
 PREPARED_KEY = f"{KEY_PREFIX}model:prepared:"
 PROCESS_KEY = f"{KEY_PREFIX}process:"
 
@@ -29,13 +32,18 @@ HISTORY_LENGTH = 100
 
 Kind = Literal["api", "worker"]
 
+Record = TypeVar("Record")
+
 
 @dataclass(frozen=True)
-class ActiveVersion:
-    """The version that new requests and new jobs use; `at` is in seconds since the epoch."""
+class Deployment:
+    """What the fleet serves; `at` is in seconds since the epoch. A second version beside the active one gets a field of its own."""
 
-    version: str
-    previous: str | None
+    active: VersionRef
+    """The version that new requests and new jobs use."""
+    previous: VersionRef | None
+    source: str
+    """Name of the source that the active version was taken from."""
     by: str
     at: float
 
@@ -45,7 +53,7 @@ class Candidate:
     """A version that one reload asks every process to get ready."""
 
     reload_id: str
-    version: str
+    version: VersionRef
     by: str
     at: float
 
@@ -64,6 +72,8 @@ class ProcessReport:
     """Tasks that it does at the same time."""
     queues: tuple[str, ...] = ()
     """The queues that it takes tasks from."""
+    source: str = ""
+    """Name of the source that its settings say."""
 
     @property
     def name(self) -> str:
@@ -102,6 +112,18 @@ redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[4]) - 1)
 return 1
 """
 
+_REPLACE = """
+local current = redis.call('GET', KEYS[1])
+if current then
+    local record = cjson.decode(current)
+    if record.active.id ~= ARGV[1] or record.source ~= ARGV[2] then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[3])
+redis.call('LPUSH', KEYS[2], ARGV[4])
+redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[5]) - 1)
+return 1
+"""
+
 _WITHDRAW = """
 local candidate = redis.call('GET', KEYS[1])
 if candidate and cjson.decode(candidate).reload_id == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -116,36 +138,57 @@ class Fleet:
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
         self._activate = client.register_script(_ACTIVATE)
+        self._replace = client.register_script(_REPLACE)
         self._withdraw = client.register_script(_WITHDRAW)
 
-    def look(self) -> tuple[ActiveVersion | None, Candidate | None]:
-        """Read the active version and the candidate, of which there may be none."""
+    def look(self) -> tuple[Deployment | None, Candidate | None]:
+        """Read what is deployed and the candidate, of which there may be none."""
         with translated_errors():
-            active, candidate = self._redis.mget(ACTIVE_KEY, CANDIDATE_KEY)
-        return (
-            ActiveVersion(**json.loads(active)) if active else None,
-            Candidate(**json.loads(candidate)) if candidate else None,
-        )
+            deployment, candidate = self._redis.mget(DEPLOYMENT_KEY, CANDIDATE_KEY)
+        return _decoded(Deployment, deployment), _decoded(Candidate, candidate)
 
-    def activate_first(self, active: ActiveVersion) -> None:
-        """Record the version of the very first process; where there is an active version, it stays."""
+    def deploy_first(self, deployment: Deployment) -> None:
+        """Record the version of the very first process; where there is a deployment, it stays."""
+        self._note_origin(deployment.active)
         with translated_errors():
-            if self._redis.set(ACTIVE_KEY, _encoded(active), nx=True):
-                entry = HistoryEntry(active.version, active.at, active.by, "activated")
-                self._redis.lpush(HISTORY_KEY, _encoded(entry))
+            if self._redis.set(DEPLOYMENT_KEY, _encoded(deployment), nx=True):
+                self._redis.lpush(HISTORY_KEY, _encoded(_entry(deployment)))
+
+    def replace(self, old: Deployment, new: Deployment) -> bool:
+        """Record another deployment in one step, without a reload. False if the old one is no longer what is deployed."""
+        self._note_origin(new.active)
+        arguments: list[Any] = [old.active.id, old.source, _encoded(new), _encoded(_entry(new)), HISTORY_LENGTH]
+        with translated_errors():
+            return bool(self._replace(keys=[DEPLOYMENT_KEY, HISTORY_KEY], args=arguments))
 
     def propose(self, candidate: Candidate, seconds: float) -> bool:
         """Make a version the candidate for so long at most. False if there is another one."""
+        self._note_origin(candidate.version)
         with translated_errors():
             return bool(self._redis.set(CANDIDATE_KEY, _encoded(candidate), nx=True, px=int(seconds * 1000)))
 
-    def activate(self, candidate: Candidate, active: ActiveVersion) -> bool:
-        """Make the candidate the active version, in one step. False if it is no longer the candidate."""
-        entry = HistoryEntry(active.version, active.at, active.by, "activated")
-        keys = [ACTIVE_KEY, CANDIDATE_KEY, HISTORY_KEY]
+    def activate(self, candidate: Candidate, deployment: Deployment) -> bool:
+        """Deploy the candidate, in one step. False if it is no longer the candidate."""
+        keys = [DEPLOYMENT_KEY, CANDIDATE_KEY, HISTORY_KEY]
         with translated_errors():
-            arguments: list[Any] = [candidate.reload_id, _encoded(active), _encoded(entry), HISTORY_LENGTH]
+            arguments: list[Any] = [
+                candidate.reload_id,
+                _encoded(deployment),
+                _encoded(_entry(deployment)),
+                HISTORY_LENGTH,
+            ]
             return bool(self._activate(keys=keys, args=arguments))
+
+    def origin_of(self, version: str) -> str | None:
+        """Tell by what a version's source fetches it, where the id does not say it: for jobs, which only know the id."""
+        with translated_errors():
+            origin: str | None = self._redis.hget(ORIGINS_KEY, version)  # type: ignore[assignment]
+        return origin
+
+    def _note_origin(self, version: VersionRef) -> None:
+        if version.origin is not None:
+            with translated_errors():
+                self._redis.hset(ORIGINS_KEY, version.id, version.origin)
 
     def withdraw(self, candidate: Candidate, entry: HistoryEntry) -> None:
         """Give a candidate up, and note why."""
@@ -157,7 +200,7 @@ class Fleet:
         """List the changes and attempted changes, newest first."""
         with translated_errors():
             entries: list[str] = self._redis.lrange(HISTORY_KEY, 0, -1)  # type: ignore[assignment]
-        return [HistoryEntry(**json.loads(entry)) for entry in entries]
+        return [_read(HistoryEntry, entry) for entry in entries]
 
     def report(self, report: ProcessReport) -> None:
         """Say that this process is alive, and what it serves."""
@@ -174,7 +217,7 @@ class Fleet:
         with translated_errors():
             keys = sorted(self._redis.scan_iter(f"{PROCESS_KEY}*", count=1000))
             reports = self._redis.mget(keys) if keys else []
-        return [ProcessReport(**json.loads(report)) for report in reports if report]
+        return [_read(ProcessReport, report) for report in reports if report]
 
     def slots(self, queue: str) -> int:
         """Count the tasks of one queue that all live workers together do at the same time."""
@@ -192,8 +235,21 @@ class Fleet:
         """Read what the processes said of the candidate so far."""
         with translated_errors():
             reports: dict[str, str] = self._redis.hgetall(f"{PREPARED_KEY}{candidate.reload_id}")  # type: ignore[assignment]
-        return {process: Prepared(**json.loads(report)) for process, report in reports.items()}
+        return {process: _read(Prepared, report) for process, report in reports.items()}
+
+
+def _entry(deployment: Deployment) -> HistoryEntry:
+    return HistoryEntry(deployment.active.id, deployment.at, deployment.by, "activated")
 
 
 def _encoded(record: Any) -> str:
-    return json.dumps(asdict(record))
+    return msgspec.json.encode(record).decode()
+
+
+def _read(kind: type[Record], text: str | bytes) -> Record:
+    """Read a record; what another version of the service wrote into it besides is passed over."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def _decoded(kind: type[Record], text: Any) -> Record | None:
+    return _read(kind, text) if text else None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 from uuid import uuid4
 
 from shared import errors
@@ -21,8 +21,9 @@ from shared.errors import (
     ReloadSourceFailed,
     ReloadTimedOut,
 )
-from shared.fleet.records import ActiveVersion, Candidate, Fleet, HistoryEntry, Prepared, ProcessReport
+from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
 from shared.models.cache import ModelCache
+from shared.models.version import VersionRef
 from shared.settings import Settings
 
 PREVIOUS = "previous"
@@ -34,6 +35,17 @@ PAUSE = 0.05
 REDIS_PATIENCE = 10.0
 CONVERGENCE_SECONDS = 10.0
 """How long the coordinator watches the processes switch; they do so within one look, and late ones by themselves."""
+
+
+class Resolver(Protocol):
+    """What finds versions: a `ModelCache`."""
+
+    @property
+    def source_name(self) -> str:
+        """The name of the source."""
+
+    def resolve(self, revision: str | None = None) -> VersionRef:
+        """Find the version that a revision stands for."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +74,15 @@ class ReloadOutcome:
 class Coordinator:
     """Runs reloads; any process of the service, or a script, may."""
 
-    def __init__(self, fleet: Fleet, resolve: Callable[[str | None], str], timeout: float) -> None:
+    def __init__(self, fleet: Fleet, models: Resolver, timeout: float) -> None:
         self._fleet = fleet
-        self._resolve = resolve
+        self._models = models
         self._timeout = timeout
 
     @classmethod
     def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
         """Make the coordinator of a program that only reloads and has no model models of its own."""
-        return cls(fleet, ModelCache.from_settings(settings).resolve, settings.reload_timeout)
+        return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout)
 
     def reload(self, revision: str | None, by: str) -> ReloadOutcome:
         """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
@@ -78,32 +90,34 @@ class Coordinator:
         Raises ModelError or Unavailable if the source does not have it, ReloadInProgress, ReloadFailed or ReloadTimedOut
         with what each process said, or RedisUnavailable; the fleet then serves what it served before.
         """
-        active, _ = self._fleet.look()
-        version = self._version_of(revision, active)
+        deployed, _ = self._fleet.look()
+        version, source = self._version_of(revision, deployed)
         before = self._fleet.processes()
-        if active is not None and version == active.version:
-            return ReloadOutcome("unchanged", version, version, [_outcome(report, report, None) for report in before])
+        old = deployed.active.id if deployed else None
+        if version.id == old:
+            return ReloadOutcome("unchanged", old, old, [_outcome(report, report, None) for report in before])
         candidate = Candidate(uuid4().hex, version, by, time.time())
         # It outlives the waiting, so that no second reload begins while this one still activates.
         if not self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS):
             raise ReloadInProgress
         try:
             prepared = self._wait_until_ready(candidate, before)
-            change = ActiveVersion(version, active.version if active else None, by, time.time())
+            change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
             _insist(lambda: self._activate(candidate, change))
         except BaseException as error:
             self._withdraw(candidate, str(error) if isinstance(error, PretError) else "The reload was interrupted.")
             raise
-        after = self._wait_until_served(version, before)
+        after = self._wait_until_served(version.id, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
-        return ReloadOutcome("reloaded", active.version if active else None, version, processes)
+        return ReloadOutcome("reloaded", old, version.id, processes)
 
-    def _version_of(self, revision: str | None, active: ActiveVersion | None) -> str:
+    def _version_of(self, revision: str | None, deployed: Deployment | None) -> tuple[VersionRef, str]:
+        """Give the version that is asked for, and the name of its source."""
         if revision != PREVIOUS:
-            return self._resolve(revision)
-        if active is None or active.previous is None:
+            return self._models.resolve(revision), self._models.source_name
+        if deployed is None or deployed.previous is None:
             raise NoPreviousVersion
-        return active.previous
+        return deployed.previous, deployed.source
 
     def _wait_until_ready(self, candidate: Candidate, before: list[ProcessReport]) -> dict[str, Prepared]:
         """Wait for the answer of every process that lives; one that dies meanwhile no longer counts, a new one does."""
@@ -129,13 +143,13 @@ class Coordinator:
         failure = ReloadSourceFailed if issubclass(kind, errors.Unavailable) else ReloadFailed
         return failure(message, _table(before, prepared))
 
-    def _activate(self, candidate: Candidate, change: ActiveVersion) -> None:
+    def _activate(self, candidate: Candidate, change: Deployment) -> None:
         """Activate; if Redis went away before it answered, the record tells whether it had done it."""
         if not self._fleet.activate(candidate, change) and self._fleet.look()[0] != change:
             raise ReloadFailed("The reload lost its turn before all processes were ready; nothing was changed.")
 
     def _withdraw(self, candidate: Candidate, reason: str) -> None:
-        entry = HistoryEntry(candidate.version, candidate.at, candidate.by, "refused", reason)
+        entry = HistoryEntry(candidate.version.id, candidate.at, candidate.by, "refused", reason)
         # Without Redis the candidate lapses by itself.
         with suppress(RedisUnavailable):
             self._fleet.withdraw(candidate, entry)

@@ -4,9 +4,11 @@ A version is fetched into a folder of its own and checked there in a process of 
 final name, with a mark that holds the digest of its files. What bears the mark and still has that digest may be loaded.
 """
 
+import hashlib
 import shutil
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,81 +19,127 @@ from shared.errors import BadArtifact, VersionUnavailable
 from shared.models import artifact, trial_load
 from shared.models.artifact import Model
 from shared.models.sources import Source, create_source
+from shared.models.version import Resolution, VersionRef
 from shared.settings import Settings
 
 LOADED_VERSIONS = 3
 """Versions that a process keeps in memory: the active one, a candidate, and one that jobs in flight are pinned to."""
 
 MARK = ".verified"
+ORIGINS = ".origins"
+"""Notes in the folder of a version: the digest of its files, and where they were fetched from, a line each."""
+
 LAST_SERVED = "last-served"
 PARTIAL_PREFIX = ".partial-"
 LOCK_TIMEOUT = 600.0
 
 
-class ModelCache:
-    """One source, one cache on disk that the processes of the machine share, and what this process has loaded."""
+OriginOf = Callable[[str], str | None]
+"""From the id of a version to its origin, where somebody noted one."""
 
-    def __init__(self, source: Source, cache: Path, model_file: str = artifact.MODEL_FILE) -> None:
+
+class ModelCache:
+    """One source, one folder that the processes of the machine share, and what this process has loaded."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        model_file: str = artifact.MODEL_FILE,
+        origin_of: OriginOf = lambda _: None,
+    ) -> None:
         self._source = source
-        self._cache = cache
+        self._folder = folder
         self._model_file = model_file
+        self._origin_of = origin_of
         self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "ModelCache":
-        """Make the library of a process."""
+    def from_settings(cls, settings: Settings, origin_of: OriginOf = lambda _: None) -> "ModelCache":
+        """Make the cache of a process."""
         model_file = settings.hf_filename if settings.hf_repo_id else artifact.MODEL_FILE
-        return cls(create_source(settings), settings.model_cache_dir, model_file)
+        return cls(create_source(settings), settings.model_cache_dir, model_file, origin_of)
 
-    def resolve(self, revision: str | None = None) -> str:
-        """Ask the source which version the revision stands for now."""
-        return self._source.resolve(revision)
+    @property
+    def source_name(self) -> str:
+        """The name of the source."""
+        return self._source.name
+
+    @property
+    def source_is_slow(self) -> bool:
+        """Whether resolving may take so long that nobody who serves should wait for it."""
+        return self._source.is_slow
+
+    def resolve(self, revision: str | None = None) -> VersionRef:
+        """Ask the source which version the revision stands for now; one whose id only its files tell is fetched for it."""
+        found = self._source.resolve(revision)
+        return VersionRef(found.version or self._fetched_from(found.origin) or self._install(found), found.origin)
 
     def has(self, version: str) -> bool:
         """Whether a verified copy is on this machine, undamaged."""
-        folder = self._cache / version
+        folder = self._folder / version
         try:
             return (folder / MARK).read_text() == artifact.digest(folder, self._model_file)
         except (OSError, BadArtifact):
             return False
 
-    def prepare(self, version: str) -> None:
+    def prepare(self, version: VersionRef) -> None:
         """Get a verified copy onto this machine, if there is none; raises ModelError or Unavailable, and leaves nothing then."""
-        if self.has(version):
-            return
-        self._cache.mkdir(parents=True, exist_ok=True)
-        # One process of the machine fetches; the others wait and find the copy. A lock of a process that died is void.
-        with FileLock(self._cache / f"{version}.lock", timeout=LOCK_TIMEOUT):
-            if not self.has(version):
-                self._fetch(version)
+        if not self.has(version.id):
+            self._install(Resolution(version.id, version.origin))
 
-    def _fetch(self, version: str) -> None:
-        partial = Path(mkdtemp(prefix=PARTIAL_PREFIX, dir=self._cache))
+    def _install(self, found: Resolution) -> str:
+        """Fetch and verify, once for all processes of the machine, and give the id."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # The others wait and find the copy. A lock of a process that died is void.
+        name = found.version or hashlib.sha256((found.origin or "").encode()).hexdigest()[:12]
+        with FileLock(self._folder / f"{name}.lock", timeout=LOCK_TIMEOUT):
+            if found.version is not None and self.has(found.version):
+                return found.version
+            return self._fetched_from(found.origin) or self._fetch(found)
+
+    def _fetched_from(self, origin: str | None) -> str | None:
+        """Find the copy that was fetched from there."""
+        for note in self._folder.glob(f"*/{ORIGINS}") if origin else ():
+            if origin in note.read_text(encoding="utf-8").splitlines() and self.has(note.parent.name):
+                return note.parent.name
+        return None
+
+    def _fetch(self, found: Resolution) -> str:
+        partial = Path(mkdtemp(prefix=PARTIAL_PREFIX, dir=self._folder))
         try:
-            self._source.fetch(version, partial)
+            self._source.fetch(found, partial)
             digest = artifact.digest(partial, self._model_file)
+            version = found.version or artifact.folder_version(partial, self._model_file)
             if (
                 version.startswith(artifact.LOCAL_PREFIX)
                 and artifact.folder_version(partial, self._model_file) != version
             ):
                 raise VersionUnavailable(f"The model source no longer has version {version}.")
-            trial_load.check(partial, version, self._model_file)
-            (partial / MARK).write_text(digest)
-            partial.chmod(0o755)
-            # What may lie there bears no mark that fits: it is damaged.
-            shutil.rmtree(self._cache / version, ignore_errors=True)
-            partial.rename(self._cache / version)
+            # Two origins may have the same content.
+            if not self.has(version):
+                trial_load.check(partial, version, self._model_file)
+                (partial / MARK).write_text(digest)
+                partial.chmod(0o755)
+                # What may lie there bears no mark that fits: it is damaged.
+                shutil.rmtree(self._folder / version, ignore_errors=True)
+                partial.rename(self._folder / version)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+        if found.origin:
+            with (self._folder / version / ORIGINS).open("a", encoding="utf-8") as notes:
+                notes.write(f"{found.origin}\n")
+        return version
 
     def load(self, version: str) -> Model:
         """Give the version from memory or disk, fetched first if need be; raises ModelError or Unavailable."""
         with self._lock:
             model = self._loaded.pop(version, None)
             if model is None:
-                self.prepare(version)
-                model = artifact.load(self._cache / version, version, self._model_file)
+                if not self.has(version):
+                    self.prepare(VersionRef(version, self._origin_of(version)))
+                model = artifact.load(self._folder / version, version, self._model_file)
             self._loaded[version] = model
             while len(self._loaded) > LOADED_VERSIONS:
                 self._loaded.popitem(last=False)
@@ -100,21 +148,21 @@ class ModelCache:
     def remember(self, version: str) -> None:
         """Note the version as the one to serve if this machine starts while neither Redis nor the source answers."""
         with suppress(OSError):
-            partial = self._cache / f"{LAST_SERVED}{PARTIAL_PREFIX}{threading.get_native_id()}"
+            partial = self._folder / f"{LAST_SERVED}{PARTIAL_PREFIX}{threading.get_native_id()}"
             partial.write_text(version)
-            partial.replace(self._cache / LAST_SERVED)
+            partial.replace(self._folder / LAST_SERVED)
 
     def last_served(self) -> str | None:
         """Give the version noted last, if its copy is still whole."""
         try:
-            version = (self._cache / LAST_SERVED).read_text()
+            version = (self._folder / LAST_SERVED).read_text()
         except OSError:
             return None
         return version if self.has(version) else None
 
     def discard(self, keep: set[str], older_than: float) -> None:
         """Remove the copies that nobody needs and that are older than a time (seconds since the epoch)."""
-        for folder in self._cache.iterdir() if self._cache.is_dir() else ():
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
             needed = folder.name in keep or folder.name == self.last_served()
             with suppress(OSError):
                 if folder.is_dir() and not needed and folder.stat().st_mtime < older_than:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import httpx2
 from huggingface_hub import HfApi, ModelInfo, constants, errors
 
 from shared.errors import BadArtifact, SourceRefused, SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models import artifact
+from shared.models.version import Resolution
 
 # The client would report to the Hub which tools it runs among; nobody asked a credit team for that.
 constants.HF_HUB_DISABLE_TELEMETRY = True
@@ -29,14 +31,23 @@ API_TIMEOUT = 10.0
 class HubSource:
     """One model repository."""
 
+    is_slow: ClassVar[bool] = False
+
     def __init__(self, repo: str, revision: str, *, model_file: str, token: str | None, endpoint: str | None) -> None:
         self._repo = repo
         self._revision = revision
+        self._model_file = model_file
         self._files = artifact.fetched_files(model_file)
         self._api = HfApi(endpoint=endpoint, token=token)
 
-    def resolve(self, revision: str | None) -> str:
-        """Give the sha that a branch, tag or sha (default: the configured revision) stands for now.
+    @property
+    def name(self) -> str:
+        """Repository, revision and file; of another Hub than the public one only a digest of its address is shown."""
+        endpoint = hashlib.sha256((self._api.endpoint or "").encode()).hexdigest()[:12]
+        return f"hub:{endpoint}:{self._repo}@{self._revision}/{self._model_file}"
+
+    def resolve(self, revision: str | None) -> Resolution:
+        """Find the sha that a branch, tag or sha (default: the configured revision) stands for now.
 
         Raises UnknownRevision, SourceRefused or SourceUnavailable.
         """
@@ -45,10 +56,11 @@ class HubSource:
             found = self._api.model_info(self._repo, revision=wanted, expand=["sha"], timeout=API_TIMEOUT).sha
         if found is None:
             raise SourceUnavailable(f"The Hub does not say which commit {wanted!r} of {self._repo} is.")
-        return found
+        return Resolution(found)
 
-    def fetch(self, version: str, folder: Path) -> None:
+    def fetch(self, found: Resolution, folder: Path) -> None:
         """Download the version's files into `folder` and check them against the Hub's own checksums."""
+        version = found.version or ""
         if not COMMIT_SHA.fullmatch(version):
             raise VersionUnavailable(f"Model version {version} does not come from the Hub.")
         with translated_errors(self._repo):

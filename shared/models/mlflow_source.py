@@ -1,57 +1,98 @@
 """Models straight from an MLflow registry, for teams without a Hub.
 
-MLflow is not installed where models are only served, and is never imported there: a process of its own downloads.
+MLflow is not installed where models are only served, and is never imported there: a process of its own asks and downloads. An
+alias is resolved to the version of the registry that it stands for now, which is the origin of our model version; the id of
+that comes from its content, so it is known once it is downloaded.
 """
 
+import hashlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
-from shared.errors import SourceUnavailable, UnknownRevision
+from shared.errors import SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models import artifact
+from shared.models.version import Resolution
 
-DOWNLOAD = """
+SCHEMES = ("models:/", "runs:/")
+
+PROGRAM = """
 import sys
-from mlflow.artifacts import download_artifacts
-download_artifacts(artifact_uri=sys.argv[1], dst_path=sys.argv[2], tracking_uri=sys.argv[3] or None)
+import mlflow
+uri, folder, tracking_uri = sys.argv[1:]
+if tracking_uri:
+    mlflow.set_tracking_uri(tracking_uri)
+from mlflow.exceptions import MlflowException
+try:
+    if folder:
+        from mlflow.artifacts import download_artifacts
+        download_artifacts(artifact_uri=uri, dst_path=folder)
+    elif uri.startswith("models:/"):
+        from mlflow.store.artifact.utils.models import get_model_name_and_version
+        found = get_model_name_and_version(mlflow.MlflowClient(), uri)
+        print("models:/" + "/".join(str(part) for part in found))
+    else:
+        print(uri)
+except MlflowException as error:
+    sys.exit(3 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND") else 1)
 """
-DOWNLOAD_TIMEOUT = 300.0
+"""Prints what a URI stands for, or downloads it into a folder."""
+
+UNKNOWN = 3
+"""Exit code for what the registry does not have."""
+
+TIMEOUT = 300.0
+"""Seconds for a download."""
 
 
 class MlflowSource:
-    """One model URI, such as `models:/name@alias`; what it stands for is known once it is downloaded."""
+    """One model URI, such as `models:/name@alias`."""
+
+    is_slow: ClassVar[bool] = True
 
     def __init__(self, uri: str, tracking_uri: str | None) -> None:
         self._uri = uri
         self._tracking_uri = tracking_uri
 
-    def resolve(self, revision: str | None) -> str:
-        """Download the model and name its content; a revision is another `models:/…` or `runs:/…` URI."""
-        with TemporaryDirectory(prefix="pret-mlflow-") as folder:
-            self._download(revision or self._uri, Path(folder))
-            return artifact.folder_version(Path(folder))
+    @property
+    def name(self) -> str:
+        """The URI; of the server, whose address may hold a password, only a digest is shown."""
+        server = hashlib.sha256((self._tracking_uri or "").encode()).hexdigest()[:12]
+        return f"mlflow:{server}:{self._uri}"
 
-    def fetch(self, version: str, folder: Path) -> None:
-        """Download the model, whatever version it is by now; the caller looks at what it got."""
+    def resolve(self, revision: str | None) -> Resolution:
+        """Ask the registry which version is meant; a revision is another `models:/…` or `runs:/…` URI."""
+        uri = revision or self._uri
+        if not uri.startswith(SCHEMES):
+            raise UnknownRevision("A revision must be an MLflow URI here: models:/NAME@ALIAS or runs:/RUN/PATH.")
+        # What MLflow prints itself comes before.
+        return Resolution(None, self._run(uri, "").splitlines()[-1].strip())
+
+    def fetch(self, found: Resolution, folder: Path) -> None:
+        """Download what was resolved."""
+        if found.origin is None:
+            raise VersionUnavailable(f"The model source no longer has version {found.version}.")
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
-            self._download(self._uri, Path(downloaded))
+            self._run(found.origin, downloaded)
             for name in artifact.fetched_files():
                 if (Path(downloaded) / name).is_file():
                     shutil.copyfile(Path(downloaded) / name, folder / name)
 
-    def _download(self, uri: str, folder: Path) -> None:
-        if not uri.startswith(("models:/", "runs:/")):
-            raise UnknownRevision("A revision must be an MLflow URI here: models:/NAME@ALIAS or runs:/RUN/PATH.")
-        command = [sys.executable, "-c", DOWNLOAD, uri, str(folder), self._tracking_uri or ""]
+    def _run(self, uri: str, folder: str) -> str:
+        command = [sys.executable, "-c", PROGRAM, uri, folder, self._tracking_uri or ""]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=DOWNLOAD_TIMEOUT, check=False)  # noqa: S603
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)  # noqa: S603
         except subprocess.TimeoutExpired as error:
             raise SourceUnavailable("MLflow does not answer.") from error
-        if b"No module named 'mlflow'" in done.stderr:
+        if "No module named 'mlflow'" in done.stderr:
             raise SourceUnavailable(
                 "MODEL_URI needs MLflow: install the extra 'train', or publish the model to the Hub."
             )
+        if done.returncode == UNKNOWN:
+            raise UnknownRevision(f"MLflow has no model {uri}; is it registered, and MLFLOW_TRACKING_URI right?")
         if done.returncode:
-            raise SourceUnavailable(f"MLflow does not give {uri}; is it registered, and MLFLOW_TRACKING_URI right?")
+            raise SourceUnavailable(f"MLflow does not give {uri}; does its server answer?")
+        return done.stdout

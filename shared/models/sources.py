@@ -1,44 +1,60 @@
 """Where models come from: a folder, Hugging Face Hub or MLflow, chosen by the settings."""
 
+import hashlib
 import shutil
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from shared.errors import BadArtifact, UnknownRevision, VersionUnavailable
 from shared.models import artifact
 from shared.models.hub import HubSource
 from shared.models.mlflow_source import MlflowSource
+from shared.models.version import Resolution
 from shared.settings import Settings
 
 
 class Source(Protocol):
     """Knows which version a revision stands for, and brings a version's files."""
 
-    def resolve(self, revision: str | None) -> str:
-        """Name the version that the revision (None: the configured one) stands for now."""
+    @property
+    def name(self) -> str:
+        """Tell it from other sources, without secrets and paths; the same settings give the same name on every machine."""
 
-    def fetch(self, version: str, folder: Path) -> None:
-        """Put the files of the version into the empty `folder`; raises VersionUnavailable, BadArtifact or Unavailable."""
+    is_slow: ClassVar[bool]
+    """Whether resolving takes longer than a request or two."""
+
+    def resolve(self, revision: str | None) -> Resolution:
+        """Find what the revision (None: the configured one) stands for now; raises ModelError or Unavailable."""
+
+    def fetch(self, found: Resolution, folder: Path) -> None:
+        """Put the files of what was resolved into the empty `folder`; raises VersionUnavailable, BadArtifact or Unavailable."""
 
 
 class FolderSource:
     """A folder whose content is the model; it knows one version, that of what lies in it now."""
 
+    is_slow: ClassVar[bool] = False
+
     def __init__(self, folder: Path, model_file: str = artifact.MODEL_FILE) -> None:
         self._folder = folder
         self._model_file = model_file
 
-    def resolve(self, revision: str | None) -> str:
+    @property
+    def name(self) -> str:
+        """A folder is told by its path, of which only a digest is shown."""
+        return f"folder:{hashlib.sha256(str(self._folder.absolute()).encode()).hexdigest()[:12]}"
+
+    def resolve(self, revision: str | None) -> Resolution:
         """Name what lies in the folder; raises BadArtifact if that is no model, UnknownRevision for any other revision."""
         version = artifact.folder_version(self._folder, self._model_file)
         if revision not in (None, version):
             raise UnknownRevision("Models come from a folder here, which has no revisions; reload without one.")
-        return version
+        return Resolution(version)
 
-    def fetch(self, version: str, folder: Path) -> None:
+    def fetch(self, found: Resolution, folder: Path) -> None:
         """Copy the folder's files, whatever version they are by now; the caller looks at what it got."""
-        if not version.startswith(artifact.LOCAL_PREFIX):
-            raise VersionUnavailable(f"Model version {version} does not come from a folder.")
+        if not (found.version or "").startswith(artifact.LOCAL_PREFIX):
+            raise VersionUnavailable(f"Model version {found.version} does not come from a folder.")
         try:
             for name in artifact.fetched_files(self._model_file):
                 if (self._folder / name).is_file():

@@ -7,6 +7,7 @@ import pytest
 
 from shared.models import artifact
 from shared.models.hub import HubSource
+from shared.models.version import Resolution
 from tests.factories import Kit
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -32,7 +33,7 @@ def fetched(hub: HubServer, kit: Kit, folder: Path, card: str | None) -> set[str
     version = publish(hub, kit, folder / "source", spoil=add)
     source = HubSource(REPO, "main", model_file="model.cb", token=TOKEN, endpoint=hub.url)
     (folder / "fetched").mkdir()
-    source.fetch(version, folder / "fetched")
+    source.fetch(Resolution(version), folder / "fetched")
     return {path.name for path in (folder / "fetched").iterdir()}
 
 

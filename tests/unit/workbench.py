@@ -24,7 +24,7 @@ from celery import Celery
 from shared.errors import ModelError, PretError, SourceUnavailable, Unavailable
 from shared.fleet.member import Member
 from shared.fleet.preparation import Outcome
-from shared.fleet.records import ACTIVE_KEY, ActiveVersion, Fleet, Kind
+from shared.fleet.records import DEPLOYMENT_KEY, Deployment, Fleet, Kind
 from shared.formats import json_rows
 from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job
@@ -38,6 +38,7 @@ from shared.jobs.write import write_output
 from shared.models.artifact import Model
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
+from shared.models.version import VersionRef
 from shared.settings import Settings
 from shared.storage.local import LocalStorage
 from tests.factories import Kit, Row, put_in_cache
@@ -107,7 +108,7 @@ class QuickCache(ModelCache):
 
     def load(self, version: str) -> Model:
         if version in _loaded and version not in self._loaded:
-            self.prepare(version)
+            self.prepare(VersionRef(version))
             self._loaded[version] = _loaded[version]
         return _loaded.setdefault(version, super().load(version))
 
@@ -115,19 +116,19 @@ class QuickCache(ModelCache):
 class PreparationInProcess:
     """A preparation that is over when it has begun."""
 
-    def __init__(self, version: str, models: ModelCache) -> None:
-        self.version = version
+    def __init__(self, version: VersionRef | None, models: ModelCache) -> None:
         self.started_at = 0.0
         self._error: PretError | None = None
         try:
-            models.prepare(version)
+            self._version = version or models.resolve()
+            models.prepare(self._version)
         except (ModelError, Unavailable) as error:
             self._error = error
         except OSError:
             self._error = SourceUnavailable("The model cache cannot be written.")
 
     def outcome(self) -> Outcome:
-        return Outcome(self._error, 0.0)
+        return Outcome(self._error, 0.0, None if self._error else self._version)
 
     def cancel(self) -> None:
         """There is nothing left to end."""
@@ -199,12 +200,13 @@ class Workbench:
 
     def activate(self, version: str) -> None:
         """Make a version active, as a reload would."""
-        self.client.delete(ACTIVE_KEY)
-        self.parts.fleet.activate_first(ActiveVersion(version, None, "test", 0.0))
+        self.client.delete(DEPLOYMENT_KEY)
+        source = self.parts.models.source_name
+        self.parts.fleet.deploy_first(Deployment(VersionRef(version), None, source, "test", 0.0))
 
     def model(self) -> Model:
         """Load what the source folder offers."""
-        return self.parts.models.load(self.parts.models.resolve())
+        return self.parts.models.load(self.parts.models.resolve().id)
 
     def submit(self, rows: list[Row], *, chunk_rows: int = CHUNK_ROWS, key: str | None = None, **facts: Any) -> Job:
         """Submit rows for the model in the source folder; with `key` as the submission of that name and these rows."""

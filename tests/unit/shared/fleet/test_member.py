@@ -1,5 +1,7 @@
 """The record of the active version is the truth, and every process follows it, whatever happens to Redis or the model."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import fakeredis
@@ -7,10 +9,11 @@ import pytest
 
 from shared.errors import NoModel
 from shared.fleet.member import Member
-from shared.fleet.records import PROCESS_KEY, REPORT_TTL, ActiveVersion, Fleet
+from shared.fleet.records import DEPLOYMENT_KEY, PROCESS_KEY, REPORT_TTL, Deployment, Fleet, ProcessReport
 from shared.models import artifact, trial_load
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
+from shared.models.version import VersionRef
 from tests.factories import Kit, write_checksums
 from tests.unit.workbench import member_of
 
@@ -63,8 +66,16 @@ def spoil(source: Path) -> str:
 
 
 def activate(fleet: Fleet, redis_client: fakeredis.FakeRedis, version: str) -> None:
-    redis_client.delete("pret:model:active")
-    fleet.activate_first(ActiveVersion(version, None, "test", 0.0))
+    deployed, _ = fleet.look()
+    assert deployed is not None
+    redis_client.delete(DEPLOYMENT_KEY)
+    fleet.deploy_first(replace(deployed, active=VersionRef(version)))
+
+
+def active(fleet: Fleet) -> Deployment:
+    deployed, _ = fleet.look()
+    assert deployed is not None
+    return deployed
 
 
 def test_before_the_first_look_there_is_no_model(process: Member) -> None:
@@ -74,9 +85,7 @@ def test_before_the_first_look_there_is_no_model(process: Member) -> None:
 
 def test_the_first_process_makes_the_sources_model_active(process: Member, fleet: Fleet, source: Path) -> None:
     look(process)
-    active, _ = fleet.look()
-    assert active is not None
-    assert process.model.version == active.version == artifact.folder_version(source)
+    assert process.model.version == active(fleet).active.id == artifact.folder_version(source)
 
 
 def test_a_live_process_reports_what_it_serves(
@@ -169,3 +178,95 @@ def test_looking_never_raises_even_when_the_disk_refuses(source: Path, fleet: Fl
     process = process_on(source, fleet)
     look(process)
     assert process.error
+
+
+@pytest.fixture
+def elsewhere(numbers: Kit, tmp_path: Path) -> Path:
+    """Another folder with another version."""
+    folder = numbers.write(tmp_path / "elsewhere")
+    renew(folder)
+    return folder
+
+
+def test_a_fleet_that_starts_with_another_source_takes_what_that_offers(
+    process: Member, fleet: Fleet, elsewhere: Path
+) -> None:
+    look(process)
+    old = active(fleet)
+    process.retire()
+    late = process_on(elsewhere, fleet)
+    look(late)
+    assert late.model.threshold == THERE
+    new = active(fleet)
+    assert (new.active.id, new.previous, new.by) == (late.model.version, old.active, "start")
+    assert [entry.version for entry in fleet.history()] == [new.active.id, old.active.id]
+
+
+def test_a_process_with_another_source_follows_the_fleet_as_long_as_that_lives(
+    process: Member, fleet: Fleet, elsewhere: Path
+) -> None:
+    look(process)
+    late = process_on(elsewhere, fleet)
+    report = fleet.processes()[0]
+    fleet.report(replace(report, pid=report.pid + 1))
+    look(late)
+    assert late.model.threshold == HERE
+    fleet.retire(replace(report, pid=report.pid + 1))
+    look(late)
+    assert late.model.threshold == THERE
+
+
+def test_a_process_with_a_new_cache_takes_what_the_source_offers_if_the_active_version_is_gone(
+    process: Member, fleet: Fleet, source: Path
+) -> None:
+    look(process)
+    gone = process.model.version
+    process.retire()
+    new = renew(source)
+    shutil.rmtree(source.parent / "cache")
+    late = process_on(source, fleet)
+    look(late, 6)
+    assert (late.model.version, late.error) == (new, None)
+    assert active(fleet).active.id == new != gone
+
+
+def test_a_version_that_others_serve_is_not_replaced_by_one_process_that_cannot_get_it(
+    process: Member, fleet: Fleet, source: Path
+) -> None:
+    look(process)
+    served = process.model.version
+    fleet.report(ProcessReport("api", "other", 1, served, 0.0, source=active(fleet).source))
+    renew(source)
+    shutil.rmtree(source.parent / "cache")
+    late = process_on(source, fleet)
+    look(late, 6)
+    assert active(fleet).active.id == served
+    with pytest.raises(NoModel, match="no longer has version"):
+        _ = late.model
+
+
+def test_a_restart_does_not_undo_a_rollback(
+    process: Member, fleet: Fleet, redis_client: fakeredis.FakeRedis, source: Path
+) -> None:
+    look(process)
+    first = process.model.version
+    activate(fleet, redis_client, renew(source))
+    look(process)
+    activate(fleet, redis_client, first)
+    look(process)
+    process.retire()
+    late = process_on(source, fleet)
+    look(late)
+    assert late.model.version == first
+
+
+class SlowCache(ModelCache):
+    """A cache whose source is one that is not asked by a process that serves."""
+
+    source_is_slow = True
+
+
+def test_a_slow_source_is_asked_by_the_preparation(fleet: Fleet, source: Path) -> None:
+    process = member_of("api", SlowCache(FolderSource(source), source.parent / "cache"), fleet)
+    look(process)
+    assert process.model.version == active(fleet).active.id == artifact.folder_version(source)

@@ -6,11 +6,22 @@ import fakeredis
 import pytest
 
 from shared.errors import NoPreviousVersion, ReloadFailed, ReloadInProgress, ReloadSourceFailed, ReloadTimedOut
-from shared.fleet.records import ActiveVersion, Candidate, Fleet, Prepared, ProcessReport
+from shared.fleet.records import Candidate, Deployment, Fleet, Prepared, ProcessReport
 from shared.fleet.reload import PREVIOUS, Coordinator
+from shared.models.version import VersionRef
 
 OLD, NEW = "local-000000000000", "local-111111111111"
+SOURCE = "folder:1"
 API = ProcessReport("api", "host", 1, OLD, 0.0)
+
+
+class Offering:
+    """A source of one version, and of whatever is asked for by name."""
+
+    source_name = SOURCE
+
+    def resolve(self, revision: str | None = None) -> VersionRef:
+        return VersionRef(revision or NEW, f"models:/name/{revision or NEW}")
 
 
 class Answering(Fleet):
@@ -18,30 +29,35 @@ class Answering(Fleet):
 
     answer: Prepared | None = Prepared(None, None, 0.1)
 
+    def __init__(self, client: fakeredis.FakeRedis) -> None:
+        super().__init__(client)
+        self.proposed: list[VersionRef] = []
+
     def propose(self, candidate: Candidate, seconds: float) -> bool:
+        self.proposed.append(candidate.version)
         proposed = super().propose(candidate, seconds)
         if proposed and self.answer is not None:
             self.report_prepared(candidate, API.name, self.answer)
             if self.answer.error is None:
-                self.report(ProcessReport("api", "host", 1, candidate.version, 1.0))
+                self.report(ProcessReport("api", "host", 1, candidate.version.id, 1.0))
         return proposed
 
 
 @pytest.fixture
 def fleet() -> Answering:
     made = Answering(fakeredis.FakeRedis(decode_responses=True))
-    made.activate_first(ActiveVersion(OLD, None, "start", time.time()))
+    made.deploy_first(Deployment(VersionRef(OLD), None, SOURCE, "start", time.time()))
     return made
 
 
 def coordinator(fleet: Fleet) -> Coordinator:
-    return Coordinator(fleet, lambda revision: revision or NEW, timeout=0.2)
+    return Coordinator(fleet, Offering(), timeout=0.2)
 
 
 def active(fleet: Fleet) -> str:
     found = fleet.look()[0]
     assert found is not None
-    return found.version
+    return found.active.id
 
 
 def test_a_version_that_all_have_becomes_active(fleet: Answering) -> None:
@@ -50,6 +66,16 @@ def test_a_version_that_all_have_becomes_active(fleet: Answering) -> None:
     assert (outcome.status, outcome.version_before, outcome.version, active(fleet)) == ("reloaded", OLD, NEW, NEW)
     assert coordinator(fleet).reload(None, "test").status == "unchanged"
     assert coordinator(fleet).reload(PREVIOUS, "test").version == OLD
+
+
+def test_what_is_resolved_is_what_every_process_is_asked_to_fetch(fleet: Answering) -> None:
+    fleet.report(API)
+    coordinator(fleet).reload("other", "test")
+    deployed, _ = fleet.look()
+    assert fleet.proposed == [VersionRef("other", "models:/name/other")]
+    assert deployed is not None and deployed.active == fleet.proposed[0]
+    assert fleet.origin_of("other") == "models:/name/other"
+    assert fleet.origin_of(OLD) is None
 
 
 def test_without_any_process_nothing_becomes_active(fleet: Answering) -> None:
@@ -82,7 +108,7 @@ def test_one_refusal_changes_nothing(fleet: Answering, kind: str, expected: type
 
 def test_of_two_reloads_the_second_is_told(fleet: Answering) -> None:
     fleet.report(API)
-    fleet.propose(Candidate("other", "local-222222222222", "somebody", time.time()), 60)
+    fleet.propose(Candidate("other", VersionRef("local-222222222222"), "somebody", time.time()), 60)
     with pytest.raises(ReloadInProgress):
         coordinator(fleet).reload(None, "test")
     assert fleet.history()[0].version == OLD

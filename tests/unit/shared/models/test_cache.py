@@ -37,7 +37,7 @@ def library_of(source: Path, cache: Path) -> ModelCache:
 
 
 def take_current(models: ModelCache) -> Model:
-    return models.load(models.resolve())
+    return models.load(models.resolve().id)
 
 
 @pytest.fixture
