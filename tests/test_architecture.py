@@ -14,7 +14,7 @@ PACKAGES = ("api", "worker", "shared", "pret", "ui")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
-LEAVES = {f"shared.{name}" for name in ("settings", "errors", "logging", "redis", "memory")}
+LEAVES = {f"shared.{name}" for name in ("settings", "reasons", "errors", "logging", "redis", "memory")}
 """May rest on each other, and on nothing else of the project."""
 
 HTTP = {"fastapi", "fastapi_offline", "starlette", "http", "uvicorn"}
