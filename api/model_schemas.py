@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas import Body, ReasonBody, moment
-from shared.contract.contract import Contract, Row
+from shared.contract.contract import Contract, Nullability, Row
 from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
 from shared.fleet.reload import ProcessOutcome, ReloadOutcome
 
@@ -83,7 +83,9 @@ class ColumnBody(Body):
 
     name: str
     type: str
-    required: bool = Field(description="False: the value may be null or left out.")
+    required: bool = Field(description="Whether its key, or its column, must be there.")
+    nullable: bool = Field(description="Whether its value may be missing.")
+    nullable_because: Nullability = Field(description="Why it may, or may not.")
     description: str | None
     ge: float | None = Field(description="Lowest value accepted.")
     le: float | None = Field(description="Highest value accepted.")
@@ -106,6 +108,8 @@ class ModelSignature(Body):
                 name=feature.name,
                 type=feature.type,
                 required=feature.required,
+                nullable=feature.nullable,
+                nullable_because=feature.nullable_because,
                 description=feature.description,
                 ge=feature.ge,
                 le=feature.le,
@@ -126,13 +130,19 @@ class ModelInfo(Body):
 
     version: str
     created_at: datetime | None
+    positive_class: str = Field(description="The class that the score is the probability of.")
     recommended_threshold: float
+    threshold_origin: str = Field(description="Where the threshold was stated.", examples=["metadata.best_threshold"])
     model_type: str
-    classes: list[Any] = Field(description="Class 0 and class 1, as the model was trained.")
+    classes: list[Any] = Field(description="The two labels, in CatBoost's own order.")
     trees: int
     mlflow_run_id: str | None
     mlflow_model_id: str | None
     mlflow_version: str | None
+    integrity: Literal["checksums", "golden rows", "none"] = Field(
+        description="What shows that the files are those that were published."
+    )
+    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
 
 
 class ReloadRequest(Body):

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     model_uri: str | None = Field(
         None, description="MLflow model to serve, `models:/NAME@ALIAS`, where there is no Hub; needs the extra `train`."
     )
+    positive_class: str | None = Field(
+        None,
+        description="Class whose probability is the score, for models that do not state it and whose classes are not 0 and 1.",
+    )
+    default_threshold: float = Field(0.5, ge=0, le=1, description="Threshold of models that state none.")
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store.")
     reload_timeout: PositiveFloat = Field(
         60.0, description="Seconds that every process has to get a new model ready before a reload is given up."

@@ -3,7 +3,7 @@
 import hypothesis
 import pytest
 
-from shared.models import artifact
+from shared.models import artifact, files
 from shared.models.artifact import Model
 from tests.factories import Kit, make_kit
 
@@ -37,4 +37,4 @@ def kit(request: pytest.FixtureRequest) -> Kit:
 def model(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """The loaded model of `kit`."""
     folder = kit.write(tmp_path_factory.mktemp("model"))
-    return artifact.load(folder, artifact.folder_version(folder))
+    return artifact.load(folder, files.folder_version(folder))

@@ -17,13 +17,14 @@ import yaml
 from catboost import CatBoostClassifier
 
 from shared.contract.contract import Contract
+from shared.contract.derivation import ModelFeatures, derive
 from shared.contract.mlmodel import MLmodel
 from shared.contract.validated import Tally
 from shared.formats.json_rows import validated_from_json
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
-from shared.models import artifact
+from shared.models import files
 from shared.models.cache import MARK
 
 Row = dict[str, Any]
@@ -150,9 +151,11 @@ def make_contract(
 ) -> Contract:
     """Read a contract as a model with these inputs and this metadata would have it."""
     metadata = {"best_threshold": 0.5, "features": features or {}, "ordered": ordered or []}
-    return Contract.from_mlmodel(
-        MLmodel.model_validate({"signature": {"inputs": json.dumps(inputs)}, "metadata": metadata})
-    )
+    mlmodel = MLmodel.model_validate({"signature": {"inputs": json.dumps(inputs)}, "metadata": metadata})
+    columns = mlmodel.columns
+    categories = frozenset(i for i, column in enumerate(columns) if column.type == "string")
+    contract, _ = derive(mlmodel, ModelFeatures(tuple(str(column.name) for column in columns), categories))
+    return contract
 
 
 def write_bare_artifact(folder: Path, classifier: Any, inputs: list[dict[str, Any]], **metadata: Any) -> Path:
@@ -184,9 +187,9 @@ def removed(store: JobStore, job_id: str) -> None:
 
 def put_in_cache(source: Path, cache: Path) -> str:
     """Make the verified copy of an artifact that a preparation would make, without its processes; give the version."""
-    version = artifact.folder_version(source)
+    version = files.folder_version(source)
     shutil.copytree(source, cache / version, dirs_exist_ok=True)
-    (cache / version / MARK).write_text(artifact.digest(source))
+    (cache / version / MARK).write_text(files.digest(source))
     return version
 
 

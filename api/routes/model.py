@@ -21,7 +21,7 @@ from api.model_schemas import (
     VersionBody,
 )
 from api.problems import problems
-from api.schemas import moment
+from api.schemas import ReasonBody, moment
 from api.security import AdminDep
 from shared.errors import RedisUnavailable
 from shared.fleet.reload import PREVIOUS
@@ -85,6 +85,10 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
         version=model.version,
         created_at=model.mlmodel.utc_time_created,
         recommended_threshold=model.threshold,
+        threshold_origin=model.chosen_threshold.origin,
+        positive_class=model.positive_class,
+        integrity=model.integrity,
+        notes=[ReasonBody.of(note) for note in model.notes],
         model_type=model.kind,
         classes=model.classes,
         trees=model.trees,

@@ -163,7 +163,7 @@ class _Column:
         if self.feature.values is not None:
             allowed = pa.array(self.feature.values, self._values.type)
             self._mark(pc.and_not(pc.is_valid(self._values), pc.is_in(self._values, allowed)))
-        if self.feature.required and self._values.null_count:
+        if not self.feature.nullable and self._values.null_count:
             self._check_missing()
         return self._values
 

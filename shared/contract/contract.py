@@ -1,4 +1,4 @@
-"""The feature contract: which rows a model accepts, made from its signature and its metadata.
+"""The feature contract: which rows a model accepts.
 
 One contract, two faces: here a pydantic validator for rows that come as JSON; in `shared.contract.columns` the same for
 columns. They give the same verdict in the same words.
@@ -8,9 +8,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from math import ceil, floor
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError, WithJsonSchema
@@ -18,13 +17,17 @@ from pydantic.config import ExtraValues
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from shared.contract.findings import invalid_values
-from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY, Column, ColumnType, FeatureNotes, MLmodel
-from shared.errors import BadArtifact
-from shared.reasons import INVALID_VALUES, InvalidValue, cut, cut_names
+from shared.contract.findings import NULL, invalid_values
+from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
+from shared.reasons import INVALID_VALUES, InvalidValue, cut
 
 Row = dict[str, Any]
 """One applicant: feature name to number, boolean, string or None."""
+
+Nullability = Literal[
+    "stated", "optional", "gaps-in-training", "no-gaps-in-training", "missing-category", "no-missing-category"
+]
+"""Why a value may or may not be missing."""
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
@@ -40,7 +43,7 @@ class FeatureType:
 
 
 # `float` is kept in 64 bits like `double`: rounding to 32 before a bound is checked would change the verdict.
-FEATURE_TYPES: dict[ColumnType, FeatureType] = {
+FEATURE_TYPES: dict[str, FeatureType] = {
     "double": FeatureType(float, pa.float64()),
     "float": FeatureType(float, pa.float64()),
     "long": FeatureType(int, pa.int64(), INT64),
@@ -52,15 +55,19 @@ FEATURE_TYPES: dict[ColumnType, FeatureType] = {
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the signature and what the metadata adds to it. A feature that is not required may be null or absent."""
+    """One column of the signature and what the metadata adds to it."""
 
     name: str
-    type: ColumnType
+    type: str
     required: bool = True
+    """Whether its column, or its key, must be there."""
     description: str | None = None
     ge: float | None = None
     le: float | None = None
     values: tuple[str | int, ...] | None = None
+    nullable: bool = False
+    """Whether its value may be missing."""
+    nullable_because: Nullability = "stated"
 
     @property
     def kind(self) -> FeatureType:
@@ -69,9 +76,9 @@ class Feature:
 
     def annotation(self) -> Any:
         """Make the type that pydantic checks this feature's value with."""
-        if self.required:
-            return Annotated[self._value_type(), Field(description=self.description)]
-        return NotRequired[Annotated[self._value_type() | None, Field(description=self.description)]]
+        value = self._value_type() | None if self.nullable else self._value_type()
+        annotated: Any = Annotated[value, Field(description=self.description)]
+        return annotated if self.required else NotRequired[annotated]
 
     @cached_property
     def bounds(self) -> tuple[Any, Any]:
@@ -85,7 +92,9 @@ class Feature:
         )
 
     def finding(self, value: Any) -> InvalidValue:
-        """Say why a value that must not be missing is invalid, as pydantic finds it."""
+        """Say why a value is invalid, as pydantic finds it; None stands for one that is missing and must not be."""
+        if value is None:
+            return InvalidValue(None, cut(self.name), NULL)
         try:
             self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:
@@ -152,18 +161,6 @@ class Contract:
     features: tuple[Feature, ...]
     ordered: tuple[tuple[str, ...], ...] = ()
     missing_category: str = DEFAULT_MISSING_CATEGORY
-
-    @classmethod
-    def from_mlmodel(cls, mlmodel: MLmodel) -> "Contract":
-        """Join signature and metadata; raises BadArtifact where they contradict each other."""
-        columns, metadata = mlmodel.signature.inputs, mlmodel.metadata
-        _check_names([column.name for column in columns], {*metadata.features, *chain.from_iterable(metadata.ordered)})
-        features = tuple(_feature(column, metadata.features.get(column.name, FeatureNotes())) for column in columns)
-        contract = cls(features, metadata.ordered, metadata.missing_category)
-        for name in chain.from_iterable(metadata.ordered):
-            if contract.features[contract.names.index(name)].kind.python not in (int, float):
-                raise BadArtifact("feature-not-ordered", column=name)
-        return contract
 
     @cached_property
     def names(self) -> list[str]:
@@ -238,22 +235,3 @@ class Contract:
 def not_ordered(name: str, other: str, row: int | None = None) -> InvalidValue:
     """Say that a feature is below the `other` one, which it must not be below."""
     return InvalidValue(row, cut(name), "not_ordered", {"other": cut(other)})
-
-
-def _check_names(names: list[str], mentioned: set[str]) -> None:
-    if len(set(names)) != len(names):
-        raise BadArtifact("features-repeated")
-    if unknown := sorted(mentioned - set(names)):
-        raise BadArtifact("features-unknown", columns=cut_names(unknown))
-
-
-def _feature(column: Column, notes: FeatureNotes) -> Feature:
-    wanted = FEATURE_TYPES[column.type].python
-    if notes.values is not None and any(type(value) is not wanted for value in notes.values):
-        raise BadArtifact("feature-values-type", column=column.name, kind=column.type)
-    limits = FEATURE_TYPES[column.type].bounds
-    if limits and not all(limits[0] <= int(value) <= limits[1] for value in notes.values or ()):
-        raise BadArtifact("feature-values-range", column=column.name, kind=column.type)
-    if (notes.ge is not None or notes.le is not None) and wanted not in (int, float):
-        raise BadArtifact("feature-not-bounded", column=column.name)
-    return Feature(column.name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)

@@ -13,6 +13,10 @@ PLACES = (
     re.compile(r"(?:JSON is malformed: )?(?P<fault>.*) \((?P<line>)byte (?P<character>\d+)\)"),  # msgspec
 )
 
+NULL = "null_not_allowed"
+NULLS = ("float_type", "int_type", "bool_type", "string_type")
+"""What pydantic finds wrong with a null, as with any other value of a wrong type; a gap deserves words of its own."""
+
 BEYOND_INT64 = 2**63
 BEYOND_EXACT = 2**53
 
@@ -25,8 +29,11 @@ def invalid_values(
     `allowed` has the values that a column may have, where they are listed.
     """
     found = []
-    for detail in error.errors(include_input=False, include_url=False):
+    for detail in error.errors(include_url=False):
         column = str(detail["loc"][0]) if detail["loc"] else None
+        if detail["input"] is None and detail["loc"] and detail["type"] in NULLS:
+            found.append(InvalidValue(row, cut(str(column)), NULL))
+            continue
         params = _params(detail["type"], detail.get("ctx", {}), allowed.get(column))
         found.append(InvalidValue(row, None if column is None else cut(column), detail["type"], params))
     return found

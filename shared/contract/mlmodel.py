@@ -1,29 +1,55 @@
-"""The file `MLmodel` that MLflow writes beside a model, read as plain YAML: no MLflow is needed to serve."""
+"""The file `MLmodel` that MLflow writes beside a model, read as plain YAML: no MLflow is needed to serve.
 
+All that MLflow 1.x, 2.x and 3.x write is read. What serving does not need may be absent, or of any form.
+"""
+
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, Strict, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from shared.errors import BadArtifact
 
 DEFAULT_MISSING_CATEGORY = "nan"
 """What a missing category was trained as where the model does not say: `str(nan)`, as pandas' `astype(str)` writes it."""
 
-ColumnType = Literal["double", "float", "long", "integer", "boolean", "string"]
+THRESHOLD_KEYS = ("best_threshold", "threshold", "optimal_threshold")
+"""Under which names of the metadata a threshold is looked for, in this order."""
+
+TENSOR = "tensor"
+DEFAULT_DATA = "model.cb"
+
+Label = StrictInt | float | bool | StrictStr
+"""A class as the metadata names it."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Column(_Part):
-    """One input column of the signature."""
+def _column(given: Any) -> Any:
+    """Read what older versions of MLflow wrote: names that are numbers, `optional` in place of `required`."""
+    if not isinstance(given, Mapping):
+        return given
+    column = dict(given)
+    if isinstance(column.get("name"), int):
+        column["name"] = str(column["name"])
+    if "required" not in column and isinstance(column.get("optional"), bool):
+        column["required"] = not column["optional"]
+    if not isinstance(column.get("type"), str):
+        column["type"] = "object"
+    return column
 
-    name: str
-    type: ColumnType
+
+class Column(_Part):
+    """One input column of the signature; of any type that MLflow has, and without a name where there are none."""
+
+    name: str | None = None
+    type: str
     required: bool = True
 
 
@@ -36,21 +62,54 @@ class FeatureNotes(_Part):
     ge: StrictInt | float | None = Field(None, allow_inf_nan=False)
     le: StrictInt | float | None = Field(None, allow_inf_nan=False)
     values: tuple[StrictStr | StrictInt, ...] | None = Field(None, min_length=1)
+    nullable: bool | None = None
+
+
+class StatedThreshold(_Part):
+    """A threshold and the key of the metadata that it stands under."""
+
+    key: str
+    value: float
+
+
+def _threshold(key: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise BadArtifact("threshold-invalid", place=f"metadata.{key}")
+    return {"key": key, "value": value}
+
+
+def _metadata(given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return {}
+    metadata = dict(given)
+    key = next((key for key in THRESHOLD_KEYS if metadata.get(key) is not None), None)
+    if key is not None:
+        metadata["stated_threshold"] = _threshold(key, metadata[key])
+    features = metadata.get("features")
+    # Others use the word too, for a list of names for instance.
+    if not (isinstance(features, Mapping) and all(isinstance(notes, Mapping) for notes in features.values())):
+        metadata.pop("features", None)
+    return metadata
 
 
 class Metadata(_Part):
     """The part of `metadata` that serving reads."""
 
-    best_threshold: Annotated[float, Strict()] = Field(ge=0, le=1)
+    stated_threshold: StatedThreshold | None = None
+    positive_class: Label | None = None
     features: dict[str, FeatureNotes] = {}
     ordered: tuple[tuple[str, ...], ...] = ()
-    missing_category: str = DEFAULT_MISSING_CATEGORY
+    missing_category: str | None = None
+
+
+def _inputs(given: Any) -> Any:
+    return json.loads(given) if isinstance(given, str) else given
 
 
 class Signature(_Part):
     """The MLflow signature; `inputs` is a JSON text within the YAML."""
 
-    inputs: Json[Annotated[tuple[Column, ...], Field(min_length=1)]]
+    inputs: Annotated[tuple[Annotated[Column, BeforeValidator(_column)], ...] | None, BeforeValidator(_inputs)] = None
 
 
 def _as_utc(value: Any) -> Any:
@@ -59,22 +118,64 @@ def _as_utc(value: Any) -> Any:
     return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) and moment.tzinfo is None else moment
 
 
+def _text(value: Any) -> Any:
+    """Take for a text what YAML reads as a number: an id of digits, a version such as 2.10."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+
+
 class MLmodel(_Part):
     """The file, as far as serving reads it."""
 
-    signature: Signature
-    metadata: Metadata
+    signature: Signature = Signature()
+    metadata: Annotated[Metadata, BeforeValidator(_metadata)] = Metadata()
+    flavors: dict[str, Any] = {}
     utc_time_created: Annotated[datetime | None, BeforeValidator(_as_utc)] = None
-    mlflow_version: str | None = None
-    model_id: str | None = None
-    model_uuid: str | None = None
-    run_id: str | None = None
+    mlflow_version: Text = None
+    model_id: Text = None
+    model_uuid: Text = None
+    run_id: Text = None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the signature; none where there is no signature, or one of tensors, which have no names."""
+        inputs = self.signature.inputs or ()
+        return () if self.is_tensor else inputs
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether the signature is of tensors."""
+        return any(column.type == TENSOR for column in self.signature.inputs or ())
+
+    @property
+    def data(self) -> str:
+        """Where the CatBoost flavour says that the model lies, within the folder."""
+        return str(self._flavour.get("data") or DEFAULT_DATA)
+
+    @property
+    def save_format(self) -> str:
+        """The format that the CatBoost flavour says that the model was saved in."""
+        return str(self._flavour.get("save_format") or "cbm")
+
+    @property
+    def _flavour(self) -> Mapping[str, Any]:
+        flavour = self.flavors.get("catboost")
+        return flavour if isinstance(flavour, Mapping) else {}
 
 
 def read(path: Path) -> MLmodel:
     """Read and check the file; raises BadArtifact with the place and the reason."""
     try:
-        return MLmodel.model_validate(yaml.safe_load(path.read_bytes()))
+        content = yaml.safe_load(path.read_bytes())
+        # A key without a value is as good as none.
+        plain = (
+            {key: value for key, value in content.items() if value is not None}
+            if isinstance(content, dict)
+            else content
+        )
+        return MLmodel.model_validate(plain)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"

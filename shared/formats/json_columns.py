@@ -53,7 +53,7 @@ class JsonRows:
         self._ignore_extra = ignore_extra
         self._features = set(contract.names)
         self.types: dict[str, Any] = {
-            feature.name: self._type_of(feature.kind.python, feature.name, feature.required)
+            feature.name: self._type_of(feature.kind.python, feature.name, feature.nullable)
             for feature in contract.features
         } | {name: KEPT_TYPE for name in self._keep if name not in self._features}
         """Of each wanted column the type that msgspec reads it as: a feature's in the order of the contract, then the kept."""
@@ -61,9 +61,9 @@ class JsonRows:
         self._decoders: list[Any] = [msgspec.json.Decoder(GenericAlias(list, row)) for row in row_types]
         self._row_decoders: list[Any] = [msgspec.json.Decoder(row) for row in row_types]
 
-    def _type_of(self, python: type, name: str, required: bool) -> Any:
+    def _type_of(self, python: type, name: str, nullable: bool) -> Any:
         fast = int | float if python is float and name in self._keep else FAST_TYPES[python]
-        return fast if required else fast | None
+        return fast | None if nullable else fast
 
     def _make_row_types(self) -> list[Any]:
         """Make a type with what is optional left out, but nothing unknown; if that is allowed, one the other way round."""

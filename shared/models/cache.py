@@ -16,8 +16,8 @@ from tempfile import mkdtemp
 from filelock import FileLock
 
 from shared.errors import BadArtifact, VersionUnavailable
-from shared.models import artifact, trial_load
-from shared.models.artifact import Model
+from shared.models import artifact, files, trial_load
+from shared.models.artifact import NO_ASSUMPTIONS, Assumptions, Model
 from shared.models.sources import Source, create_source
 from shared.models.version import Resolution, VersionRef
 from shared.settings import Settings
@@ -45,12 +45,12 @@ class ModelCache:
         self,
         source: Source,
         folder: Path,
-        model_file: str = artifact.MODEL_FILE,
+        assumptions: Assumptions = NO_ASSUMPTIONS,
         origin_of: OriginOf = lambda _: None,
     ) -> None:
         self._source = source
         self._folder = folder
-        self._model_file = model_file
+        self._assumptions = assumptions
         self._origin_of = origin_of
         self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
@@ -58,8 +58,7 @@ class ModelCache:
     @classmethod
     def from_settings(cls, settings: Settings, origin_of: OriginOf = lambda _: None) -> "ModelCache":
         """Make the cache of a process."""
-        model_file = settings.hf_filename if settings.hf_repo_id else artifact.MODEL_FILE
-        return cls(create_source(settings), settings.model_cache_dir, model_file, origin_of)
+        return cls(create_source(settings), settings.model_cache_dir, Assumptions.from_settings(settings), origin_of)
 
     @property
     def source_name(self) -> str:
@@ -80,7 +79,7 @@ class ModelCache:
         """Whether a verified copy is on this machine, undamaged."""
         folder = self._folder / version
         try:
-            return (folder / MARK).read_text() == artifact.digest(folder, self._model_file)
+            return (folder / MARK).read_text() == files.digest(folder)
         except (OSError, BadArtifact):
             return False
 
@@ -110,16 +109,13 @@ class ModelCache:
         partial = Path(mkdtemp(prefix=PARTIAL_PREFIX, dir=self._folder))
         try:
             self._source.fetch(found, partial)
-            digest = artifact.digest(partial, self._model_file)
-            version = found.version or artifact.folder_version(partial, self._model_file)
-            if (
-                version.startswith(artifact.LOCAL_PREFIX)
-                and artifact.folder_version(partial, self._model_file) != version
-            ):
+            digest = files.digest(partial)
+            version = found.version or files.folder_version(partial)
+            if version.startswith(files.LOCAL_PREFIX) and files.folder_version(partial) != version:
                 raise VersionUnavailable("version-gone", version=version)
             # Two origins may have the same content.
             if not self.has(version):
-                trial_load.check(partial, version, self._model_file)
+                trial_load.check(partial, version, self._assumptions)
                 (partial / MARK).write_text(digest)
                 partial.chmod(0o755)
                 # What may lie there bears no mark that fits: it is damaged.
@@ -139,7 +135,7 @@ class ModelCache:
             if model is None:
                 if not self.has(version):
                     self.prepare(VersionRef(version, self._origin_of(version)))
-                model = artifact.load(self._folder / version, version, self._model_file)
+                model = artifact.load(self._folder / version, version, self._assumptions)
             self._loaded[version] = model
             while len(self._loaded) > LOADED_VERSIONS:
                 self._loaded.popitem(last=False)

@@ -16,8 +16,10 @@ from typing import ClassVar
 import httpx2
 from huggingface_hub import HfApi, ModelInfo, constants, errors
 
+from shared.contract import mlmodel
 from shared.errors import BadArtifact, SourceDenied, SourceUnavailable, UnknownRevision, VersionUnavailable
-from shared.models import artifact
+from shared.models.artifact import MAX_CARD_BYTES
+from shared.models.files import BESIDE_THE_MODEL, CARD_FILE, FOR_PEOPLE, MLMODEL_FILE, choose, sha256
 from shared.models.version import Resolution
 
 # The client would report to the Hub which tools it runs among; nobody asked a credit team for that.
@@ -37,7 +39,6 @@ class HubSource:
         self._repo = repo
         self._revision = revision
         self._model_file = model_file
-        self._files = artifact.fetched_files(model_file)
         self._api = HfApi(endpoint=endpoint, token=token)
 
     @property
@@ -66,15 +67,24 @@ class HubSource:
         with translated_errors(self._repo):
             info = self._api.model_info(self._repo, revision=version, files_metadata=True, timeout=API_TIMEOUT)
             files = remote_files(info)
-            # One after the other: the client's threads would not end before their last byte, whatever happens.
-            names = [name for name in self._files if name in files and not _is_oversized_card(name, files[name])]
-            for name in names:
-                self._api.hf_hub_download(self._repo, name, revision=version, local_dir=folder)
+            beside = (*BESIDE_THE_MODEL, *FOR_PEOPLE)
+            names = [name for name in beside if name in files and not _is_oversized_card(name, files[name])]
+            self._download(names, version, folder)
+            if MLMODEL_FILE not in names:
+                raise BadArtifact("model-file-missing", file=MLMODEL_FILE)
+            model = choose(files, self._model_file, mlmodel.read(folder / MLMODEL_FILE).data)
+            self._download([model], version, folder)
+        names.append(model)
         # The client's notes on what it fetched.
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         for name in names:
             if not files[name].is_same_as(folder / name):
                 raise BadArtifact("hub-file-damaged", file=name)
+
+    def _download(self, names: list[str], version: str, folder: Path) -> None:
+        # One after the other: the client's threads would not end before their last byte, whatever happens.
+        for name in names:
+            self._api.hf_hub_download(self._repo, name, revision=version, local_dir=folder)
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ class RemoteFile:
     def is_same_as(self, path: Path) -> bool:
         """Compare with a file on this machine, by checksum."""
         if self.sha256 is not None:
-            return self.sha256 == artifact.sha256(path)
+            return self.sha256 == sha256(path)
         content = path.read_bytes()
         digest = hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False)
         return self.git_oid == digest.hexdigest()
@@ -104,7 +114,7 @@ def remote_files(info: ModelInfo) -> dict[str, RemoteFile]:
 
 
 def _is_oversized_card(name: str, file: RemoteFile) -> bool:
-    return name == artifact.CARD_FILE and file.size is not None and file.size > artifact.MAX_CARD_BYTES
+    return name == CARD_FILE and file.size is not None and file.size > MAX_CARD_BYTES
 
 
 @contextmanager

@@ -6,32 +6,68 @@ that comes from its content, so it is known once it is downloaded.
 """
 
 import hashlib
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
+from shared.contract.mlmodel import THRESHOLD_KEYS
 from shared.errors import SourceUnavailable, UnknownRevision, VersionUnavailable
-from shared.models import artifact
+from shared.models import files
 from shared.models.version import Resolution
 
 SCHEMES = ("models:/", "runs:/")
 
-PROGRAM = """
-import sys
+PROGRAM = (
+    f"""
+import json, os, sys
 import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.utils.models import get_model_name_and_version
 uri, folder, tracking_uri = sys.argv[1:]
 if tracking_uri:
     mlflow.set_tracking_uri(tracking_uri)
-from mlflow.exceptions import MlflowException
+REGISTRY_FILE, KEYS = {files.REGISTRY_FILE!r}, {THRESHOLD_KEYS!r}
+"""
+    + """
+def stated():
+    # What the registry and the run say of the model, each with its place; the most particular first.
+    client = mlflow.MlflowClient()
+    run_id = None
+    if uri.startswith("models:/"):
+        found = get_model_name_and_version(client, uri)
+        if len(found) == 2:
+            version = client.get_model_version(*found)
+            yield "tag %s of the model version", version.tags
+            run_id = version.run_id
+        else:
+            logged = client.get_logged_model(found[0])
+            yield "tag %s of the logged model", logged.tags
+            yield "parameter %s of the logged model", logged.params
+            run_id = logged.source_run_id
+    else:
+        run_id = uri.removeprefix("runs:/").partition("/")[0]
+    if run_id:
+        run = client.get_run(run_id)
+        yield "tag %s of the run", run.data.tags
+        yield "parameter %s of the run", run.data.params
+
+def threshold_of(uri):
+    for place, values in stated():
+        for key in KEYS:
+            if key in values:
+                return {"value": values[key], "origin": place % key}
+
 try:
     if folder:
         from mlflow.artifacts import download_artifacts
         download_artifacts(artifact_uri=uri, dst_path=folder)
+        said = threshold_of(uri)
+        if said:
+            with open(os.path.join(folder, REGISTRY_FILE), "w") as file:
+                json.dump({"threshold": said}, file)
     elif uri.startswith("models:/"):
-        from mlflow.store.artifact.utils.models import get_model_name_and_version
         found = get_model_name_and_version(mlflow.MlflowClient(), uri)
         print("models:/" + "/".join(str(part) for part in found))
     else:
@@ -39,7 +75,8 @@ try:
 except MlflowException as error:
     sys.exit(3 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND") else 1)
 """
-"""Prints what a URI stands for, or downloads it into a folder."""
+)
+"""Prints what a URI stands for, or downloads it into a folder, with the threshold that the registry states, if it does."""
 
 UNKNOWN = 3
 """Exit code for what the registry does not have."""
@@ -77,9 +114,7 @@ class MlflowSource:
             raise VersionUnavailable("version-gone", version=found.version)
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
             self._run(found.origin, downloaded)
-            for name in artifact.fetched_files():
-                if (Path(downloaded) / name).is_file():
-                    shutil.copyfile(Path(downloaded) / name, folder / name)
+            files.copy(Path(downloaded), folder)
 
     def _run(self, uri: str, folder: str) -> str:
         command = [sys.executable, "-c", PROGRAM, uri, folder, self._tracking_uri or ""]

@@ -1,4 +1,4 @@
-"""Scores: the probability of class 1, exactly as CatBoost's `predict_proba` gives it.
+"""Scores: the probability of the positive class, exactly as CatBoost's `predict_proba` gives it.
 
 CatBoost reads numbers as 32-bit floats. A Fortran-ordered float32 matrix enters a Pool without a copy, and categories enter
 cheapest as pandas categoricals; both give the same bits as the user's own data frame.
@@ -19,17 +19,21 @@ from catboost import CatBoostClassifier, Pool
 from shared.contract.contract import Contract, Row
 
 Scores = npt.NDArray[np.float64]
-"""One probability of class 1 a row, shape (rows,), between 0 and 1."""
+"""One probability of the positive class a row, shape (rows,), between 0 and 1."""
 
 TRIAL_ROWS = 4096
 TRIALS = 3
 
 
 class Scorer:
-    """Turns rows that keep the contract into scores; one thread, no state between calls."""
+    """Turns rows that keep the contract into scores; one thread, no state between calls.
 
-    def __init__(self, classifier: CatBoostClassifier, contract: Contract) -> None:
+    `positive` is the place of the positive class among the model's two.
+    """
+
+    def __init__(self, classifier: CatBoostClassifier, contract: Contract, positive: int = 1) -> None:
         self._classifier = classifier
+        self._positive = positive
         self._contract = contract
         self._categorical = frozenset(classifier.get_cat_feature_indices())
 
@@ -98,7 +102,7 @@ class Scorer:
 
     def _predict(self, data: Any) -> Scores:
         pool = Pool(data, cat_features=sorted(self._categorical) or None)
-        scores: Scores = self._classifier.predict_proba(pool, thread_count=1)[:, 1]
+        scores: Scores = self._classifier.predict_proba(pool, thread_count=1)[:, self._positive]
         return scores
 
     def _seconds(self, encoded: pa.RecordBatch) -> float:

@@ -1,12 +1,11 @@
 """Where models come from: a folder, Hugging Face Hub or MLflow, chosen by the settings."""
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from shared.errors import BadArtifact, UnknownRevision, VersionUnavailable
-from shared.models import artifact
+from shared.models import files
 from shared.models.hub import HubSource
 from shared.models.mlflow_source import MlflowSource
 from shared.models.version import Resolution
@@ -35,9 +34,8 @@ class FolderSource:
 
     is_slow: ClassVar[bool] = False
 
-    def __init__(self, folder: Path, model_file: str = artifact.MODEL_FILE) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._model_file = model_file
 
     @property
     def name(self) -> str:
@@ -46,19 +44,17 @@ class FolderSource:
 
     def resolve(self, revision: str | None) -> Resolution:
         """Name what lies in the folder; raises BadArtifact if that is no model, UnknownRevision for any other revision."""
-        version = artifact.folder_version(self._folder, self._model_file)
+        version = files.folder_version(self._folder)
         if revision not in (None, version):
             raise UnknownRevision("revision-in-folder")
         return Resolution(version)
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Copy the folder's files, whatever version they are by now; the caller looks at what it got."""
-        if not (found.version or "").startswith(artifact.LOCAL_PREFIX):
+        if not (found.version or "").startswith(files.LOCAL_PREFIX):
             raise VersionUnavailable("version-not-from-folder", version=found.version)
         try:
-            for name in artifact.fetched_files(self._model_file):
-                if (self._folder / name).is_file():
-                    shutil.copyfile(self._folder / name, folder / name)
+            files.copy(self._folder, folder)
         except FileNotFoundError as error:
             raise BadArtifact("model-folder-changed") from error
 

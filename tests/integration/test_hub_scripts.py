@@ -18,7 +18,7 @@ from scripts.lib.command import CommandError
 from scripts.lib.hub_repository import HubRepository, model_file_of, published_files
 from scripts.lib.model_card import model_card
 from shared.fleet.reload import ProcessOutcome
-from shared.models import artifact
+from shared.models import files
 from shared.models.hub import RemoteFile
 from shared.reasons import Reason
 from shared.settings import Settings
@@ -111,7 +111,7 @@ class TestUpload:
         lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
         listed = {name: checksum for checksum, name in lines}
         assert listed.keys() == names - {"SHA256SUMS", "README.md"}
-        assert listed["deep/credit.cbm"] == artifact.sha256(source / "model.cb")
+        assert listed["deep/credit.cbm"] == files.sha256(source / "model.cb")
 
 
 class TestDownload:
@@ -119,10 +119,10 @@ class TestDownload:
         self, numbers: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         numbers.write(tmp_path / "model")
-        version = artifact.folder_version(tmp_path / "model")
+        version = files.folder_version(tmp_path / "model")
         assert download_model_from_hf.main(["model"]) == command.FAILED
         assert capsys.readouterr() == ("", "The Hub does not answer (ConnectError).\n")
-        assert artifact.folder_version(tmp_path / "model") == version
+        assert files.folder_version(tmp_path / "model") == version
 
     def test_no_token_is_needed_to_ask(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -53,7 +53,7 @@ def deadly(tmp_path_factory: pytest.TempPathFactory, numbers: Kit) -> Path:
 
 def test_a_model_that_crashes_its_reader_kills_the_trial_load_only(deadly: Path) -> None:
     with pytest.raises(BadArtifact, match="died"):
-        trial_load.check(deadly, "local-000000000000", "model.cb")
+        trial_load.check(deadly, "local-000000000000")
 
 
 @pytest.fixture

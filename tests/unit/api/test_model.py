@@ -99,8 +99,8 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
     response = bare.get("/router_health")
     assert (response.status_code, response.json()["status"]) == (503, "not ready")
     model = response.json()["parts"]["model"]
-    assert (model["type"], model["params"]["reason"]["params"]) == ("model-not-loaded", {"file": "model.cb"})
-    assert model["detail"] == "No model is loaded. The model folder has no file 'model.cb'."
+    assert (model["type"], model["params"]["reason"]["params"]) == ("model-not-loaded", {"file": "MLmodel"})
+    assert model["detail"] == "No model is loaded. The model folder has no file 'MLmodel'."
     response = cut_off.get("/router_health")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     parts = response.json()["parts"]

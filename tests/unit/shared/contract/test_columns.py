@@ -236,19 +236,19 @@ def test_invalid_values_are_told_by_row_then_feature_and_joined() -> None:
     assert checked.report.errors == (
         InvalidValue(10, "income", "greater_than_equal", {"limit": 0}),
         InvalidValue(10, "age", "greater_than_equal", {"limit": 18}),
-        InvalidValue(11, "income", "float_type"),
-        InvalidValue(11, "age", "int_type"),
+        InvalidValue(11, "income", "null_not_allowed"),
+        InvalidValue(11, "age", "null_not_allowed"),
     )
     assert (checked.report.invalid_rows, checked.report.invalid_values) == (2, 4)
     assert checked.words is not None
     assert checked.words.to_pylist() == [
         "income: Input should be greater than or equal to 0; age: Input should be greater than or equal to 18",
-        "income: Input should be a valid number; age: Input should be a valid integer",
+        "income: Value should not be missing; age: Value should not be missing",
     ]
     assert checked.details is not None
     assert json.loads(checked.details[1].as_py()) == [
-        {"column": "income", "type": "float_type", "message": "Input should be a valid number", "params": {}},
-        {"column": "age", "type": "int_type", "message": "Input should be a valid integer", "params": {}},
+        {"column": "income", "type": "null_not_allowed", "message": "Value should not be missing", "params": {}},
+        {"column": "age", "type": "null_not_allowed", "message": "Value should not be missing", "params": {}},
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import NoModel
 from shared.fleet.member import Member
 from shared.fleet.records import DEPLOYMENT_KEY, PROCESS_KEY, REPORT_TTL, Deployment, Fleet, ProcessReport
-from shared.models import artifact, trial_load
+from shared.models import artifact, files, trial_load
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
 from shared.models.version import VersionRef
@@ -57,13 +57,13 @@ def renew(source: Path) -> str:
     description = source / "MLmodel"
     description.write_text(description.read_text().replace(f"best_threshold: {HERE}", f"best_threshold: {THERE}"))
     write_checksums(source)
-    return artifact.folder_version(source)
+    return files.folder_version(source)
 
 
 def spoil(source: Path) -> str:
     (source / "model.cb").write_bytes(b"no model")
     write_checksums(source)
-    return artifact.folder_version(source)
+    return files.folder_version(source)
 
 
 def activate(fleet: Fleet, redis_client: fakeredis.FakeRedis, version: str) -> None:
@@ -86,7 +86,7 @@ def test_before_the_first_look_there_is_no_model(process: Member) -> None:
 
 def test_the_first_process_makes_the_sources_model_active(process: Member, fleet: Fleet, source: Path) -> None:
     look(process)
-    assert process.model.version == active(fleet).active.id == artifact.folder_version(source)
+    assert process.model.version == active(fleet).active.id == files.folder_version(source)
 
 
 def test_a_live_process_reports_what_it_serves(
@@ -153,7 +153,7 @@ def test_without_redis_a_new_process_serves_the_sources_model(
 ) -> None:
     redis_server.connected = False
     look(process)
-    assert process.model.version == artifact.folder_version(source)
+    assert process.model.version == files.folder_version(source)
 
 
 def test_without_redis_a_running_process_serves_on_and_catches_up_when_it_is_back(
@@ -270,4 +270,4 @@ class SlowCache(ModelCache):
 def test_a_slow_source_is_asked_by_the_preparation(fleet: Fleet, source: Path) -> None:
     process = member_of("api", SlowCache(FolderSource(source), source.parent / "cache"), fleet)
     look(process)
-    assert process.model.version == active(fleet).active.id == artifact.folder_version(source)
+    assert process.model.version == active(fleet).active.id == files.folder_version(source)

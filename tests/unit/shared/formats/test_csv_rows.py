@@ -293,7 +293,7 @@ def test_invalid_values_name_row_column_and_params_as_for_json(monkeypatch: pyte
         InvalidValue(5, "amount", "float_type"),
         InvalidValue(5, "age", "greater_than_equal", {"limit": 18}),
         InvalidValue(11, "step", "literal_error", {"values": [0, 1]}),
-        InvalidValue(12, "amount", "float_type"),
+        InvalidValue(12, "amount", "null_not_allowed"),
         InvalidValue(13, "flag", "bool_type"),
         InvalidValue(14, "most", "not_ordered", {"other": "amount"}),
     ]

@@ -75,7 +75,7 @@ def read_array(body: bytes) -> list[int]:
         ('{"amount": 1, "age": 40.5}', "age", "int_from_float"),
         ('{"amount": 1, "age": "40"}', "age", "int_type"),
         ('{"amount": 1, "age": false}', "age", "int_type"),
-        ('{"amount": 1, "age": null}', "age", "int_type"),
+        ('{"amount": 1, "age": null}', "age", "null_not_allowed"),
         ('{"amount": -1, "age": 40}', "amount", "greater_than_equal"),
         ('{"amount": 1, "age": 101}', "age", "less_than_equal"),
         ('{"amount": 1, "age": 40, "step": 2}', "step", "literal_error"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BadArtifact, VersionUnavailable
-from shared.models import artifact, trial_load
+from shared.models import artifact, files, trial_load
 from shared.models.artifact import Model
 from shared.models.cache import LOADED_VERSIONS, MARK, ModelCache
 from shared.models.sources import FolderSource
@@ -50,7 +50,7 @@ def change_threshold(source: Path, threshold: float) -> str:
     description = source / "MLmodel"
     description.write_text(re.sub("best_threshold: .*", f"best_threshold: {threshold}", description.read_text()))
     write_checksums(source)
-    return artifact.folder_version(source)
+    return files.folder_version(source)
 
 
 def names(folder: Path) -> set[str]:
@@ -60,9 +60,9 @@ def names(folder: Path) -> set[str]:
 def test_what_serves_is_a_copy_of_the_served_files(models: ModelCache, source: Path, cache: Path) -> None:
     (source / "notes.txt").write_text("not for serving")
     model = take_current(models)
-    assert model.version == artifact.folder_version(source)
+    assert model.version == files.folder_version(source)
     assert model.folder == cache / model.version
-    assert names(model.folder) == {*artifact.served_files(), MARK}
+    assert names(model.folder) == {*files.served_files(source), MARK} - {"registry.json"}
 
 
 def test_the_card_of_the_source_comes_along(models: ModelCache, source: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_pinned_version_is_loaded_from_the_cache_when_the_source_has_moved_on(
 
 
 def test_the_sources_version_is_copied_when_it_is_asked_for_by_name(models: ModelCache, source: Path) -> None:
-    assert models.load(artifact.folder_version(source)).threshold == 0.4
+    assert models.load(files.folder_version(source)).threshold == 0.4
 
 
 @pytest.mark.parametrize("source_is_there", [True, False])
@@ -131,7 +131,7 @@ def test_a_damaged_copy_is_repaired_from_the_source(
     fresh = library_of(source, cache)
     model = fresh.load(version) if by_name else take_current(fresh)
     assert model.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
-    assert artifact.folder_version(cache / version) == version
+    assert files.folder_version(cache / version) == version
 
 
 @DAMAGES
@@ -149,8 +149,8 @@ def test_threads_that_copy_at_the_same_time_all_get_the_model(source: Path, cach
     libraries = [library_of(source, cache) for _ in range(4)]
     with ThreadPoolExecutor(len(libraries)) as pool:
         models = list(pool.map(take_current, libraries))
-    assert {model.version for model in models} == {artifact.folder_version(source)}
-    assert {path.name for path in cache.iterdir() if path.is_dir()} == {artifact.folder_version(source)}
+    assert {model.version for model in models} == {files.folder_version(source)}
+    assert {path.name for path in cache.iterdir() if path.is_dir()} == {files.folder_version(source)}
 
 
 def test_a_version_is_loaded_once_and_the_longest_unused_is_dropped_first(models: ModelCache, source: Path) -> None:

@@ -1,0 +1,139 @@
+"""From the file MLmodel, and what the model itself knows of its features, to the contract. What is assumed is noted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from shared.contract.contract import FEATURE_TYPES, Contract, Feature, Nullability
+from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY, Column, FeatureNotes, Metadata, MLmodel
+from shared.errors import BadArtifact
+from shared.reasons import Reason, cut_names
+
+
+@dataclass(frozen=True)
+class ModelFeatures:
+    """What a model knows of its features, each by its place in `names`."""
+
+    names: tuple[str, ...]
+    categories: frozenset[int] = frozenset()
+    gaps: frozenset[int] = frozenset()
+    """Numbers that had missing values in training."""
+
+    @property
+    def are_numbered(self) -> bool:
+        """Whether the model was trained without names, and numbers its features."""
+        return self.names == tuple(map(str, range(len(self.names))))
+
+
+def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reason, ...]]:
+    """Make the contract, with the features in the model's order; raises BadArtifact where the two contradict each other.
+
+    The second part says what was assumed.
+    """
+    metadata = mlmodel.metadata
+    columns, assumed = _columns(mlmodel, model)
+    names = [str(column.name) for column in columns]
+    _check_mentioned(names, metadata)
+    features = tuple(
+        _feature(column, metadata.features.get(name, FeatureNotes()), i, model, metadata)
+        for i, (name, column) in enumerate(zip(names, columns, strict=True))
+    )
+    missing_category = DEFAULT_MISSING_CATEGORY if metadata.missing_category is None else metadata.missing_category
+    contract = Contract(features, metadata.ordered, missing_category)
+    for name in chain.from_iterable(metadata.ordered):
+        if contract.features[names.index(name)].kind.python not in (int, float):
+            raise BadArtifact("feature-not-ordered", column=name)
+    return contract, tuple(assumed)
+
+
+def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list[Reason]]:
+    """Give a column for each feature of the model, in its order."""
+    given = mlmodel.columns
+    if not given:
+        why = "signature-of-tensors" if mlmodel.is_tensor else "signature-missing"
+        return [_column_of(model, i) for i in range(len(model.names))], [Reason(why)]
+    if all(column.name is None for column in given):
+        return _in_order(given, model, "signature-without-names")
+    # CatBoost gives a number to a feature whose name is empty.
+    named = {
+        str(i) if column.name == "" and "" not in model.names else str(column.name): column
+        for i, column in enumerate(given)
+    }
+    if len(named) < len(given):
+        raise BadArtifact("features-repeated")
+    if not named.keys() >= set(model.names):
+        if model.are_numbered:
+            return _in_order(given, model, "model-without-names")
+        raise BadArtifact("features-differ", columns=cut_names(sorted(named.keys() ^ set(model.names))))
+    extra = [name for name in named if name not in model.names]
+    assumed = [Reason("signature-columns-unused", {"columns": cut_names(extra)})] if extra else []
+    return [named[name] for name in model.names], assumed
+
+
+def _in_order(given: Sequence[Column], model: ModelFeatures, why: str) -> tuple[list[Column], list[Reason]]:
+    """Take columns and features for each other by their order, where one of the two has no names."""
+    if len(given) != len(model.names):
+        raise BadArtifact("features-count", count=len(given), expected=len(model.names))
+    columns = [
+        column if column.name is not None else column.model_copy(update={"name": name})
+        for column, name in zip(given, model.names, strict=True)
+    ]
+    return columns, [Reason(why)]
+
+
+def _column_of(model: ModelFeatures, i: int) -> Column:
+    return Column(name=model.names[i], type="string" if i in model.categories else "double")
+
+
+def _check_mentioned(names: list[str], metadata: Metadata) -> None:
+    mentioned = {*metadata.features, *chain.from_iterable(metadata.ordered)}
+    if unknown := sorted(mentioned - set(names)):
+        raise BadArtifact("features-unknown", columns=cut_names(unknown))
+
+
+def _feature(column: Column, notes: FeatureNotes, i: int, model: ModelFeatures, metadata: Metadata) -> Feature:
+    name = str(column.name)
+    if column.type not in FEATURE_TYPES:
+        raise BadArtifact("feature-type-unsupported", column=name, kind=column.type)
+    kind = FEATURE_TYPES[column.type]
+    _check_kind(name, kind.python, is_category=i in model.categories)
+    if notes.values is not None and any(type(value) is not kind.python for value in notes.values):
+        raise BadArtifact("feature-values-type", column=name, kind=column.type)
+    if kind.bounds and not all(kind.bounds[0] <= int(value) <= kind.bounds[1] for value in notes.values or ()):
+        raise BadArtifact("feature-values-range", column=name, kind=column.type)
+    if (notes.ge is not None or notes.le is not None) and kind.python not in (int, float):
+        raise BadArtifact("feature-not-bounded", column=name)
+    nullable, why = _nullability(column, notes, i, model, metadata)
+    feature = Feature(name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)
+    return replace(feature, required=column.required or not nullable, nullable=nullable, nullable_because=why)
+
+
+def _check_kind(name: str, python: type, *, is_category: bool) -> None:
+    if python is str and not is_category:
+        raise BadArtifact("feature-not-a-category", column=name)
+    if python is float and is_category:
+        raise BadArtifact("feature-not-a-fraction", column=name)
+
+
+def _nullability(
+    column: Column, notes: FeatureNotes, i: int, model: ModelFeatures, metadata: Metadata
+) -> tuple[bool, Nullability]:
+    """Say if a value may be missing, and why: MLflow's `required` only says that the column must be there."""
+    if notes.nullable is not None:
+        return notes.nullable, "stated"
+    if not column.required:
+        return True, "optional"
+    if i in model.categories:
+        return (True, "missing-category") if metadata.missing_category is not None else (False, "no-missing-category")
+    return (True, "gaps-in-training") if i in model.gaps else (False, "no-gaps-in-training")
+
+
+WHY_NULLABLE: Mapping[Nullability, str] = {
+    "stated": "metadata.features states it",
+    "optional": "the signature says that it is not required",
+    "gaps-in-training": "the model was trained with missing values of it",
+    "no-gaps-in-training": "the model was trained without missing values of it",
+    "missing-category": "metadata.missing_category says what a missing category was trained as",
+    "no-missing-category": "nothing says what a missing category was trained as",
+}
+"""The words for people."""
