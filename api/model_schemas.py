@@ -9,6 +9,7 @@ from api.schemas import Body, ReasonBody, moment
 from shared.contract.contract import Contract, Nullability, Row
 from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
 from shared.fleet.reload import ProcessOutcome, ReloadOutcome
+from shared.models.artifact import Model
 
 
 class ProcessBody(Body):
@@ -178,10 +179,23 @@ class Reload(Body):
     status: Literal["reloaded", "unchanged"]
     version_before: str | None
     version: str
+    positive_class: str | None = Field(
+        description="The class that scores are the probability of; None if this process lags behind."
+    )
+    threshold: float | None
+    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
     processes: list[ReloadedProcess]
 
     @classmethod
-    def of(cls, outcome: ReloadOutcome) -> "Reload":
-        """Show an outcome."""
-        processes = [ReloadedProcess.of(process) for process in outcome.processes]
-        return cls.model_validate({**vars(outcome), "processes": processes})
+    def of(cls, outcome: ReloadOutcome, model: Model) -> "Reload":
+        """Show an outcome, with what this process knows of the model."""
+        is_served = model.version == outcome.version
+        return cls(
+            status=outcome.status,
+            version_before=outcome.version_before,
+            version=outcome.version,
+            positive_class=model.positive_class if is_served else None,
+            threshold=model.threshold if is_served else None,
+            notes=[ReasonBody.of(note) for note in model.notes] if is_served else [],
+            processes=[ReloadedProcess.of(process) for process in outcome.processes],
+        )

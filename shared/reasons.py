@@ -189,6 +189,8 @@ REASONS: dict[str, str] = {
     "positive-class-unknown": "The classes of the model are {labels:or}, and nothing says which of them the score is the "
     "probability of. State it as metadata.positive_class in MLmodel, or set POSITIVE_CLASS.",
     "positive-class-not-a-label": "{place} is not one of the classes of the model, which are {labels:or}.",
+    "positive-class-differs": "The job is for the probability of {label!r}, but this worker is set to give that of {other!r}. Set "
+    "POSITIVE_CLASS alike on all processes.",
     "threshold-invalid": "{place} is not a number from 0 to 1.",
     "model-folder-changed": "The model folder changed while it was read. Try again.",
     "example-invalid": "{file!r} breaks the model's own feature contract, so no example is shown.",

@@ -105,6 +105,7 @@ class SubmitOptions(BaseModel):
             keep=tuple(self.keep),
             on_invalid=self.on_invalid,
             callback_url=self.callback_url,
+            positive_class=model.positive_class,
         )
 
 

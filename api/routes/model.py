@@ -112,7 +112,8 @@ async def reload_model(request: Request, services: ServicesDep, admin: AdminDep)
     # Read by hand: FastAPI would read a body of any size before it asks for the key.
     body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)
     revision = _reload_request(body).revision if body else None
-    return Reload.of(await to_thread.run_sync(services.coordinator.reload, revision, admin))
+    outcome = await to_thread.run_sync(services.coordinator.reload, revision, admin)
+    return Reload.of(outcome, services.member.model)
 
 
 def _reload_request(body: bytes) -> ReloadRequest:
@@ -126,4 +127,5 @@ def _reload_request(body: bytes) -> ReloadRequest:
 @router.post("/rollback_model", responses=problems(401, 409, 503, 504))
 def rollback_model(services: ServicesDep, admin: AdminDep) -> Reload:
     """Return to the version that was active before, without the network."""
-    return Reload.of(services.coordinator.reload(PREVIOUS, admin))
+    outcome = services.coordinator.reload(PREVIOUS, admin)
+    return Reload.of(outcome, services.member.model)

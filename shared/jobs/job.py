@@ -61,6 +61,9 @@ class Job:
     state: JobState = JobState.QUEUED
     stage: Stage = Stage.SCORING
 
+    positive_class: str = ""
+    """The class that the scores are of; a worker that would give those of another one does not score the job."""
+
     # What was submitted.
     name: str | None = None
     format: Format = Format.JSON

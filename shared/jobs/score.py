@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from shared.errors import BadArtifact
 from shared.jobs.blobs import read_batches, write_batch
 from shared.jobs.job import Job
 from shared.jobs.unit import Attempt
@@ -14,6 +15,8 @@ def score_chunk(attempt: Attempt) -> list[str] | None:
     """Score the chunk, and count it once, whoever else scores it too."""
     job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
     model = at.models.load(job.model_version)
+    if job.positive_class not in ("", model.positive_class):
+        raise BadArtifact("positive-class-differs", label=job.positive_class, other=model.positive_class)
     scores = [
         score(model, _stored_rows(batch, job), job.threshold).scores
         for batch in read_batches(job.rows_blob, job.batches_of(chunk), at.storage)

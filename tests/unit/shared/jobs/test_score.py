@@ -138,6 +138,17 @@ def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(be
     assert error == given_up(0, Reason("worker-failed", {"fault": "ZeroDivisionError"}))
 
 
+def test_a_worker_that_would_give_the_scores_of_another_class_fails_the_job(bench: Workbench, numbers: Kit) -> None:
+    job = bench.submit(numbers.rows[:3], positive_class="0")
+    assert bench.score(job.id, 0) == []
+    failed = bench.parts.store.get(job.id)
+    assert failed.state is JobState.FAILED and failed.error is not None
+    assert "Set POSITIVE_CLASS alike" in failed.error.message
+    same = bench.submit(numbers.rows[:3], positive_class="1")
+    bench.score(same.id, 0)
+    assert bench.parts.store.get(same.id).state is JobState.SUCCEEDED
+
+
 @pytest.mark.parametrize("meddling", [MeddlingCache, MeddlingStorage])
 @pytest.mark.parametrize("end", [JobStore.cancel, removed])
 def test_a_job_that_ends_while_it_is_scored_stays_so_and_leaves_nothing(
