@@ -20,6 +20,7 @@ from tests.factories import Kit, make_kit, write_checksums
 from tests.hub import HubServer
 from tests.hub.routes import Kind
 from tests.processes import DEADLINE, ROOT, service, wait_for
+from tests.registry import log_models, logged, tracking_uri
 
 REPO = "credit/model"
 TOKEN = "hf_alice"  # noqa: S105 - an account of the test server
@@ -262,35 +263,12 @@ def test_a_hub_that_fails(person: Person, published: str, kind: Kind, what: Any,
 
 # Publishing from MLflow
 
-LOG = """
-import json, sys
-import pandas as pd, mlflow
-from catboost import CatBoostClassifier
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
-folder, inputs, rows, metadata = sys.argv[1], *map(json.loads, sys.argv[2:])
-mlflow.set_experiment(experiment_id=mlflow.create_experiment("test", artifact_location=folder + "/artifacts"))
-signature = ModelSignature(Schema([ColSpec(DataType[i["type"]], i["name"], i["required"]) for i in inputs]))
-mlflow.catboost.log_model(
-    CatBoostClassifier().load_model(folder + "/v1/model.cb"), name="model", signature=signature, metadata=metadata,
-    input_example=rows and pd.DataFrame(rows), pip_requirements=["catboost==1.2.10"], registered_model_name="credit")
-mlflow.MlflowClient().set_registered_model_alias("credit", "champion", "1")
-"""
-
 
 def log_model(person: Person, kit: Kit, rows: list[dict[str, Any]] | None) -> None:
     """Log a model as a team's own pipeline might: with a data frame as its input example."""
     kit.write(person.folder / "v1")
-    person.settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{person.folder}/mlflow.db"
-    texts = [json.dumps(part) for part in (kit.inputs, rows, kit.metadata)]
-    subprocess.run(
-        [sys.executable, "-c", LOG, str(person.folder), *texts],
-        cwd=person.folder,
-        env=person.environment,
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
+    person.settings["MLFLOW_TRACKING_URI"] = tracking_uri(person.folder)
+    log_models(person.folder, logged(kit, person.folder / "v1" / "model.cb", rows))
 
 
 def test_an_mlflow_model_is_exported_and_published(person: Person, mixed: Kit) -> None:
