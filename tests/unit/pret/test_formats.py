@@ -1,5 +1,8 @@
 """The table of formats, beside that of the service."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pret import formats
@@ -18,6 +21,18 @@ def test_the_encodings_are_those_of_the_service() -> None:
     assert [encoding.name for encoding in formats.ENCODINGS] == list(ENCODINGS)
     endings = {ending: encoding.name for encoding in formats.ENCODINGS for ending in encoding.endings}
     assert endings == ENCODING_ENDINGS
+
+
+def test_the_guide_has_the_same_table() -> None:
+    guide = Path(__file__).resolve().parents[3] / "docs" / "python-client.md"
+    rows = re.findall(
+        r"^\| `(\w+)` \| (yes|no) \| (yes|no) \| (.+) \|$", guide.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    told = {
+        (name, readable == "yes", writable == "yes", tuple(re.findall(r"`\.(\w+)`", endings)))
+        for name, readable, writable, endings in rows
+    }
+    assert told == {(it.name, it.readable, it.writable, it.endings) for it in formats.FORMATS}
 
 
 @pytest.mark.parametrize(
