@@ -72,7 +72,7 @@ class JobFailed(PretError):
 
 
 class TimedOut(PretError, TimeoutError):
-    """The job has not ended in time. It goes on; `job` is None if nothing was heard of it."""
+    """The job has not ended in time; it continues. `job` is None if nothing was heard of it."""
 
     def __init__(self, message: str, job: Job | None) -> None:
         super().__init__(message)

@@ -50,7 +50,7 @@ class Address:
         headers = {"User-Agent": "pret", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
         parts = urlsplit(self.url)
         options = {"base_url": self.url, "headers": headers, "timeout": self.timeout}
-        # Loading all certificate authorities takes most of the time of a command, and without TLS for nothing.
+        # Without TLS, loading the certificate authorities would only cost time: most of what a command takes.
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
         return {**options, "verify": verify, "trust_env": parts.hostname not in LOOPBACK}
 
