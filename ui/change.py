@@ -139,7 +139,7 @@ def _show_processes(say: Texts, processes: Sequence[ReloadedProcess]) -> None:
             short(it.version_before),
             short(it.version),
             say.duration(it.seconds),
-            it.error or NOTHING,
+            str(it.error or NOTHING),
         ]
         for it in processes
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pret import RowError
+from pret import InvalidValue
 from ui import reasons
 from ui.form import FormField, Group
 from ui.texts import Texts
@@ -23,7 +23,7 @@ class Inputs:
     """Shows fields, with the errors of the last answer by the name of the feature."""
 
     say: Texts
-    errors: Mapping[str | None, RowError]
+    errors: Mapping[str | None, InvalidValue]
     labels: Mapping[str, str]
     """Readable names of the features."""
 
@@ -58,7 +58,7 @@ class Inputs:
             placeholder = None if field.required else empty
             st.text_input(label, value=None, placeholder=placeholder, max_chars=MAX_DIGITS, **options)
         if error := self.errors.get(field.name):
-            st.markdown(f":small[:red[:material/error: {reasons.translated(error.reason, self.say, self.labels)}]]")
+            st.markdown(f":small[:red[:material/error: {reasons.translated(error.message, self.say, self.labels)}]]")
 
     def help_of(self, field: FormField) -> str:
         """Say what the field is, what it takes, whether it may be empty, and its name in files; in Markdown."""

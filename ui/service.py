@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Refused, ServerFault
+from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Rejected, ServerFault
 from ui.texts import Texts, escaped
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ CLASSES: dict[type[Exception], str] = {
     NotReachable: "not_reachable",
     NotAuthenticated: "not_authenticated",
     Busy: "busy",
-    Refused: "refused",
+    Rejected: "refused",
     PretError: "server_fault",
     ValueError: "address",
 }
@@ -85,9 +85,9 @@ def explain(error: Exception, say: Texts) -> Message:
         # Whoever is told of it finds here what it was.
         logger.warning("The service answered with a fault: %s", error)
     problem = error.problem if isinstance(error, PretError) else None
-    name = KINDS.get(problem.kind or "" if problem else "") or _name_of(error)
+    name = KINDS.get(problem.type or "" if problem else "") or _name_of(error)
     # What a missing key is sent as is no concern of a visitor.
-    said = isinstance(error, Refused | Busy) and not isinstance(error, NotAuthenticated)
+    said = isinstance(error, Rejected | Busy) and not isinstance(error, NotAuthenticated)
     worded = said and problem is not None and isinstance(problem.detail, str)
     detail = (
         f"{say('common.details')}{say('common.colon')} {escaped(str(problem.detail))}" if worded and problem else ""

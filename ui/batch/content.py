@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pret.uploads import guess_format
+from pret.formats import guess_format
 
 HEAD_BYTES = 1 << 20
 """Bytes of a file, unpacked, that a preview looks at."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pret import Client, Job, PretError, RowError
+from pret import Client, InvalidValue, Job, PretError
 from ui import reasons, service
 from ui.batch import results
 from ui.batch.charts import bars_of, histogram
@@ -142,9 +142,9 @@ def _show_reasons(say: Texts, summary: Summary) -> None:
 def _show_failure(say: Texts, client: Client, job: Job) -> None:
     st.error(f"**{say('portfolio.failed')}** {_why(say, job)}", icon=":material/error:")
     if job.error:
-        st.caption(say("portfolio.service_says", reason=job.error))
+        st.caption(say("portfolio.service_says", reason=str(job.error)))
     if job.report is not None and job.report.errors:
-        _show_report(say, job, job.report.errors, job.report.total)
+        _show_report(say, job, job.report.errors, job.report.invalid_values)
     with st.container(horizontal=True):
         if job.report is None and st.button(say("portfolio.retry"), key="retry_job", icon=":material/refresh:"):
             _retry(say, client, job)
@@ -155,18 +155,18 @@ def _show_failure(say: Texts, client: Client, job: Job) -> None:
 
 def _why(say: Texts, job: Job) -> str:
     for pattern, name in FAILURES:
-        if found := pattern.fullmatch(job.error or ""):
+        if found := pattern.fullmatch(str(job.error or "")):
             return say(f"portfolio.failed_{name}", **{part: it or NOTHING for part, it in found.groupdict().items()})
     return say("portfolio.failed_other")
 
 
-def _show_report(say: Texts, job: Job, errors: tuple[RowError, ...], total: int) -> None:
+def _show_report(say: Texts, job: Job, errors: tuple[InvalidValue, ...], total: int) -> None:
     st.markdown(say("portfolio.report", shown=len(errors), total=total))
     rows = [
         [
             NOTHING if error.row is None else say.number(line_of(job, error.row)),
             error.column or NOTHING,
-            reasons.plainly(error.reason, say),
+            reasons.plainly(error.message, say),
         ]
         for error in errors
     ]

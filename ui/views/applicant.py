@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pret import Client, InvalidRows, ModelSignature, PretError, RowError
+from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError
 from ui import reasons, service
 from ui.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
 from ui.inputs import Inputs
@@ -100,10 +100,10 @@ def _form(say: Texts, client: Client, signature: ModelSignature, fields: Sequenc
         st.form_submit_button(say("applicant.score"), type="primary", key="score", icon=icon, on_click=submit)
 
 
-def _summary(say: Texts, errors: Sequence[RowError], labels: dict[str, str]) -> None:
+def _summary(say: Texts, errors: Sequence[InvalidValue], labels: dict[str, str]) -> None:
     lines = [
         say("applicant.error_of", field=labels.get(error.column or "", error.column or ""))
-        + reasons.translated(error.reason, say, labels)
+        + reasons.translated(error.message, say, labels)
         for error in errors[:MAX_LISTED]
     ]
     if len(errors) > MAX_LISTED:

@@ -73,7 +73,7 @@ def _processes(say: Texts, status: ModelStatus) -> None:
     if status.candidate is not None:
         st.info(say("model.candidate", version=short(status.candidate.version)), icon=":material/hourglass_top:")
     if status.error:
-        st.error(say("model.status_error", error=status.error), icon=":material/error:")
+        st.error(say("model.status_error", error=str(status.error)), icon=":material/error:")
     if not status.processes:
         return
     names = ("kind", "host", "pid", "version", "since", "error")
@@ -84,7 +84,7 @@ def _processes(say: Texts, status: ModelStatus) -> None:
             str(it.pid),
             short(it.version),
             say.moment(it.since),
-            it.error or NOTHING,
+            str(it.error or NOTHING),
         ]
         for it in status.processes
     ]
@@ -125,7 +125,7 @@ def _history(say: Texts, client: Client) -> None:
             short(it.version),
             it.by,
             say.known(f"model.outcome_{it.outcome}", it.outcome),
-            it.reason or NOTHING,
+            str(it.reason or NOTHING),
         ]
         for it in client.model_versions()
     ]

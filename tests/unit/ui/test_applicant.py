@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pret import Busy, Column, InvalidRows, NotReachable, Problem, RowError, ServerFault
+from pret import Busy, Column, InvalidRows, InvalidValue, NotReachable, Problem, ServerFault
 from tests.unit.ui.conftest import CATEGORIES, THRESHOLD, a_score, a_service, signature_of, view_of
 
 NO_MODEL = Busy("No model is loaded yet.", Problem(503, "no-model", "No model is loaded yet."))
@@ -88,11 +88,8 @@ def test_a_score_next_to_the_threshold_is_written_so_that_one_sees_on_which_side
 
 
 def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
-    refusal = InvalidRows(
-        "1 row is refused",
-        Problem(422, "invalid-rows", [], 1),
-        (RowError("Input should not be less than LOW_RATE", None, "HIGH_RATE", "not_ordered"),),
-    )
+    errors = (InvalidValue("not_ordered", "Input should not be less than LOW_RATE", column="HIGH_RATE"),)
+    refusal = InvalidRows("1 value is invalid", Problem(422, "invalid-rows", [], errors=errors, invalid_values=1))
     test, _ = opened(score=refusal)
     text = shown(scored(test))
     assert "**High rate**" in text
@@ -101,10 +98,9 @@ def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
 
 def test_many_errors_are_summed_up() -> None:
     columns = [Column(f"f{index}", "double") for index in range(9)]
-    errors = tuple(RowError("Field required", None, column.name, "missing") for column in columns)
-    test, _ = opened(
-        "en", model_signature=signature_of(*columns), score=InvalidRows("", Problem(422, "invalid-rows", [], 9), errors)
-    )
+    errors = tuple(InvalidValue("missing", "Field required", column=column.name) for column in columns)
+    refusal = InvalidRows("", Problem(422, "invalid-rows", [], errors=errors, invalid_values=9))
+    test, _ = opened("en", model_signature=signature_of(*columns), score=refusal)
     text = shown(scored(test))
     assert "And 4 more" in text
     assert text.count(":material/error: This value is required.") == 9

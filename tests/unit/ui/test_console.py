@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pret import Busy, NotAuthenticated, NotReachable, PretError, Problem, Refused, ServerFault, UnknownJob
+from pret import Busy, NotAuthenticated, NotReachable, PretError, Problem, Rejected, ServerFault, UnknownJob
 from tests.unit.ui.conftest import APP, a_service
 from ui import palette, service
 from ui.texts import Texts
@@ -71,9 +71,9 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_and_is_logged(
         (NotAuthenticated("x", Problem(401, "not-authenticated", "x")), "administration key"),
         (UnknownJob("x", Problem(404, "unknown-job", "x")), "expired"),
         (Busy("x", Problem(503, "no-model", "x")), "No model"),
-        (Refused("x", Problem(404, "model-not-found", "x")), "No model"),
+        (Rejected("x", Problem(404, "model-not-found", "x")), "No model"),
         (Busy("x", Problem(429)), "busy"),
-        (Refused("x", Problem(418, "teapot", "A teapot.")), "does not take this request"),
+        (Rejected("x", Problem(418, "teapot", "A teapot.")), "does not take this request"),
         (ServerFault("x", Problem(500, "unexpected", "x")), "not of your making"),
         (PretError("x"), "not of your making"),
     ],
@@ -85,7 +85,7 @@ def test_every_error_has_a_sentence_and_a_way_on(error: PretError, words: str) -
 
 
 def test_the_words_of_the_service_are_shown_as_text() -> None:
-    error = Refused("x", Problem(422, "wrong-columns", "Unknown columns: <b>x</b>."))
+    error = Rejected("x", Problem(422, "wrong-columns", "Unknown columns: <b>x</b>."))
     assert r"\<b\>x\</b\>" in service.explain(error, Texts.of("en")).detail
 
 

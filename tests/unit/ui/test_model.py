@@ -8,7 +8,8 @@ from pret import (
     NotAuthenticated,
     NotReachable,
     Problem,
-    Refused,
+    Reason,
+    Rejected,
     Reload,
     ReloadedProcess,
 )
@@ -96,8 +97,10 @@ def test_a_rollback_can_be_called_off() -> None:
 
 
 def test_a_refused_reload_says_which_process_and_why() -> None:
-    failed = ReloadedProcess("worker", "laptop", 7, MODEL, None, None, "The model did not load in time.")
-    refusal = Refused("No.", Problem(409, "reload-failed", "One failed.", processes=(failed,)))
+    failed = ReloadedProcess(
+        "worker", "laptop", 7, MODEL, None, None, Reason("reload-timed-out", "The model did not load in time.")
+    )
+    refusal = Rejected("No.", Problem(409, "reload-failed", "One failed.", processes=(failed,)))
     test, _ = opened("en", reload=refusal)
     test.button(key="reload").click().run()
     test.button(key="confirm").click().run()

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pret import Busy, Job, JobPage, NotReachable, Problem, Refused, Report, RowError, UnknownJob
+from pret import Busy, InvalidValue, Job, JobPage, NotReachable, Problem, Reason, Rejected, Report, UnknownJob
 from tests.unit.ui.conftest import MODEL, NOON, THRESHOLD, a_service, view_of
 from tests.unit.ui.test_applicant import DOWN, NO_MODEL, shown
 from ui.texts import NOTHING
@@ -103,7 +103,7 @@ def test_a_connection_lost_in_mid_upload_keeps_the_file_and_makes_one_job() -> N
 
 
 def test_a_refusal_of_the_service_is_a_sentence() -> None:
-    error = Busy("Full.", Problem(429, "queue-full", "Full.", None, 15.0))
+    error = Busy("Full.", Problem(429, "queue-full", "Full.", retry_after=15.0))
     test, _ = dropped(GOOD, submit=error)
     test.button(key="submit_job").click().run()
     assert "Try again in a minute" in shown(test)
@@ -276,7 +276,7 @@ def test_a_job_can_be_cancelled() -> None:
 
 def test_a_cancellation_that_came_too_late_is_a_sentence() -> None:
     job = a_job("running", stage="scoring", rows=10)
-    error = Refused("It has ended.", Problem(409, "job-conflict", "It has ended."))
+    error = Rejected("It has ended.", Problem(409, "job-conflict", "It has ended."))
     test, _ = opened("en", job.id, job=job, cancel=error)
     assert "not in a state that allows this" in shown(test.button(key="cancel_job").click().run())
 
@@ -285,8 +285,8 @@ def test_refused_rows_are_named_as_a_spreadsheet_counts_them() -> None:
     reason = "Input should be greater than or equal to 18"
     job = a_job(
         "failed",
-        error="The rows break the feature contract 2 time(s); the report names the first.",
-        report=Report(2, (RowError(reason, 485, "AGE"), RowError("Odd.", None, None))),
+        error=Reason("invalid-rows", "The rows break the feature contract 2 time(s); the report names the first."),
+        report=Report(2, 2, (InvalidValue("greater_than_equal", reason, 485, "AGE"), InvalidValue("odd", "Odd."))),
     )
     test, _ = opened("en", job.id, job=job)
     assert test.dataframe[0].value.to_numpy().tolist()[0][:2] == ["487", "AGE"]
@@ -308,13 +308,13 @@ def test_refused_rows_are_named_as_a_spreadsheet_counts_them() -> None:
     ],
 )
 def test_a_job_that_failed_says_why_in_the_language(error: str, words: str) -> None:
-    job = a_job("failed", error=error)
+    job = a_job("failed", error=Reason("any", error))
     assert words in shown(opened("fr", job.id, job=job)[0])
 
 
-@pytest.mark.parametrize("answer", [None, Refused("No.", Problem(409, "job-conflict", "No."))])
+@pytest.mark.parametrize("answer", [None, Rejected("No.", Problem(409, "job-conflict", "No."))])
 def test_a_job_that_failed_is_done_again(answer: Any) -> None:
-    job = a_job("failed", error="The storage is full.")
+    job = a_job("failed", error=Reason("storage-full", "The storage is full."))
     test, fake = opened("en", job.id, job=job, retry=answer)
     test.button(key="retry_job").click().run()
     assert fake.called("retry") == [(job.id,)]
