@@ -17,8 +17,7 @@ import yaml
 
 from shared.models import artifact
 from tests.factories import Kit, make_kit, write_checksums
-from tests.hub import HubServer
-from tests.hub.routes import Kind
+from tests.hub import HubServer, Kind
 from tests.processes import DEADLINE, ROOT, service, wait_for
 from tests.registry import log_models, logged, tracking_uri
 
@@ -74,7 +73,7 @@ class Person:
         return self.run("download_model_from_hf.py", *options)
 
     def left(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()} - {".home", "hub"}
+        return {path.name for path in self.folder.iterdir()} - {".home"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Done:
 
 @pytest.fixture
 def person(tmp_path: Path) -> Iterator[Person]:
-    with HubServer(tmp_path / "hub") as hub:
+    with HubServer() as hub:
         yield Person(tmp_path, hub)
 
 
@@ -102,19 +101,14 @@ def person(tmp_path: Path) -> Iterator[Person]:
 def published(person: Person, numbers: Kit) -> str:
     """The sha of a model on the Hub, tagged v1; its folder is `v1`."""
     folder = numbers.write(person.folder / "v1")
-    store = person.hub.site.store
-    repository = store.create(REPO, private=True)
-    blobs = {path.name: path.read_bytes() for path in folder.iterdir()}
-    stored = {name: store.add_regular(blob) for name, blob in blobs.items() if name != "model.cb"}
-    stored["model.cb"] = store.lfs_file(store.add_blob(blobs["model.cb"]))
-    sha = store.commit(repository, "main", stored, title="v1", message="", author="git").sha
+    repository = person.hub.store.create(REPO, private=True)
+    sha = person.hub.store.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()}, "v1")
     repository.tags["v1"] = sha
     return sha
 
 
 def files(person: Person) -> dict[str, bytes]:
-    head = person.hub.commits(REPO)[-1]
-    return {path: person.hub.site.store.read_blob(file.sha256) for path, file in head.files.items()}
+    return {path: file.content for path, file in person.hub.commits(REPO)[-1].files.items()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -130,8 +124,8 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
     assert done.code == 0, done.errors
     published = done.last_line
     assert [commit.sha for commit in person.hub.commits(REPO)[1:]] == [published]
-    assert person.hub.site.store.repositories[REPO].private
-    assert person.hub.site.store.repositories[REPO].tags == {"v1": published}
+    assert person.hub.store.repositories[REPO].private
+    assert person.hub.store.repositories[REPO].tags == {"v1": published}
     repository = files(person)
     assert repository.keys() == SOURCES | {"README.md", ".gitattributes"}
     card = repository["README.md"].decode()
@@ -145,7 +139,7 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
     assert (again.code, again.last_line) == (0, published)
     assert f"Nothing has changed: {REPO} has this model already.\n" in again.output
     assert len(person.hub.commits(REPO)) == 2
-    assert person.hub.site.store.repositories[REPO].tags == {"v1": published, "v2": published}
+    assert person.hub.store.repositories[REPO].tags == {"v1": published, "v2": published}
     assert person.upload("v1", "--tag", "v1").code == 0
 
 
@@ -423,11 +417,8 @@ def test_a_published_model_is_served_everywhere_after_a_reload(person: Person, p
 
 def _publish_broken_model(person: Person) -> None:
     """Put a model on the Hub that the upload would have refused, as any git client could."""
-    repository = person.hub.site.store.repositories[REPO]
-    store = person.hub.site.store
-    head = repository.commits[repository.branches["main"]]
-    damaged = store.add_regular(store.read_blob(head.files["MLmodel"].sha256) + b"\n")
-    store.commit(repository, "main", {**head.files, "MLmodel": damaged}, title="damaged", message="", author="git")
+    published = files(person)
+    person.hub.store.commit(REPO, {**published, "MLmodel": published["MLmodel"] + b"\n"}, "damaged")
 
 
 def test_a_reload_without_redis_is_one_sentence(person: Person) -> None:
