@@ -29,7 +29,7 @@ def get_shown_model(services: ServicesDep) -> Model:
     try:
         return services.member.model
     except NoModel as error:
-        raise ModelNotFound(str(error)) from error
+        raise ModelNotFound.of(error.reason) from error
 
 
 ModelDep = Annotated[Model, Depends(get_model)]

@@ -1,9 +1,7 @@
 """From domain errors to HTTP: the only place that knows which error has which status (RFC 9457, problem+json)."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.model_schemas import ReloadedProcess
 from shared.errors import (
-    MAX_REPORTED_ROW_ERRORS,
     BadArtifact,
     IdempotencyConflict,
     InputTooLarge,
@@ -31,8 +29,8 @@ from shared.errors import (
     ReloadInProgress,
     ReloadSourceFailed,
     ReloadTimedOut,
-    RowError,
-    SourceRefused,
+    Report,
+    SourceDenied,
     SourceUnavailable,
     StorageUnavailable,
     UnknownJob,
@@ -40,13 +38,15 @@ from shared.errors import (
     UnsupportedInput,
     VersionUnavailable,
     WrongColumns,
-    cut,
 )
 from shared.logging import request_id
+from shared.reasons import MAX_REPORTED, Reason, cut
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+URN = "urn:pret-a-depenser:"
+"""Before the type of a reason, in a problem."""
 HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
     HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "15"},
@@ -59,15 +59,21 @@ class ModelNotFound(ModelError):
 
 
 class NoModelCard(ModelError):
-    """The model brings no card (README.md) along."""
+    """The model has no card."""
+
+    default = "no-model-card"
 
 
 class NotAuthenticated(PretError):
-    """This needs an admin key: send it as 'Authorization: Bearer KEY'."""
+    """This needs an admin key."""
+
+    default = "not-authenticated"
 
 
 class InvalidParameters(PretError):
-    """A parameter of the request has a value that is not allowed."""
+    """A parameter of the request has a value that is not allowed; `details` are FastAPI's or pydantic's."""
+
+    default = "invalid-parameters"
 
     def __init__(self, details: list[dict[str, Any]]) -> None:
         super().__init__()
@@ -81,8 +87,10 @@ class NotAcceptable(PretError):
 class RangeNotSatisfiable(PretError):
     """The file has no such bytes."""
 
+    default = "range-not-satisfiable"
+
     def __init__(self, size: int) -> None:
-        super().__init__()
+        super().__init__(size=size)
         self.size = size
 
 
@@ -98,7 +106,7 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     BadArtifact: HTTPStatus.CONFLICT,
     VersionUnavailable: HTTPStatus.CONFLICT,
     UnknownRevision: HTTPStatus.NOT_FOUND,
-    SourceRefused: HTTPStatus.BAD_GATEWAY,
+    SourceDenied: HTTPStatus.BAD_GATEWAY,
     SourceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ReloadInProgress: HTTPStatus.CONFLICT,
     ReloadFailed: HTTPStatus.CONFLICT,
@@ -118,6 +126,13 @@ STATUS: dict[type[PretError], HTTPStatus] = {
 }
 
 
+OF_FRAMEWORK: dict[int, Reason] = {
+    HTTPStatus.NOT_FOUND: Reason("not-found"),
+    HTTPStatus.METHOD_NOT_ALLOWED: Reason("method-not-allowed"),
+}
+"""What the router answers by itself."""
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
     app.add_exception_handler(PretError, _any_error)
@@ -127,16 +142,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _any_error)
 
 
-def problem(
-    status: int, kind: str, detail: str | list[dict[str, Any]], headers: Mapping[str, str] | None = None, **more: Any
-) -> Response:
-    """Make a problem document; `kind` is the last part of its `type`."""
+def problem(status: int, reason: Reason, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """Make a problem document; `more` adds members, or replaces the sentence in `detail`."""
     body = {
-        "type": f"urn:pret-a-depenser:{kind}",
+        "type": f"{URN}{reason.type}",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
-        "detail": detail,
+        "detail": reason.message,
         "request_id": request_id.get() or None,
+        "params": reason.params,
         **more,
     }
     return Response(msgspec.json.encode(body), status, headers, PROBLEM_TYPE)
@@ -146,17 +160,18 @@ def response_to(error: Exception) -> Response:
     """Make the answer to an error: what it says if it is one of ours, else 500 and a line in the log."""
     if not isinstance(error, PretError):
         logger.error("A request failed with %s", type(error).__name__, exc_info=error)
-        return problem(500, "unexpected", "This is a fault of the service, not of the request; its log says more.")
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, Reason("unexpected"))
     if isinstance(error, InvalidParameters):
         return _parameters_problem(error.details)
     status = STATUS[type(error)]
-    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     if isinstance(error, InvalidRows):
-        return problem(status, kind, [_row_detail(row) for row in error.errors], total=error.total)
+        return problem(status, error.reason, **_invalid_rows(error.report))
     if isinstance(error, RangeNotSatisfiable):
-        return problem(status, kind, str(error), {"Content-Range": f"bytes */{error.size}"})
-    more = {"processes": [asdict(row) for row in error.processes]} if isinstance(error, ReloadFailed) else {}
-    return problem(status, kind, str(error), HEADERS.get(status), **more)
+        return problem(status, error.reason, {"Content-Range": f"bytes */{error.size}"})
+    if isinstance(error, ReloadFailed):
+        processes = [ReloadedProcess.of(process).model_dump() for process in error.processes]
+        return problem(status, error.reason, HEADERS.get(status), processes=processes)
+    return problem(status, error.reason, HEADERS.get(status))
 
 
 async def _any_error(_: Request, error: Exception) -> Response:
@@ -167,12 +182,17 @@ async def _client_is_gone(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
 
 
-def _row_detail(error: RowError) -> dict[str, Any]:
-    return {
-        "loc": ["body", *(part for part in (error.row, error.feature) if part is not None)],
-        "msg": error.reason,
-        "type": error.type,
-    }
+def _invalid_rows(report: Report) -> dict[str, Any]:
+    """Tell what is invalid, as in the report of a job, and in `detail` as FastAPI would."""
+    detail = [
+        {
+            "loc": ["body", *(part for part in (value.row, value.column) if part is not None)],
+            "msg": value.message,
+            "type": value.type,
+        }
+        for value in report.errors
+    ]
+    return {"detail": detail, "total": report.invalid_values, **report.as_dict()}
 
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
@@ -183,16 +203,14 @@ async def _bad_parameters(_: Request, error: Exception) -> Response:
 def _parameters_problem(errors: Sequence[Any]) -> Response:
     details = [
         {"loc": [cut(part) if isinstance(part, str) else part for part in detail["loc"]]}
-        | {"msg": detail["msg"].removeprefix("Value error, "), "type": detail["type"]}
+        | {"msg": detail["msg"], "type": detail["type"]}
         for detail in errors
     ]
-    return problem(422, "invalid-parameters", details[:MAX_REPORTED_ROW_ERRORS], total=len(details))
+    status = STATUS[InvalidParameters]
+    return problem(status, Reason("invalid-parameters"), detail=details[:MAX_REPORTED], total=len(details))
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for no other
-    status = HTTPStatus(error.status_code)
-    kind = status.phrase.lower().replace(" ", "-")
-    return problem(
-        status, kind, f"{request.method} on this path: {status.description or status.phrase}.", error.headers
-    )
+    status = error.status_code
+    return problem(status, OF_FRAMEWORK.get(status, Reason("request-rejected", {"status": status})), error.headers)

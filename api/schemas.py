@@ -1,18 +1,15 @@
-"""Response bodies: the wire contract."""
+"""Response bodies: the wire contract. Those about the model stand in `api.model_schemas`."""
 
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contract.contract import Contract, Row
-from shared.errors import RowError
-from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
-from shared.fleet.reload import ReloadOutcome
+from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
+from shared.reasons import INVALID_VALUES, REASONS, Reason
 from shared.scoring import Decision
 
 
@@ -32,24 +29,66 @@ class Score(Body):
     model_version: str = Field(description="Model version that scored.", examples=["local-0123456789ab"])
 
 
-class RefusedRow(Body):
-    """One reason why a row of a file is refused."""
+class ReasonBody(Body):
+    """Why something is not as it should be."""
 
-    row: int | None = Field(description="Number of the row, from 0.")
-    column: str | None
-    reason: str
+    type: str = Field(
+        description="A stable name, one of `x-types`.",
+        examples=["storage-full"],
+        json_schema_extra={"x-types": list(REASONS)},
+    )
+    message: str = Field(description="A sentence for people.")
+    params: dict[str, Any] = Field(
+        description="What the sentence is made with: numbers, texts, lists of names, or a reason within the reason."
+    )
 
     @classmethod
-    def of(cls, error: RowError) -> "RefusedRow":
-        """Show an error."""
-        return cls(row=error.row, column=error.feature, reason=error.reason)
+    def of(cls, reason: Reason | None) -> "ReasonBody | None":
+        """Show a reason, if there is one."""
+        return None if reason is None else cls.model_validate(reason.as_dict())
 
 
-class Report(Body):
-    """The refused rows of a job."""
+VALUE_TYPE = Field(
+    description="A stable name, one of `x-types`.",
+    examples=["greater_than_equal"],
+    json_schema_extra={"x-types": list(INVALID_VALUES)},
+)
+VALUE_PARAMS = Field(description="What the message is made with, such as `limit`; never the value itself.")
 
-    total: int = Field(description="Number of refusals; a row may have several.")
-    errors: list[RefusedRow] = Field(description="The first ones.")
+
+class InvalidValueBody(Body):
+    """A value that breaks the feature contract."""
+
+    row: int | None = Field(description="Number of the row, from 0; None for a lone row.")
+    column: str | None = Field(description="None where no one column is meant.")
+    type: str = VALUE_TYPE
+    message: str
+    params: dict[str, Any] = VALUE_PARAMS
+
+
+class InvalidInRow(Body):
+    """The same, in the results of the row."""
+
+    column: str | None
+    type: str = VALUE_TYPE
+    message: str
+    params: dict[str, Any] = VALUE_PARAMS
+
+
+class ReportBody(Body):
+    """What is invalid in the rows of a job."""
+
+    invalid_rows: int = Field(
+        description="Number of invalid rows. If rows are rejected as they come, as JSON, counting may stop at a million "
+        "invalid values: then at least so many are invalid."
+    )
+    invalid_values: int = Field(description="Number of invalid values; a row may have several.")
+    errors: list[InvalidValueBody] = Field(description="The first 100 invalid values.")
+
+    @classmethod
+    def of(cls, report: Report) -> "ReportBody | None":
+        """Show a report, if there is anything to report."""
+        return cls.model_validate(report.as_dict()) if report.invalid_values else None
 
 
 class JobBody(Body):
@@ -62,14 +101,16 @@ class JobBody(Body):
     format: Format = Field(description="What the rows came in.")
     model_version: str = Field(description="Model version that scores every row of the job.")
     threshold: float
-    on_invalid: OnInvalid = Field(description="reject: bad rows fail the job; flag: they get a reason and no score.")
+    on_invalid: OnInvalid = Field(
+        description="reject: invalid rows fail the job; flag: they are reported and have no score."
+    )
     keep: list[str] = Field(description="Columns that are repeated in the results.")
     rows: int | None = Field(description="Rows submitted; None until the file is read.")
     rows_read: int = Field(description="Rows read so far.")
     rows_done: int = Field(description="Rows scored or flagged so far.")
     granted: int = Field(description="Of these, rows below the threshold.")
     refused: int = Field(description="Of these, rows from the threshold up.")
-    invalid: int = Field(description="Of these, rows that break the feature contract and have no score.")
+    invalid: int = Field(description="Of these, rows that break the feature contract and so have no score.")
     chunks: int | None = Field(description="Pieces that the workers score one by one; None until the file is read.")
     rows_per_second: float | None = Field(description="Speed of the scoring so far.")
     eta_seconds: float | None = Field(description="Time until all rows are scored, at this speed; None if unknown.")
@@ -78,11 +119,11 @@ class JobBody(Body):
     finished_at: datetime | None
     expires_at: datetime | None = Field(description="When the job and its results are removed.")
     seconds: float | None = Field(description="From submission to the end, or None while it lasts.")
-    error: str | None = Field(description="Why the job failed.")
-    report: Report | None = Field(None, description="The refused rows; in the answer about this one job only.")
+    error: ReasonBody | None = Field(description="Why the job failed.")
+    report: ReportBody | None = Field(None, description="What is invalid; in the answer about this one job only.")
 
     @classmethod
-    def of(cls, job: Job, report: Report | None = None) -> "JobBody":
+    def of(cls, job: Job, report: ReportBody | None = None) -> "JobBody":
         """Show a job."""
         same = {name: getattr(job, name) for name in cls.model_fields.keys() & Job.__dataclass_fields__.keys()}
         times = {name: moment(same[name]) if same[name] else None for name in same if name.endswith("_at")}
@@ -94,6 +135,7 @@ class JobBody(Body):
             "rows_per_second": speed,
             "eta_seconds": eta,
             "seconds": job.finished_at - job.created_at if job.finished_at else None,
+            "error": ReasonBody.of(job.error),
             "report": report,
         }
         return cls.model_validate(same | times | own)
@@ -128,7 +170,8 @@ class Result(Body):
     threshold: float
     decision: Decision | None
     model_version: str
-    error: str | None = Field(None, description="With on_invalid=flag: why the row has no score.")
+    error: str | None = Field(None, description="With on_invalid=flag: why the row has no score, for people.")
+    errors: list[InvalidInRow] | None = Field(None, description="With on_invalid=flag: the invalid values of the row.")
 
 
 class ResultsPage(Body):
@@ -198,7 +241,14 @@ class Part(Body):
     """One part of the service."""
 
     status: Literal["ok", "down"]
-    detail: str | None = None
+    detail: str | None = Field(description="A sentence for people.")
+    type: str = Field(description="A stable name for it, as in `ReasonBody`.", examples=["workers-running"])
+    params: dict[str, Any] = Field(description="What the sentence is made with, such as `count`.")
+
+    @classmethod
+    def of(cls, status: Literal["ok", "down"], reason: Reason) -> "Part":
+        """Show a part that is up or down."""
+        return cls(status=status, detail=reason.message, type=reason.type, params=dict(reason.params))
 
 
 class Readiness(Body):
@@ -207,165 +257,6 @@ class Readiness(Body):
     status: Literal["ready", "degraded", "not ready"]
     parts: dict[str, Part]
     queues: dict[str, int] | None = Field(description="Tasks that wait, by queue; None while Redis is away.")
-
-
-class ProcessBody(Body):
-    """A live process of the service."""
-
-    kind: Literal["api", "worker"]
-    host: str
-    pid: int
-    version: str | None = Field(description="Version that it serves; a worker: that it has ready.")
-    since: datetime
-    error: str | None = Field(description="Why it does not serve the active version.")
-
-    @classmethod
-    def of(cls, report: ProcessReport) -> "ProcessBody":
-        """Show a report."""
-        return cls(
-            kind=report.kind,
-            host=report.host,
-            pid=report.pid,
-            version=report.version,
-            since=moment(report.since),
-            error=report.error,
-        )
-
-
-class CandidateBody(Body):
-    """A version that is being made ready."""
-
-    version: str
-    by: str
-    at: datetime
-
-    @classmethod
-    def of(cls, candidate: Candidate) -> "CandidateBody":
-        """Show a candidate."""
-        return cls(version=candidate.version.id, by=candidate.by, at=moment(candidate.at))
-
-
-class ModelStatus(Body):
-    """The model file and who serves it."""
-
-    file_name: str
-    path: str = Field(description="Path within the model folder.")
-    size: int = Field(description="Bytes.")
-    modified_at: datetime
-    version: str = Field(description="Version that this process serves.")
-    active_version: str | None = Field(description="Version that the whole fleet should serve; None if Redis is away.")
-    candidate: CandidateBody | None = Field(description="Version that a reload is making ready now.")
-    converged: bool | None = Field(description="Whether every process has the active version; None if Redis is away.")
-    error: str | None = Field(description="Why this process does not serve the active version.")
-    processes: list[ProcessBody]
-
-
-class VersionBody(Body):
-    """One change of the active version, or an attempt."""
-
-    version: str
-    at: datetime
-    by: str = Field(description="The admin key's name, or what asked for it.")
-    outcome: Literal["activated", "refused"]
-    reason: str | None
-
-    @classmethod
-    def of(cls, entry: HistoryEntry) -> "VersionBody":
-        """Show an entry of the history."""
-        return cls(version=entry.version, at=moment(entry.at), by=entry.by, outcome=entry.outcome, reason=entry.reason)
-
-
-class ColumnBody(Body):
-    """One feature."""
-
-    name: str
-    type: str
-    required: bool = Field(description="False: the value may be null or left out.")
-    description: str | None
-    ge: float | None = Field(description="Lowest value accepted.")
-    le: float | None = Field(description="Highest value accepted.")
-    values: list[str | int] | None = Field(description="The only values accepted.")
-
-
-class ModelSignature(Body):
-    """The features that the model takes, in its order."""
-
-    columns: list[ColumnBody]
-    nb_features: int
-    ordered: list[list[str]] = Field(description="Lists of features that must not decrease.")
-    input_example: dict[str, Any] | None = Field(description="One applicant as the model takes it, or None.")
-
-    @classmethod
-    def of(cls, contract: Contract, input_example: Row | None) -> "ModelSignature":
-        """Show a contract."""
-        columns = [
-            ColumnBody(
-                name=feature.name,
-                type=feature.type,
-                required=feature.required,
-                description=feature.description,
-                ge=feature.ge,
-                le=feature.le,
-                values=list(feature.values) if feature.values else None,
-            )
-            for feature in contract.features
-        ]
-        return cls(
-            columns=columns,
-            nb_features=len(columns),
-            ordered=[list(names) for names in contract.ordered],
-            input_example=dict(input_example) if input_example is not None else None,
-        )
-
-
-class ModelInfo(Body):
-    """Where the model comes from."""
-
-    version: str
-    created_at: datetime | None
-    recommended_threshold: float
-    model_type: str
-    classes: list[Any] = Field(description="Class 0 and class 1, as the model was trained.")
-    trees: int
-    mlflow_run_id: str | None
-    mlflow_model_id: str | None
-    mlflow_version: str | None
-
-
-class ReloadRequest(Body):
-    """What to reload; without a body, what the configured revision stands for now."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    revision: str | None = Field(
-        None, max_length=200, description="Branch, tag or commit; `previous` for the version that was active before."
-    )
-
-
-class ReloadedProcess(Body):
-    """What one process did."""
-
-    kind: str
-    host: str
-    pid: int
-    version_before: str | None
-    version: str | None
-    seconds: float | None = Field(description="Time until it had the version ready.")
-    error: str | None
-
-
-class Reload(Body):
-    """What a reload did."""
-
-    status: Literal["reloaded", "unchanged"]
-    version_before: str | None
-    version: str
-    processes: list[ReloadedProcess]
-
-    @classmethod
-    def of(cls, outcome: ReloadOutcome) -> "Reload":
-        """Show an outcome."""
-        return cls.model_validate(asdict(outcome))
 
 
 def moment(seconds: float) -> datetime:

@@ -82,7 +82,7 @@ def download(repository: HubRepository, snapshot: Snapshot, model_file: str, fol
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     for name in names:
         if not snapshot.files[name].is_same_as(folder / name):
-            raise BadArtifact(f"{name!r} arrived damaged: it does not match the Hub's checksum. Run it again.")
+            raise BadArtifact("hub-file-damaged", file=name)
 
 
 def check(snapshot: Snapshot, model_file: str, folder: Path) -> None:

@@ -90,7 +90,14 @@ def print_table(processes: Sequence[ProcessOutcome]) -> None:
 def _row(process: ProcessOutcome) -> tuple[str, ...]:
     seconds = "-" if process.seconds is None else f"{process.seconds:.1f}"
     versions = (_short(process.version_before), _short(process.version))
-    return (process.kind, process.host, str(process.pid), *versions, seconds, process.error or "-")
+    return (
+        process.kind,
+        process.host,
+        str(process.pid),
+        *versions,
+        seconds,
+        process.error.message if process.error else "-",
+    )
 
 
 def _short(version: str | None) -> str:

@@ -160,7 +160,7 @@ def head_of(repository: HubRepository) -> Snapshot:
     try:
         return repository.snapshot(BRANCH)
     except NoSuchRepository as error:
-        raise NoSuchRepository(f"{error} With --create it is created.") from error
+        raise CommandError(f"{error} With --create it is created.") from error
 
 
 def is_changed(name: str, folder: Path, head: Snapshot) -> bool:

@@ -27,26 +27,51 @@ PretError
     ├── RedisUnavailable
     ├── StorageUnavailable
     ├── SourceUnavailable
-    └── SourceRefused
+    └── SourceDenied
 
-Each class is a sentence: its docstring is the message where none is given. Messages name places and reasons, never values.
+Each carries a reason, whose type stands in `shared.reasons` and whose sentence is its message, as in
+`raise InputTooLarge("too-many-rows", limit=limits.rows)`. The class says what one can do about it, the type what is wrong. A
+class that is raised without a type has a `default` one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
-MAX_REPORTED_ROW_ERRORS = 100
-
-MAX_NAME_LENGTH = 100
-"""A name that the caller made up is cut to this many characters in an error."""
+from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 
 
 class PretError(Exception):
     """Something went wrong."""
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+    default: ClassVar[str | None] = None
+
+    def __init__(self, type: str | None = None, /, **params: Any) -> None:
+        chosen = type or self.default
+        if chosen is None:
+            raise TypeError(f"{self.__class__.__name__} has no default type; say what is wrong")
+        self.reason = Reason(chosen, {name: _plain(value) for name, value in params.items()})
+        super().__init__(self.reason.message)
+
+    @classmethod
+    def of(cls, reason: Reason) -> Self:
+        """Make an error for a reason that comes from elsewhere: another process, or another error."""
+        return cls(reason.type, **reason.params)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Celery hands errors from process to process.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _plain(value: Any) -> Any:
+    """Write a reason within a reason as JSON has it."""
+    return value.as_dict() if isinstance(value, Reason) else value
+
+
+def _restored(kind: type[PretError], args: tuple[Any, ...], facts: dict[str, Any]) -> PretError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class InputError(PretError):
@@ -54,7 +79,7 @@ class InputError(PretError):
 
 
 class MalformedInput(InputError):
-    """The body is not what its content type says."""
+    """The input is not what it is said to be."""
 
 
 class WrongColumns(InputError):
@@ -62,35 +87,68 @@ class WrongColumns(InputError):
 
 
 class InputTooLarge(InputError):
-    """The body is larger than this service accepts."""
+    """The input is larger than this service accepts."""
 
 
 class UnsupportedInput(InputError):
-    """The body is of a type that this service does not read."""
+    """The input is of a type that this service does not read."""
 
 
-def cut(name: str) -> str:
-    """Shorten a name that the caller made up."""
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
+@dataclass(frozen=True)
+class Report:
+    """What is invalid among some rows: numbers of rows and of values, and the first values.
+
+    Where counting was stopped early (`Tally.enough`), both numbers are those up to there: at least so many are invalid.
+    """
+
+    invalid_rows: int = 0
+    invalid_values: int = 0
+    """A row may have several."""
+    errors: tuple[InvalidValue, ...] = ()
+    """At most MAX_REPORTED."""
+
+    @classmethod
+    def of_row(cls, errors: Sequence[InvalidValue]) -> Self:
+        """Report on one row that has these invalid values."""
+        return cls(1, len(errors), tuple(errors[:MAX_REPORTED]))
+
+    def joined(self, following: Self) -> Self:
+        """Report on these rows and those that follow them."""
+        return replace(
+            self,
+            invalid_rows=self.invalid_rows + following.invalid_rows,
+            invalid_values=self.invalid_values + following.invalid_values,
+            errors=(*self.errors, *following.errors[: MAX_REPORTED - len(self.errors)]),
+        )
+
+    def moved(self, rows: int) -> Self:
+        """Report on the same rows where so many more stand before them."""
+        errors = tuple(replace(error, row=rows + (error.row or 0)) for error in self.errors)
+        return replace(self, errors=errors)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
+        counts = {"invalid_rows": self.invalid_rows, "invalid_values": self.invalid_values}
+        return {**counts, "errors": [error.as_dict() for error in self.errors]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Read it again."""
+        errors = tuple(map(InvalidValue.from_dict, content["errors"]))
+        return cls(content["invalid_rows"], content["invalid_values"], errors)
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """Why one row is refused; `row` counts from 0 and is None for a lone row, `feature` is None where no one feature is meant."""
-
-    row: int | None
-    feature: str | None
-    reason: str
-    type: str
+ALL_VALID = Report()
 
 
 class InvalidRows(InputError):
     """Some rows break the feature contract."""
 
-    def __init__(self, errors: list[RowError], total: int | None = None) -> None:
-        self.errors = errors[:MAX_REPORTED_ROW_ERRORS]
-        self.total = len(errors) if total is None else total
-        super().__init__(f"The rows break the feature contract {self.total} time(s); the report names the first.")
+    default = "invalid-rows"
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(count=report.invalid_values, limit=MAX_REPORTED)
+        self.report = report
 
 
 class ModelError(PretError):
@@ -98,7 +156,9 @@ class ModelError(PretError):
 
 
 class NoModel(ModelError):
-    """No model is loaded yet."""
+    """No model is loaded."""
+
+    default = "no-model"
 
 
 class BadArtifact(ModelError):
@@ -106,7 +166,7 @@ class BadArtifact(ModelError):
 
 
 class VersionUnavailable(ModelError):
-    """This machine has no copy of the model version."""
+    """The model version is not to be had."""
 
 
 class UnknownRevision(ModelError):
@@ -118,14 +178,16 @@ class ReloadError(PretError):
 
 
 class ReloadInProgress(ReloadError):
-    """Another reload is under way; try again when it has ended."""
+    """Another reload is in progress."""
+
+    default = "reload-in-progress"
 
 
 class ReloadFailed(ReloadError):
     """A process could not take the new model, so none did."""
 
-    def __init__(self, message: str, processes: Sequence[Any] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, type: str, /, *, processes: Sequence[Any] = (), **params: Any) -> None:
+        super().__init__(type, **params)
         self.processes = processes
         """What each process said, as `shared.fleet.reload.ProcessOutcome`."""
 
@@ -141,6 +203,8 @@ class ReloadSourceFailed(ReloadFailed):
 class NoPreviousVersion(ReloadError):
     """There is no earlier version to return to."""
 
+    default = "no-previous-version"
+
 
 class JobError(PretError):
     """The job cannot do that."""
@@ -149,13 +213,17 @@ class JobError(PretError):
 class UnknownJob(JobError):
     """There is no such job, or it has expired."""
 
+    default = "unknown-job"
+
 
 class JobConflict(JobError):
     """The job is not in a state that allows this."""
 
 
 class IdempotencyConflict(JobError):
-    """This Idempotency-Key was used for another submission in the last 24 hours; take a new key."""
+    """The key of this submission was used for another one."""
+
+    default = "idempotency-conflict"
 
 
 class Unavailable(PretError):
@@ -163,20 +231,26 @@ class Unavailable(PretError):
 
 
 class QueueFull(Unavailable):
-    """Too many rows wait to be scored already; try again later."""
+    """Too much is waiting already."""
+
+    default = "queue-full"
 
 
 class RedisUnavailable(Unavailable):
-    """Redis does not answer; jobs are not available until it does. Single scoring still works."""
+    """Redis does not answer."""
+
+    default = "redis-unavailable"
 
 
 class StorageUnavailable(Unavailable):
     """The storage for jobs does not answer or is full."""
+
+    default = "storage-unavailable"
 
 
 class SourceUnavailable(Unavailable):
     """The place that models come from does not answer."""
 
 
-class SourceRefused(Unavailable):
-    """The place that models come from refuses access."""
+class SourceDenied(Unavailable):
+    """The place that models come from denies access."""

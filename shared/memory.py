@@ -1,4 +1,4 @@
-"""How much memory reading a file may take, and how that is held to: an input that asks for more is refused."""
+"""How much memory reading a file may take, and how that is held to: an input that asks for more is rejected."""
 
 import ctypes
 import os
@@ -32,8 +32,6 @@ READING_BYTES_PER_COLUMN = 5 << 20
 M_ARENA_MAX, ARENAS = -8, 2
 """A parameter of glibc's mallopt, and its value."""
 
-TOO_LARGE = "Reading this file takes more memory than the service allows; write it with smaller {}."
-
 _threads_started = Lock()
 
 
@@ -56,16 +54,16 @@ def reading_limit(columns: int) -> int:
 
 
 @contextmanager
-def refuse_beyond_memory(advice: str) -> Iterator[None]:
-    """Raise InputTooLarge where memory, or room for a thread, runs out; `advice` names what should be written smaller."""
+def reject_beyond_memory(type: str) -> Iterator[None]:
+    """Raise InputTooLarge of the type where memory, or room for a thread, runs out; it names what should be written smaller."""
     try:
         yield
     except MemoryError:
-        raise InputTooLarge(TOO_LARGE.format(advice)) from None
+        raise InputTooLarge(type) from None
     except RuntimeError as error:
         if "start new thread" not in str(error):
             raise
-        raise InputTooLarge(TOO_LARGE.format(advice)) from None
+        raise InputTooLarge(type) from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -67,7 +68,7 @@ class Kit:
         return scores
 
     def write(self, folder: Path, **changes: Any) -> Path:
-        """Write the artifact; `changes` replace parts of the MLmodel file, for models that must be refused."""
+        """Write the artifact; `changes` replace parts of the MLmodel file, for models that must be rejected."""
         folder.mkdir(parents=True, exist_ok=True)
         self.classifier.save_model(str(folder / "model.cb"))
         mlmodel = {
@@ -189,8 +190,13 @@ def put_in_cache(source: Path, cache: Path) -> str:
     return version
 
 
+def fields_of(sentence: str) -> set[str]:
+    """Name the parameters of a sentence in the tables of `shared.reasons`."""
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
 def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Read a JSON array as a submission of it is read that refuses bad rows."""
+    """Read a JSON array as a submission of it is read that rejects invalid rows."""
     slices = validated_from_json(body, contract, ReadOptions(), ignore_extra=False)
     for checked in Tally().watch(slices, "reject"):
         yield checked.batch

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import redis
 
-from shared.errors import IdempotencyConflict, RowError, UnknownJob
+from shared.errors import ALL_VALID, IdempotencyConflict, Report, UnknownJob
 from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
+from shared.reasons import InvalidValue, Reason
 from tests.factories import make_job, removed
 
 JOB, OLDER, NEWER = "1" * 32, "a" * 32, "f" * 32
@@ -23,10 +24,26 @@ OVER = -1.0
 LONG = 1000.0
 
 CALLER = "https://hooks.example.com/"
-ERRORS = (
-    RowError(0, "age", "Input should be greater than or equal to 18", "greater_than_equal"),
-    RowError(7, None, "lowest must not be above highest", "é"),
+REPORT = Report(
+    1233,
+    1234,
+    (
+        InvalidValue(0, "age", "greater_than_equal", {"limit": 18}),
+        InvalidValue(7, None, "dict_type"),
+        InvalidValue(8, "é", "literal_error", {"values": ["a 'b'", "é\n"]}),
+    ),
 )
+
+FULL = Reason("storage-full")
+DIED = Reason("worker-died")
+WHY = Reason("columns-missing-and-unknown", {"columns": [], "unknown": ["a 'quoted' name, é\n"], "limit": 2**63 - 1})
+"""With all that a script might change on its way: an empty list, a large number, odd signs."""
+
+
+def given_up(unit: str | int, last: Reason = FULL) -> Reason:
+    kind = "chunk-given-up" if isinstance(unit, int) else "file-given-up"
+    return Reason(kind, {"unit": unit, "attempts": 3, "reason": last.as_dict()})
+
 
 WINDOW = 10
 """Units of one job under way; more than these jobs have."""
@@ -70,7 +87,7 @@ class StoreContract:
         """Use up the attempts at a unit."""
         for _ in range(3):
             assert store.claim(job_id, unit) is Claim.TAKEN
-            store.release(job_id, unit, "The disk was full.")
+            store.release(job_id, unit, FULL)
         assert store.claim(job_id, unit) is Claim.OVER
 
     def test_a_job_is_read_as_it_was_written(self, store: JobStore) -> None:
@@ -92,7 +109,7 @@ class StoreContract:
             {"attempt": "0123", "batch_rows": 1, "rows_read": 5, "upload_bytes": 2**40, "webhook_attempts": 3},
             {"rows_done": 3, "granted": 1, "refused": 1, "invalid": 1, "next_chunk": 3},
             {"scoring_at": 1.1, "started_at": 1e9 + 0.123456, "finished_at": 1e9 + 1 / 3, "expires_at": 2e9},
-            {"error": "a 'quoted' reason, é\n", "threshold": 1e-17},
+            {"error": WHY, "threshold": 1e-17},
         ],
     )
     def test_a_record_survives_every_type_of_field(self, store: JobStore, facts: dict[str, Any]) -> None:
@@ -188,7 +205,7 @@ class StoreContract:
         assert store.commit(NEWER, "2", 1, granted=2, refused=0) == []
         assert store.commit(NEWER, "1", 1, granted=2, refused=0) == ["3"]
 
-    @pytest.mark.parametrize("end", [JobStore.cancel, removed, lambda store, job_id: store.fail(job_id, "why")])
+    @pytest.mark.parametrize("end", [JobStore.cancel, removed, lambda store, job_id: store.fail(job_id, WHY)])
     def test_nothing_more_is_filled_once_a_job_has_ended(
         self, store: JobStore, store_client: redis.Redis, end: Callable[[JobStore, str], object]
     ) -> None:
@@ -231,23 +248,26 @@ class StoreContract:
 
     def test_a_chunk_that_was_released_can_be_claimed_at_once(self, store: JobStore) -> None:
         store.claim(JOB, "0")
-        store.release(JOB, "0", "The disk was full.")
+        store.release(JOB, "0", FULL)
         assert store.overdue(JOB) == ["0"]
         assert store.claim(JOB, "0") is Claim.TAKEN
 
     def test_a_job_fails_when_the_attempts_at_a_chunk_are_used_up_and_tells_the_last_error(
         self, store: JobStore
     ) -> None:
-        for reason in ("first", "second", "The disk was full."):
+        for reason in (DIED, FULL, WHY):
             assert store.claim(JOB, "2") is Claim.TAKEN
             store.release(JOB, "2", reason)
         assert store.claim(JOB, "2") is Claim.OVER
         job = store.get(JOB)
         assert job.state is JobState.FAILED
-        assert job.error == "Chunk 2 was given up after 3 attempts. The disk was full."
+        assert job.error == given_up(2, WHY)
+        assert job.error.message == f"Chunk 2 was given up after 3 attempts. {WHY.message}"
         assert store.claim(JOB, "0") is Claim.OVER
 
-    @pytest.mark.parametrize(("unit", "words"), [(READING, "The reading of its file"), (WRITING, "The writing of its")])
+    @pytest.mark.parametrize(
+        ("unit", "words"), [(READING, "The reading of the file"), (WRITING, "The writing of the file")]
+    )
     def test_a_job_fails_when_the_attempts_at_its_file_are_used_up(
         self, store: JobStore, unit: str, words: str
     ) -> None:
@@ -258,13 +278,12 @@ class StoreContract:
         self.give_up(store, unit, NEWER)
         failed = store.get(NEWER)
         assert (failed.state, failed.retryable) == (JobState.FAILED, True)
-        assert failed.error is not None
-        assert failed.error.startswith(words)
-        assert failed.error.endswith(" was given up after 3 attempts. The disk was full.")
+        assert failed.error == given_up(unit)
+        assert failed.error.message == f"{words} was given up after 3 attempts. {FULL.message}"
 
     def test_a_worker_that_died_without_a_word_has_used_up_an_attempt(self, hasty: JobStore, store: JobStore) -> None:
         assert [hasty.claim(JOB, "0") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
-        assert store.get(JOB).error == "Chunk 0 was given up after 3 attempts. Its worker died."
+        assert store.get(JOB).error == given_up(0, DIED)
 
     def test_attempts_are_counted_for_each_chunk_apart(self, hasty: JobStore) -> None:
         for chunk in (0, 1, 2) * 3:
@@ -279,16 +298,16 @@ class StoreContract:
 
     def test_a_failed_job_says_why_and_takes_no_more_scores(self, store: JobStore) -> None:
         store.claim(JOB, "0")
-        assert store.fail(JOB, "Its model is gone.")
+        assert store.fail(JOB, WHY)
         assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
         job = store.get(JOB)
-        assert (job.state, job.error, job.rows_done) == (JobState.FAILED, "Its model is gone.", 0)
+        assert (job.state, job.error, job.rows_done) == (JobState.FAILED, WHY, 0)
 
     def test_a_cancelled_job_takes_no_more_scores(self, store: JobStore) -> None:
         store.claim(JOB, "0")
         assert store.cancel(JOB)
         assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
-        store.release(JOB, "0", "too late")
+        store.release(JOB, "0", FULL)
         assert store.claim(JOB, "1") is Claim.OVER
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.error) == (JobState.CANCELLED, 0, None)
@@ -298,7 +317,7 @@ class StoreContract:
         self.commit_all(store)
         job = store.get(JOB)
         assert not store.cancel(JOB)
-        assert not store.fail(JOB, "late")
+        assert not store.fail(JOB, WHY)
         assert store.get(JOB) == job
 
     def test_nothing_happens_to_a_job_that_is_not_there(self, store: JobStore, store_client: redis.Redis) -> None:
@@ -306,8 +325,8 @@ class StoreContract:
         assert store.claim("0" * 32, "0") is Claim.OVER
         assert store.commit("0" * 32, "0", WINDOW, granted=1, refused=0) is None
         assert not store.cancel("0" * 32)
-        assert not store.fail("0" * 32, "why")
-        store.release("0" * 32, "0", "why")
+        assert not store.fail("0" * 32, WHY)
+        store.release("0" * 32, "0", WHY)
         store.postpone("0" * 32, ["0"])
         assert store.overdue("0" * 32) == []
         assert store.fill("0" * 32, WINDOW) == []
@@ -318,7 +337,7 @@ class StoreContract:
         assert store.begin_webhook("0" * 32, LONG) is None
         store.end_webhook("0" * 32, None)
         store.end_webhook("0" * 32, LONG)
-        assert store.report("0" * 32) == ([], 0)
+        assert store.report("0" * 32) == ALL_VALID
         store.forget("0" * 32)
         assert set(store_client.keys()) == keys
 
@@ -439,16 +458,16 @@ class StoreContract:
 
     # Reports.
 
-    def test_a_job_fails_with_the_rows_that_are_refused(self, store: JobStore) -> None:
-        assert store.report(JOB) == ([], 0)
-        assert store.fail(JOB, "why", retryable=False, errors=ERRORS, total=1234)
-        assert store.report(JOB) == (list(ERRORS), 1234)
+    def test_a_job_fails_with_what_is_invalid(self, store: JobStore) -> None:
+        assert store.report(JOB) == ALL_VALID
+        assert store.fail(JOB, WHY, retryable=False, report=REPORT)
+        assert store.report(JOB) == REPORT
         assert not store.get(JOB).retryable
 
-    def test_a_job_that_goes_on_keeps_the_rows_that_are_refused(self, store: JobStore) -> None:
-        store.note_report(JOB, list(ERRORS), 2)
+    def test_a_job_that_goes_on_keeps_what_is_invalid(self, store: JobStore) -> None:
+        store.note_report(JOB, REPORT)
         self.commit_all(store)
-        assert store.report(JOB) == (list(ERRORS), 2)
+        assert store.report(JOB) == REPORT
         assert store.get(JOB).retryable
 
     # Retries.
@@ -464,20 +483,20 @@ class StoreContract:
         assert store.claim(NEWER, "2") is Claim.OVER
         assert store.commit(NEWER, "0", 3, granted=2, refused=0) == ["2", "3"]
         self.give_up(store, "2", NEWER)
-        assert store.get(NEWER).error == "Chunk 2 was given up after 3 attempts. The disk was full."
+        assert store.get(NEWER).error == given_up(2)
 
     def test_an_old_reason_is_not_told_after_a_retry(self, store: JobStore, hasty: JobStore) -> None:
         self.give_up(store, "2")
         store.retry(JOB, WINDOW)
         assert [hasty.claim(JOB, "2") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
-        assert store.get(JOB).error == "Chunk 2 was given up after 3 attempts. Its worker died."
+        assert store.get(JOB).error == given_up(2, DIED)
 
     def test_a_retry_before_there_are_rows_begins_with_the_file(self, store: JobStore) -> None:
         store.create(make_file_job(NEWER), WINDOW)
         store.claim(NEWER, READING)
         store.renew(NEWER, READING, 3)
-        store.release(NEWER, READING, "first")
-        store.fail(NEWER, "why")
+        store.release(NEWER, READING, FULL)
+        store.fail(NEWER, WHY)
         assert store.retry(NEWER, WINDOW) == [READING]
         assert store.get(NEWER) == make_file_job(NEWER)
         assert store.claim(NEWER, READING) is Claim.TAKEN
@@ -491,8 +510,8 @@ class StoreContract:
         self.commit_all(store, NEWER)
         assert store.claim(NEWER, WRITING) is Claim.TAKEN
 
-    def test_a_refused_input_is_not_tried_again(self, store: JobStore) -> None:
-        store.fail(JOB, "why", retryable=False)
+    def test_an_invalid_input_is_not_tried_again(self, store: JobStore) -> None:
+        store.fail(JOB, WHY, retryable=False)
         job = store.get(JOB)
         assert store.retry(JOB, WINDOW) is None
         assert store.get(JOB) == job
@@ -511,7 +530,7 @@ class StoreContract:
 
     def test_a_job_that_is_tried_again_does_not_expire(self, store: JobStore, store_client: redis.Redis) -> None:
         short_lived = store_over(store_client, job_ttl=-1)
-        short_lived.fail(JOB, "why")
+        short_lived.fail(JOB, WHY)
         assert store.expired_jobs() == [JOB]
         store.retry(JOB, WINDOW)
         assert store.expired_jobs() == []
@@ -545,7 +564,7 @@ class StoreContract:
         assert lists() == {JobState.QUEUED: [NEWER, JOB]}
         store.claim(NEWER, "0")
         assert lists() == {JobState.QUEUED: [JOB], JobState.RUNNING: [NEWER]}
-        store.fail(NEWER, "why")
+        store.fail(NEWER, WHY)
         assert lists() == {JobState.QUEUED: [JOB], JobState.FAILED: [NEWER]}
         store.retry(NEWER, WINDOW)
         assert lists() == {JobState.QUEUED: [NEWER, JOB]}
@@ -557,7 +576,7 @@ class StoreContract:
         assert store.page(None, 0, 10)[1] == 1
 
     def test_a_job_that_fails_before_it_was_started_leaves_the_list_of_those_that_wait(self, store: JobStore) -> None:
-        store.fail(JOB, "why")
+        store.fail(JOB, WHY)
         assert [store.page(state, 0, 1)[1] for state in (JobState.QUEUED, JobState.FAILED)] == [0, 1]
 
     def test_the_rows_that_wait_are_those_of_open_jobs_that_are_read_and_not_done(self, store: JobStore) -> None:
@@ -591,7 +610,7 @@ class StoreContract:
         assert store.page(None, 0, 10)[1] == 2
         assert store.create(make_job(OLDER), WINDOW, "another key", "print")[0] == OLDER
 
-    def test_another_submission_with_the_same_key_is_refused_and_leaves_nothing(
+    def test_another_submission_with_the_same_key_is_rejected_and_leaves_nothing(
         self, store: JobStore, store_client: redis.Redis
     ) -> None:
         store.create(make_job(NEWER), WINDOW, "key", "print")
@@ -619,7 +638,7 @@ class StoreContract:
         self.commit_all(store, NEWER)
         assert store.due_webhooks() == [NEWER]
 
-    @pytest.mark.parametrize("end", [JobStore.cancel, lambda store, job_id: store.fail(job_id, "why")])
+    @pytest.mark.parametrize("end", [JobStore.cancel, lambda store, job_id: store.fail(job_id, WHY)])
     def test_a_caller_is_told_of_every_end(self, store: JobStore, end: Callable[[JobStore, str], object]) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
         end(store, NEWER)
@@ -651,7 +670,7 @@ class StoreContract:
 
     def test_nobody_is_told_of_the_first_end_of_a_job_that_is_tried_again(self, store: JobStore) -> None:
         store.create(make_job(NEWER, callback_url=CALLER), WINDOW)
-        store.fail(NEWER, "why")
+        store.fail(NEWER, WHY)
         store.begin_webhook(NEWER, OVER)
         store.retry(NEWER, WINDOW)
         assert store.due_webhooks() == []
@@ -680,12 +699,12 @@ class StoreContract:
         store.create(make_file_job(callback_url=CALLER, output_uri="s3://a/b.csv"), WINDOW, "key", "print")
         store.claim(JOB, READING)
         store.commit_reading(read(make_file_job()), WINDOW)
-        store.note_report(JOB, list(ERRORS), 2)
+        store.note_report(JOB, REPORT)
         store.claim(JOB, "0")
-        store.release(JOB, "0", "why")
+        store.release(JOB, "0", WHY)
         store.claim(JOB, "0")
         if ended:
-            store.fail(JOB, "why")
+            store.fail(JOB, WHY)
         removed(store, JOB)
         assert store_client.keys() == ["pret:submission:key"]
 
@@ -696,8 +715,8 @@ class StoreContract:
         assert store.get(JOB) == make_job(next_chunk=3)
 
     def test_a_record_survives_every_state(self, store: JobStore) -> None:
-        store.fail(JOB, "a 'quoted' reason, é\n")
+        store.fail(JOB, WHY)
         job = store.get(JOB)
         assert replace(job, finished_at=None, expires_at=None) == make_job(
-            state=JobState.FAILED, error="a 'quoted' reason, é\n", next_chunk=3
+            state=JobState.FAILED, error=WHY, next_chunk=3
         )

@@ -14,7 +14,7 @@ from typing import Any
 from celery.worker.control import control_command, inspect_command
 
 from shared.errors import RedisUnavailable
-from shared.fleet.records import Fleet
+from shared.fleet.records import Fleet, HistoryEntry
 from shared.redis import connect
 from shared.settings import Settings
 
@@ -37,10 +37,14 @@ def model_report(state: Any) -> dict[str, Any]:
         (deployed, candidate), history = fleet.look(), fleet.history()
         processes = fleet.processes()
     except RedisUnavailable as error:
-        return {"error": str(error)}
+        return {"error": error.reason.as_dict()}
     return {
         "active": deployed.active.id if deployed else None,
         "candidate": candidate.version.id if candidate else None,
-        "last_change": asdict(history[0]) if history else None,
+        "last_change": _shown(history[0]) if history else None,
         "processes": [f"{process.name} {process.version}" for process in processes],
     }
+
+
+def _shown(entry: HistoryEntry) -> dict[str, Any]:
+    return asdict(entry) | {"reason": entry.reason.as_dict() if entry.reason else None}

@@ -16,7 +16,7 @@ BY = "celery control"
 
 
 def main(revision: str | None) -> int:
-    """Reload, and log what came of it."""
+    """Reload, and log the outcome."""
     settings = Settings()
     service_logging.set_up(settings.log_level)
     coordinator = Coordinator.from_settings(settings, Fleet(connect(settings.redis_url, patient=True)))

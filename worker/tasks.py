@@ -9,6 +9,7 @@ from celery import Celery, signals
 
 from shared.errors import UnknownJob
 from shared.jobs import expiry, notify, queue, read, score, unit, write
+from shared.reasons import Reason
 from worker.services import Services
 
 UNIT_ARGUMENTS = 2
@@ -16,8 +17,6 @@ UNIT_ARGUMENTS = 2
 
 FILE_TIME_LIMIT = 24 * 3600.0
 """Seconds for a task that takes as long as a file is large; it shows signs of life while it works, in the job record."""
-
-DIED = "Its worker process died or took too long."
 
 
 def register(celery: Celery, services: Callable[[], Services], of_parent: Callable[[], Services]) -> None:
@@ -62,6 +61,6 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and len(args) == UNIT_ARGUMENTS:
             job_id, name = args
             parent = of_parent()
-            parent.store.release(job_id, name, DIED)
+            parent.store.release(job_id, name, Reason("worker-died"))
             with suppress(UnknownJob):
                 parent.queue.publish(parent.store.get(job_id), [name])

@@ -15,7 +15,7 @@ BODIES_AT_ONCE = 4
 
 
 class Admission:
-    """Refuses what the service could not hold: rows in the queue, bytes in the storage, bodies in memory."""
+    """Rejects what the service could not hold: rows in the queue, bytes in the storage, bodies in memory."""
 
     def __init__(self, settings: Settings, store: JobStore, storage: Storage) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class Admission:
         """Raise StorageUnavailable if so many bytes more would leave too little free."""
         free = self._storage.free_bytes()
         if free is not None and free - length < self._settings.min_free_bytes:
-            raise StorageUnavailable("The storage for jobs is full; try again when earlier jobs have expired.")
+            raise StorageUnavailable("storage-full")
 
     @contextmanager
     def memory(self) -> Iterator[Callable[[int], None]]:
@@ -49,7 +49,7 @@ class Admission:
         def take(size: int) -> None:
             nonlocal taken
             if size > self._room:
-                raise QueueFull("Too many large JSON bodies are being read; try again, or send a file.")
+                raise QueueFull("bodies-full")
             self._room -= size
             taken += size
 

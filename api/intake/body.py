@@ -66,7 +66,7 @@ def content_encoding(scope: Scope) -> Encoding | None:
     for encoding in ENCODINGS:
         if given == encoding:
             return encoding
-    raise UnsupportedInput(f"The body may be compressed as {' or '.join(ENCODINGS)} only.")
+    raise UnsupportedInput("compression-unsupported", accepted=list(ENCODINGS))
 
 
 def declared_length(scope: Scope, limit: int) -> int | None:
@@ -75,7 +75,7 @@ def declared_length(scope: Scope, limit: int) -> int | None:
     if not declared:
         return None
     if not (declared.isascii() and declared.isdigit()):
-        raise MalformedInput("The header Content-Length is not a number.")
+        raise MalformedInput("content-length-invalid")
     length = int(declared[:20])
     if length > limit:
         raise _too_large(limit)
@@ -90,11 +90,11 @@ def header(scope: Scope, name: bytes) -> str:
 
 def _check_json(scope: Scope, limit: int) -> None:
     if content_type(scope) != JSON:
-        raise UnsupportedInput(f"The body must be JSON: send it with the header 'Content-Type: {JSON}'.")
+        raise UnsupportedInput("json-required")
     if header(scope, b"content-encoding").lower() not in ("", "identity"):
-        raise UnsupportedInput("The body must not be compressed.")
+        raise UnsupportedInput("compression-not-allowed")
     declared_length(scope, limit)
 
 
 def _too_large(limit: int) -> InputTooLarge:
-    return InputTooLarge(f"The body is larger than the {limit} bytes that this service accepts.")
+    return InputTooLarge("body-too-large", limit=limit)

@@ -20,7 +20,7 @@ class FormReader:
         try:
             self._parser = PushMultipartParser(options.get("boundary", ""), max_segment_count=MAX_FIELDS + 1)
         except (MultipartError, ValueError):
-            raise MalformedInput("The boundary that the header Content-Type names cannot be one.") from None
+            raise MalformedInput("form-boundary-invalid") from None
         self._events = self._read(body)
         self.filename = ""
         self.content_type = ""
@@ -40,14 +40,14 @@ class FormReader:
             else:
                 content += event
                 if len(content) > MAX_FIELD_BYTES:
-                    raise InputTooLarge("The form has too many or too long fields.")
-        raise MalformedInput("The form has no file; send the file in a part with a file name.")
+                    raise _too_large()
+        raise MalformedInput("form-without-file")
 
     async def file_pieces(self) -> AsyncIterator[bytes]:
         """Give the content of the file; raises MalformedInput if it ends too early or anything follows it."""
         async for event in self._events:
             if isinstance(event, MultipartSegment):
-                raise MalformedInput("The form has something after its file; send the fields first, and one file.")
+                raise MalformedInput("form-file-not-last")
             if event is not None:
                 yield bytes(event)
 
@@ -60,7 +60,11 @@ class FormReader:
                         yield event
             self._parser.close()
         except ParserLimitReached:
-            raise InputTooLarge("The form has too many or too long fields.") from None
+            raise _too_large() from None
         except (MultipartError, ValueError):
             # A ValueError is a header in a character set that nobody knows.
-            raise MalformedInput("The body is not a form as its Content-Type says, or it ends too early.") from None
+            raise MalformedInput("form-damaged") from None
+
+
+def _too_large() -> InputTooLarge:
+    return InputTooLarge("form-fields-too-large", count=MAX_FIELDS, limit=MAX_FIELD_BYTES)

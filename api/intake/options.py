@@ -8,12 +8,14 @@ from uuid import uuid4
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
 from shared.formats.format import Format
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
+from shared.reasons import INVALID_PARAMETERS, fill
 from shared.settings import Settings
 from shared.webhooks.target import check_webhook_url
 
@@ -42,9 +44,9 @@ class SubmitOptions(BaseModel):
     def _are_columns(cls, given: list[str]) -> list[str]:
         names = [name for part in given for name in part.split(",") if name]
         if len(set(names)) != len(names) or len(names) > MAX_KEPT:
-            raise ValueError(f"must name up to {MAX_KEPT} different columns")
+            raise invalid("kept_names", limit=MAX_KEPT)
         if taken := sorted(set(names) & set(RESULT_COLUMNS)):
-            raise ValueError(f"cannot name {', '.join(taken)}: the results have such columns of their own")
+            raise invalid("kept_reserved", columns=taken)
         return names
 
     @field_validator("delimiter")
@@ -52,7 +54,7 @@ class SubmitOptions(BaseModel):
     def _is_one_sign(cls, given: str) -> str:
         sign = "\t" if given in ("tab", "\\t") else given
         if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0 .+-_':
-            raise ValueError("must be one sign that occurs in no number, such as ; or |, or the word tab")
+            raise invalid("delimiter")
         return sign
 
     @field_validator("name")
@@ -63,7 +65,7 @@ class SubmitOptions(BaseModel):
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
         if self.delimiter == self.decimal:
-            raise ValueError("delimiter and decimal must differ")
+            raise invalid("signs_equal")
         return self
 
     @classmethod
@@ -104,6 +106,11 @@ class SubmitOptions(BaseModel):
             on_invalid=self.on_invalid,
             callback_url=self.callback_url,
         )
+
+
+def invalid(type: str, **params: Any) -> PydanticCustomError:
+    """Make what pydantic is to say of an option, of a type in INVALID_PARAMETERS."""
+    return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
 OptionsDep = Annotated[SubmitOptions, Query()]

@@ -35,7 +35,7 @@ async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note:
                 gathered.clear()
         await to_thread.run_sync(write)
         if not size:
-            raise MalformedInput("The file is empty.")
+            raise MalformedInput("file-empty")
     return size
 
 

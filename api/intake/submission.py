@@ -29,7 +29,7 @@ from shared.jobs.write import output_format
 from shared.models.artifact import Model
 from shared.storage import is_below
 
-READABLE = ", ".join((*BY_MEDIA_TYPE, FORM))
+READABLE = [*BY_MEDIA_TYPE, FORM]
 
 ReadRows = Callable[[bytes, Contract, ReadOptions], Iterable[Validated]]
 
@@ -56,7 +56,7 @@ class Submission:
             return await self.form()
         format = BY_MEDIA_TYPE.get(media)
         if format is None:
-            raise UnsupportedInput(f"The body must be one of {READABLE}: say which by the header Content-Type.")
+            raise UnsupportedInput("content-type-unsupported", accepted=READABLE)
         return await (self.file(format) if FORMATS[format].is_file else self.json())
 
     async def array(self) -> Job:
@@ -98,7 +98,7 @@ class Submission:
         by_name, encoding = format_of_name(reader.filename)
         format = by_name or BY_MEDIA_TYPE.get(reader.content_type)
         if format is None or not FORMATS[format].is_file:
-            raise UnsupportedInput(f"The file's name must end in one of {', '.join(FILE_ENDINGS)}.")
+            raise UnsupportedInput("file-name-unsupported", accepted=FILE_ENDINGS)
         self._options = self._options.named(reader.filename).delimited_as(reader.filename)
         self._digest.update(repr((format, encoding, self._options)).encode())
         return await self._spooled(reader.file_pieces(), format, encoding)
@@ -144,13 +144,13 @@ class Submission:
         settings = self._services.settings
         format, encoding = format_of_name(addresses.input_uri)
         if format is None or not FORMATS[format].is_file:
-            raise MalformedInput(f"The input_uri must end in one of {', '.join(FILE_ENDINGS)}.")
+            raise MalformedInput("input-uri-unsupported", accepted=FILE_ENDINGS)
         if not is_below(addresses.input_uri, settings.listed(settings.input_uri_prefixes)):
-            raise MalformedInput("The input_uri is not below one of the INPUT_URI_PREFIXES of this service.")
+            raise MalformedInput("input-uri-not-allowed")
         if addresses.output_uri is not None:
             output_format(addresses.output_uri)
             if not is_below(addresses.output_uri, settings.listed(settings.output_uri_prefixes)):
-                raise MalformedInput("The output_uri is not below one of the OUTPUT_URI_PREFIXES of this service.")
+                raise MalformedInput("output-uri-not-allowed")
         self._options = self._options.named(addresses.input_uri)
         job = self._options.new_job(self._model, format, settings)
         return await self._file_job(

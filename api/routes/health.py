@@ -8,6 +8,7 @@ from api.schemas import Health, Part, Readiness, ServiceVersion
 from api.services import Services
 from shared.errors import NoModel, PretError
 from shared.jobs.queue import CHUNKS, FILES
+from shared.reasons import Reason
 from shared.version import service_version
 
 router = APIRouter(tags=["health"])
@@ -45,9 +46,9 @@ def router_health(services: ServicesDep, response: Response) -> Readiness:
 
 def _model(services: Services) -> Part:
     try:
-        return Part(status="ok", detail=services.member.model.version)
+        return Part.of("ok", Reason("model-served", {"version": services.member.model.version}))
     except NoModel as error:
-        return Part(status="down", detail=str(error))
+        return Part.of("down", error.reason)
 
 
 def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | None]:
@@ -56,12 +57,12 @@ def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | 
         queues = services.queue.lengths()
         served = [queue for process in services.fleet.processes() for queue in process.queues]
     except PretError as error:
-        unknown = Part(status="down", detail="Not known without Redis.")
-        return {"redis": Part(status="down", detail=str(error)), "workers": unknown, "readers": unknown}, None
+        unknown = Part.of("down", Reason("not-known-without-redis"))
+        return {"redis": Part.of("down", error.reason), "workers": unknown, "readers": unknown}, None
     parts = {
-        "redis": Part(status="ok", detail=f"{sum(queues.values())} task(s) waiting"),
-        "workers": _servers(served.count(CHUNKS), "worker"),
-        "readers": _servers(served.count(FILES), "reader"),
+        "redis": Part.of("ok", Reason("tasks-waiting", {"count": sum(queues.values())})),
+        "workers": _running(Reason("workers-running", {"count": served.count(CHUNKS)})),
+        "readers": _running(Reason("readers-running", {"count": served.count(FILES)})),
     }
     return parts, queues
 
@@ -71,9 +72,9 @@ def _storage(services: Services) -> Part:
         services.storage.check()
         services.admission.check_storage()
     except PretError as error:
-        return Part(status="down", detail=str(error))
-    return Part(status="ok")
+        return Part.of("down", error.reason)
+    return Part.of("ok", Reason("storage-writable"))
 
 
-def _servers(count: int, what: str) -> Part:
-    return Part(status="ok" if count else "down", detail=f"{count} {what}(s)")
+def _running(reason: Reason) -> Part:
+    return Part.of("ok" if reason.params["count"] else "down", reason)

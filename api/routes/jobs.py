@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from api.dependencies import ServicesDep
 from api.intake.body import JSON
 from api.problems import problems
-from api.schemas import JobBody, JobsPage, RefusedRow, Report
+from api.schemas import JobBody, JobsPage, ReportBody
 from shared.errors import JobConflict
 from shared.jobs.job import Job, JobState
 
@@ -31,11 +31,8 @@ def list_jobs(
 
 @router.get("/jobs/{job_id}", responses=problems(404, 503))
 def show_job(job_id: str, services: ServicesDep) -> JobBody:
-    """Give the state and the progress of a job, and the rows of its file that were refused."""
-    job = services.store.get(job_id)
-    errors, total = services.store.report(job_id)
-    report = Report(total=total, errors=[RefusedRow.of(error) for error in errors]) if total else None
-    return JobBody.of(job, report)
+    """Give the state and the progress of a job, and what is invalid in its rows."""
+    return JobBody.of(services.store.get(job_id), ReportBody.of(services.store.report(job_id)))
 
 
 @router.delete("/jobs/{job_id}", responses=problems(404, 409, 503))
@@ -43,7 +40,7 @@ def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
     """Cancel a job that has not ended. Its rows are removed at once; the record stays until it expires."""
     job = services.store.get(job_id)
     if not services.store.cancel(job_id) and (job := services.store.get(job_id)).state is not JobState.CANCELLED:
-        raise JobConflict(f"The job has ended already: {job.state.value}.")
+        raise JobConflict("job-ended", state=job.state.value)
     services.storage.delete_folder(job.folder)
     return JobBody.of(services.store.get(job_id))
 
@@ -54,11 +51,9 @@ def retry_job(job_id: str, services: ServicesDep) -> Response:
     job = services.store.get(job_id)
     units = services.store.retry(job_id, services.intake.window())
     if units is None:
-        raise JobConflict(
-            "The job failed for what was sent; send it again, corrected."
-            if job.state is JobState.FAILED
-            else f"The job is {job.state.value}; only a failed one can be done again."
-        )
+        if job.state is JobState.FAILED:
+            raise JobConflict("job-input-invalid")
+        raise JobConflict("job-not-failed", state=job.state.value)
     services.queue.publish(job, units)
     return accepted(services.store.get(job_id))
 

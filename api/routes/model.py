@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from api.dependencies import ServicesDep, ShownModelDep
 from api.errors import NoModelCard
 from api.intake.body import JSON, read_optional_json
-from api.problems import problems
-from api.schemas import (
+from api.model_schemas import (
     CandidateBody,
     ModelInfo,
     ModelSignature,
@@ -20,8 +19,9 @@ from api.schemas import (
     Reload,
     ReloadRequest,
     VersionBody,
-    moment,
 )
+from api.problems import problems
+from api.schemas import moment
 from api.security import AdminDep
 from shared.errors import RedisUnavailable
 from shared.fleet.reload import PREVIOUS
@@ -60,7 +60,7 @@ def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
 
 @router.get("/model_versions", responses=problems(503))
 def model_versions(services: ServicesDep) -> list[VersionBody]:
-    """List the changes of the active version and the refused attempts, newest first."""
+    """List the changes of the active version and the rejected attempts, newest first."""
     return [VersionBody.of(entry) for entry in services.fleet.history()]
 
 
@@ -102,8 +102,8 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
 async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
     """Make a new version the active one on every process, or on none.
 
-    409: the model must not serve, or another reload is under way; 404: no such revision; 502, 503: the Hub refuses or does
-    not answer; 504: a process did not answer in time. The fleet then serves what it served before.
+    409: the model must not serve, or another reload is under way; 404: no such revision; 502, 503: the Hub denies access or
+    does not answer; 504: a process did not answer in time. The fleet then serves what it served before.
     """
     # Read by hand: FastAPI would read a body of any size before it asks for the key.
     body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)

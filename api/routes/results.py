@@ -23,6 +23,7 @@ from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
 from shared.formats.parallel import ahead
 from shared.formats.writers import encode, json_rows
 from shared.jobs.results import Results
+from shared.jobs.rows import ERRORS_COLUMN
 from shared.storage import Storage
 
 router = APIRouter(tags=["batches"])
@@ -79,7 +80,7 @@ def accepted_format(accept: str) -> Format:
         return Format.JSON
     if "text/*" in open_to:
         return Format.CSV
-    raise NotAcceptable(f"The results come as {', '.join(RESULT_TYPES)}.")
+    raise NotAcceptable("not-acceptable", accepted=RESULT_TYPES)
 
 
 def _quality(parameters: list[str]) -> float:
@@ -95,10 +96,16 @@ def _page(results: Results, offset: int, limit: int) -> bytes:
         ]
     else:
         facts = {"threshold": job.threshold, "model_version": job.model_version}
-        rows = [row | facts for batch in results.batches(offset, end) for row in json_rows(batch)]
+        rows = [_listed(row) | facts for batch in results.batches(offset, end) for row in json_rows(batch)]
     more = end if end < results.rows else None
     page = {"job_id": job.id, "total": results.rows, "offset": offset, "next_offset": more, "results": rows}
     return msgspec.json.encode(page)
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    """Make the invalid values of a flagged row a list, which is a text in files."""
+    errors = row.get(ERRORS_COLUMN)
+    return row if errors is None else row | {ERRORS_COLUMN: msgspec.Raw(errors.encode())}
 
 
 def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:

@@ -16,7 +16,7 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-EXIT_CODES = "exit codes: 0 done, or nothing to do; 1 refused or failed; 2 wrong options or settings; 130 interrupted"
+EXIT_CODES = "exit codes: 0 done, or nothing to do; 1 rejected or failed; 2 wrong options or settings; 130 interrupted"
 
 
 class CommandError(Exception):

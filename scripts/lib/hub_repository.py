@@ -26,7 +26,7 @@ from huggingface_hub.utils.tqdm import tqdm
 
 from scripts.lib.command import WRONG_USAGE, CommandError
 from scripts.lib.export import REQUIREMENTS_FILE
-from shared.errors import SourceRefused, SourceUnavailable
+from shared.errors import SourceDenied, SourceUnavailable
 from shared.models import artifact
 from shared.models.hub import API_TIMEOUT, RemoteFile, remote_files, translated_errors
 from shared.settings import Settings
@@ -70,7 +70,7 @@ class FileBar(tqdm):
         super().__init__(*args, desc=desc and desc.rpartition("/")[2], **options)  # type: ignore[no-untyped-call]
 
 
-class NoSuchRepository(SourceRefused):
+class NoSuchRepository(SourceDenied):
     """The Hub has no such repository, or does not show it."""
 
 
@@ -147,7 +147,7 @@ class HubRepository:
         except SourceUnavailable as error:
             # The answer may have been lost after the commit was made.
             again = "Run the command again: what has reached the Hub is not committed twice."
-            raise SourceUnavailable(f"{error} {again}") from error
+            raise CommandError(f"{error} {again}") from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -161,15 +161,16 @@ class HubRepository:
                 raise CommandError("A repository is named OWNER/NAME on the Hub.", WRONG_USAGE) from error
             except (RuntimeError, ValueError) as error:
                 # The client's wrapping of whatever went wrong with the storage behind the Hub.
-                raise SourceUnavailable("The Hub did not take the files.") from error
+                raise SourceUnavailable("hub-upload-failed") from error
 
     def _explain(self, error: errors.HfHubHTTPError) -> None:
         """Raise where a command can say more than the service, which only reads."""
         if isinstance(error, errors.GatedRepoError):
-            raise SourceRefused(f"The access to {self.name} must be asked for on the Hub first.") from error
+            raise SourceDenied("hub-access-gated", repo=self.name) from error
         if isinstance(error, errors.RepositoryNotFoundError):
-            why = "the token may not read it" if self._token else "it is private and no token is set (HF_TOKEN)"
-            raise NoSuchRepository(f"The Hub has no repository {self.name}, or {why}.") from error
+            raise NoSuchRepository(
+                "hub-repository-unknown" if self._token else "hub-repository-private", repo=self.name
+            ) from error
         if error.response.status_code == 412:
             message = f"Someone else published to {self.name} meanwhile; nothing was changed. Run the command again."
             raise CommandError(message) from error

@@ -22,25 +22,26 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from sqlalchemy.exc import SQLAlchemyError
 
+from scripts.lib.command import CommandError
 from scripts.lib.export import export_model
 from shared.contract import mlmodel
 from shared.contract.contract import FEATURE_TYPES
 from shared.contract.mlmodel import MLmodel
-from shared.errors import BadArtifact, PretError, SourceUnavailable
+from shared.errors import BadArtifact, PretError
 from shared.models.artifact import GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
 
 MAX_GOLDEN_ROWS = 50
 
 
 def export(uri: str, tracking_uri: str, destination: Path) -> None:
-    """Export the model that `uri` (`models:/…`, `runs:/…`) stands for now; raises PretError with a sentence."""
+    """Export the model that `uri` (`models:/…`, `runs:/…`) stands for now; raises PretError or CommandError with a sentence."""
     with TemporaryDirectory(prefix="pret-mlflow-") as temporary:
         with _store_errors(uri):
             mlflow.set_tracking_uri(tracking_uri)
             folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=temporary))
         for needed in (MLMODEL_FILE, MODEL_FILE):
             if not (folder / needed).is_file():
-                raise BadArtifact(f"{uri} is not a CatBoost model in MLflow's format: it has no {needed}.")
+                raise CommandError(f"{uri} is not a CatBoost model in MLflow's format: it has no {needed}.")
         description = mlmodel.read(folder / MLMODEL_FILE)
         with _row_errors():
             rows = _golden_rows(folder, uri)
@@ -55,7 +56,7 @@ def _golden_rows(folder: Path, uri: str) -> pd.DataFrame:
     logged = Model.load(str(folder))
     example: Any = logged.load_input_example(str(folder))
     if example is None:
-        raise BadArtifact(f"{uri} has no input example, and so no rows to test it with: log it with input_example=…")
+        raise CommandError(f"{uri} has no input example, and so no rows to test it with: log it with input_example=…")
     names = logged.signature.inputs.input_names() if logged.signature else None
     return _as_frame(example, names).head(MAX_GOLDEN_ROWS)
 
@@ -84,7 +85,7 @@ def _compare_scores(brought: Path, exported: Path) -> None:
         return
     expected, given = (json.loads(path.read_bytes()).get("scores") for path in (brought, exported))
     if expected != given:
-        raise BadArtifact(f"The model does not reproduce the scores of its {GOLDEN_FILE!r}.")
+        raise BadArtifact("golden-scores-differ", file=GOLDEN_FILE)
 
 
 @contextlib.contextmanager
@@ -95,8 +96,8 @@ def _store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise SourceUnavailable(
-            f"MLflow does not give {uri}; is it registered, and MLFLOW_TRACKING_URI right?"
+        raise CommandError(
+            f"MLflow does not provide {uri}. Is it registered, and MLFLOW_TRACKING_URI right?"
         ) from error
 
 
@@ -105,11 +106,11 @@ def _row_errors() -> Iterator[None]:
     """Say that rows do not fit without repeating their values."""
     try:
         yield
-    except PretError:
+    except (CommandError, PretError):
         raise
     except CatBoostError as error:
-        raise BadArtifact(
-            f"CatBoost cannot read {MODEL_FILE!r}, or not score the rows of the input example."
+        raise CommandError(
+            f"CatBoost cannot read {MODEL_FILE!r}, or cannot score the rows of the input example."
         ) from error
     except (ValueError, TypeError, KeyError, IndexError, MlflowException) as error:
-        raise BadArtifact("The rows of the input example do not fit the model's signature.") from error
+        raise CommandError("The rows of the input example do not fit the model's signature.") from error

@@ -4,7 +4,8 @@ While nothing is wrong this is some passes over each column; only a column in wh
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from math import isfinite, isnan
 from types import MappingProxyType
 
@@ -13,34 +14,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from shared.contract.contract import INT64, MAX_NAMES_IN_MESSAGE, Contract, Feature
-from shared.contract.validated import Validated
-from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, WrongColumns, cut
+from shared.contract.contract import INT64, Contract, Feature, not_ordered
+from shared.contract.validated import Validated, Write
+from shared.errors import ALL_VALID, Report, WrongColumns
+from shared.reasons import MAX_REPORTED, InvalidValue, cut, cut_names
 
 BEYOND_INT64 = float(2**63)
-
-SEPARATOR = "; "
-"""Between the reasons of a row."""
 
 WIDEST_INTEGER = pa.decimal256(76, 0)
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Rows in which the value of one feature is refused, and why."""
+class Invalid:
+    """Rows in which the value of one column is invalid, for one reason."""
 
     rows: pa.BooleanArray
     """True for each of them; null is as good as false."""
-    reason: str
-    type: str
+    value: InvalidValue
+    """What is wrong, of no row."""
 
 
-NO_REFUSALS: Mapping[str, Refusal] = MappingProxyType({})
+NOTHING_INVALID: Mapping[str, Invalid] = MappingProxyType({})
 
 
-def wrong_type(feature: Feature, rows: pa.BooleanArray) -> Refusal:
-    """Refuse rows whose value is not of the feature's type at all, in the words that JSON text for a number meets."""
-    return Refusal(rows, *feature.refusal_of([]))
+def wrong_type(feature: Feature, rows: pa.BooleanArray) -> Invalid:
+    """Mark rows whose value is not of the feature's type at all, as JSON text for a number is."""
+    return Invalid(rows, feature.finding([]))
 
 
 def match_columns(contract: Contract, names: Sequence[str], keep: Sequence[str] = ()) -> None:
@@ -51,15 +50,30 @@ def match_columns(contract: Contract, names: Sequence[str], keep: Sequence[str] 
     """
     there, wanted = set(names), {*contract.names, *keep}
     if len(there) < len(names) and (twice := [name for name in there & wanted if names.count(name) > 1]):
-        raise WrongColumns(f"Columns that come more than once: {_listed(sorted(twice))}.")
-    if unknown := [name for name in dict.fromkeys(keep) if name not in there]:
-        raise WrongColumns(f"Columns to keep that are not there: {_listed(unknown)}.")
-    if not (missing := [name for name in contract.names if name not in there]):
+        raise WrongColumns("columns-repeated", columns=cut_names(sorted(twice)))
+    not_kept = [name for name in dict.fromkeys(keep) if name not in there]
+    missing = [name for name in contract.names if name not in there]
+    if not (missing or not_kept):
         return
-    if unknown := [name for name in dict.fromkeys(names) if name not in wanted]:
-        raise WrongColumns(f"Missing columns: {_listed(missing)}. Unknown columns: {_listed(unknown)}.")
-    if needed := [feature.name for feature in contract.features if feature.required and feature.name not in there]:
-        raise WrongColumns(f"Missing columns: {_listed(needed)}.")
+    unknown = [name for name in dict.fromkeys(names) if name not in wanted]
+    needed = [feature.name for feature in contract.features if feature.required and feature.name not in there]
+    if needed or not_kept:
+        _check_spelling([*needed, *not_kept], unknown)
+    if not_kept:
+        raise WrongColumns("kept-columns-missing", columns=cut_names(not_kept))
+    if unknown:
+        raise WrongColumns("columns-missing-and-unknown", columns=cut_names(missing), unknown=cut_names(unknown))
+    if needed:
+        raise WrongColumns("columns-missing", columns=cut_names(needed))
+
+
+def _check_spelling(missing: Sequence[str], unknown: Sequence[str]) -> None:
+    """Raise WrongColumns if all that is missing is there under a name that is nearly right, for the difference is hard to see."""
+    nearly = {name.strip().casefold(): name for name in unknown}
+    found = [nearly.get(name.strip().casefold()) for name in missing]
+    columns = [name for name in found if name is not None]
+    if len(columns) == len(missing):
+        raise WrongColumns("columns-misspelt", columns=cut_names(columns), expected=cut_names(missing))
 
 
 def validate_columns(
@@ -68,32 +82,32 @@ def validate_columns(
     start: int,
     keep: Sequence[str] = (),
     kept_as_text: bool = False,
-    refused: Mapping[str, Refusal] = NO_REFUSALS,
+    invalid: Mapping[str, Invalid] = NOTHING_INVALID,
 ) -> Validated:
-    """Check rows that come as columns, in any order and of any Arrow type that can be the feature's; others are ignored.
+    """Validate rows that come as columns, in any order and of any Arrow type that can be the feature's; others are ignored.
 
-    `start` is the number of the first row. `refused` has, by feature, the rows in which the reader itself found the value
-    wrong: they get that reason for it and no other, whatever stands in the column (best a null).
+    `start` is the number of the first row. `invalid` has, by feature, the rows in which the reader itself found the value
+    invalid: they get that reason for it and no other, whatever stands in the column (best a null).
     Raises WrongColumns for columns that are missing or come twice, and for types that can never be right.
     """
     names = columns.schema.names
     match_columns(contract, names, keep)
-    arrays, faults = [], []
+    arrays: list[pa.Array] = []
+    found: list[Invalid] = []
     for feature in contract.features:
         absent = feature.name not in names
         values = pa.nulls(columns.num_rows) if absent else columns.column(names.index(feature.name))
-        column = _Column(feature, values, refused.get(feature.name))
-        arrays.append(column.checked())
-        faults.extend(column.faults)
+        column = _Column(feature, values, invalid.get(feature.name))
+        arrays.append(column.validated())
+        found.extend(column.found)
     batch = pa.RecordBatch.from_arrays(arrays, schema=contract.arrow_schema)
-    faults += list(_order_faults(contract, batch, faults))
+    found += list(_unordered(contract, batch, found))
     kept = {name: kept_column(columns.column(names.index(name)), name, as_text=kept_as_text) for name in keep}
     return Validated(
         batch,
         pa.RecordBatch.from_pydict(kept) if kept else None,
-        _reasons(faults),
-        _first_errors(faults, start),
-        sum(fault.rows.true_count for fault in faults),
+        _report(found, start),
+        partial(_told, found) if found else None,
     )
 
 
@@ -103,7 +117,7 @@ def kept_column(column: pa.Array, name: str, *, as_text: bool = False) -> pa.Arr
     if types.is_float16(plain.type):
         plain = pc.cast(plain, pa.float32())
     if not any(is_kind(plain.type) for is_kind in KEPT_KINDS):
-        raise WrongColumns(f"Column {cut(name)!r} cannot be kept, for it is of type {cut(str(column.type))}.")
+        raise WrongColumns("kept-column-type", column=cut(name), kind=cut(str(column.type)))
     return pc.cast(plain, pa.string()) if as_text else plain
 
 
@@ -120,35 +134,26 @@ KEPT_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
 )
 
 
-def reason_text(error: RowError) -> str:
-    """Word a refusal for people who see only the row."""
-    return error.reason if error.feature is None else f"{error.feature}: {error.reason}"
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """Rows (true, never null) that are refused for one reason."""
-
-    rows: pa.BooleanArray
-    error: RowError
-
-
 class _Column:
-    """The column of one feature on its way to the contract's type. What is refused becomes null, and is not looked at again."""
+    """The column of one feature on its way to the contract's type. What is invalid becomes null, and is not looked at again."""
 
-    def __init__(self, feature: Feature, column: pa.Array, refused: Refusal | None) -> None:
+    def __init__(self, feature: Feature, column: pa.Array, invalid: Invalid | None) -> None:
         self.feature = feature
-        self.faults: list[_Fault] = []
+        self.found: list[Invalid] = []
+        """Their rows are never null."""
         self._values = _plain(column)
         if not _can_be(feature, self._values.type):
             raise WrongColumns(
-                f"Column {cut(feature.name)!r} is of type {cut(str(column.type))}, which can not be {feature.kind.arrow}."
+                "column-type",
+                column=cut(feature.name),
+                kind=cut(str(column.type)),
+                expected=str(feature.kind.arrow),
             )
-        if refused is not None:
-            self._refuse(refused.rows, (refused.reason, refused.type))
+        if invalid is not None:
+            self._mark(invalid.rows, invalid.value)
 
-    def checked(self) -> pa.Array:
-        """Give the values in the contract's type; what is wrong with them is in `faults`."""
+    def validated(self) -> pa.Array:
+        """Give the values in the contract's type; what is wrong with them is in `found`."""
         if types.is_null(self._values.type):
             self._values = pc.cast(self._values, self.feature.kind.arrow)
         elif self.feature.kind.python is float:
@@ -157,28 +162,28 @@ class _Column:
             self._check_integers()
         if self.feature.values is not None:
             allowed = pa.array(self.feature.values, self._values.type)
-            self._refuse(pc.and_not(pc.is_valid(self._values), pc.is_in(self._values, allowed)))
+            self._mark(pc.and_not(pc.is_valid(self._values), pc.is_in(self._values, allowed)))
         if self.feature.required and self._values.null_count:
             self._check_missing()
         return self._values
 
-    def _refuse(self, rows: pa.BooleanArray, words: tuple[str, str] | None = None) -> None:
-        """Refuse the rows for what pydantic says of the first of them, unless the words are given."""
+    def _mark(self, rows: pa.BooleanArray, finding: InvalidValue | None = None) -> None:
+        """Mark the rows as invalid, for what pydantic finds in the first of them unless that is given."""
         rows = pc.fill_null(rows, False)
         first = pc.index(rows, True).as_py()
         if first < 0:
             return
-        if words is None:
+        if finding is None:
             value = self._values[first].as_py()
-            words = self.feature.refusal_of(value if isinstance(value, float | str) else int(value))
-        self.faults.append(_Fault(rows, RowError(None, cut(self.feature.name), *words)))
+            finding = self.feature.finding(value if isinstance(value, float | str) else int(value))
+        self.found.append(Invalid(rows, finding))
         self._values = pc.if_else(rows, pa.scalar(None, self._values.type), self._values)
 
     def _check_missing(self) -> None:
         rows = pc.is_null(self._values)
-        for fault in self.faults:
-            rows = pc.and_not(rows, fault.rows)
-        self._refuse(rows, self.feature.refusal_of(None))
+        for invalid in self.found:
+            rows = pc.and_not(rows, invalid.rows)
+        self._mark(rows, self.feature.finding(None))
 
     def _check_floats(self) -> None:
         if types.is_decimal(self._values.type):
@@ -187,18 +192,18 @@ class _Column:
         lowest, highest = self._finite_range()
         least, most = self.feature.bounds
         if most is not None and highest > most:
-            self._refuse(pc.greater(self._values, pa.scalar(most, pa.float64())))
+            self._mark(pc.greater(self._values, pa.scalar(most, pa.float64())))
         if least is not None and lowest < least:
-            self._refuse(pc.less(self._values, pa.scalar(least, pa.float64())))
+            self._mark(pc.less(self._values, pa.scalar(least, pa.float64())))
 
     def _finite_range(self) -> tuple[float, float]:
-        """Give lowest and highest of float64 values. NaN is missing, what is infinite is refused. Without values: 0, 0."""
+        """Give lowest and highest of float64 values. NaN is missing, what is infinite is invalid. Without values: 0, 0."""
         lowest, highest = _range(self._values)
         if isnan(lowest):
             self._values = pc.if_else(pc.is_nan(self._values), pa.scalar(None, pa.float64()), self._values)
             lowest, highest = _range(self._values)
         if not (isfinite(lowest) and isfinite(highest)):
-            self._refuse(pc.invert(pc.is_finite(self._values)))
+            self._mark(pc.invert(pc.is_finite(self._values)))
             lowest, highest = _range(self._values)
         return lowest, highest
 
@@ -213,31 +218,31 @@ class _Column:
         lowest, highest = ends["min"].as_py(), ends["max"].as_py()
         least, most = self.feature.bounds
         if highest is not None and highest > most:
-            self._refuse(_above(self._values, most))
+            self._mark(_above(self._values, most))
         if lowest is not None and lowest < least:
-            self._refuse(_below(self._values, least))
+            self._mark(_below(self._values, least))
 
     def _check_whole(self) -> None:
-        """Refuse what is no whole number; the values are floats, or decimals that may be written with a fraction."""
+        """Mark what is no whole number; the values are floats, or decimals that may be written with a fraction."""
         if types.is_decimal(self._values.type):
             self._values = pc.cast(self._values, pa.string())
         self._values = pc.cast(self._values, pa.float64())
         lowest, highest = self._finite_range()
         if lowest <= -BEYOND_INT64 or highest >= BEYOND_INT64:
-            self._refuse(pc.greater_equal(pc.abs(self._values), BEYOND_INT64))
+            self._mark(pc.greater_equal(pc.abs(self._values), BEYOND_INT64))
         try:
             self._values = pc.cast(self._values, pa.int64())
         except pa.ArrowInvalid:
-            self._refuse(pc.not_equal(self._values, pc.trunc(self._values)))
+            self._mark(pc.not_equal(self._values, pc.trunc(self._values)))
 
     def _check_size(self) -> None:
-        """Refuse whole numbers beyond 64 bits for the bounds that they break."""
+        """Mark whole numbers beyond 64 bits for the bounds that they break."""
         if types.is_decimal(self._values.type):
             self._values = pc.cast(self._values, WIDEST_INTEGER)
         kind = self._values.type
-        self._refuse(pc.greater(self._values, pa.scalar(INT64[1], pa.uint64()).cast(kind)))
+        self._mark(pc.greater(self._values, pa.scalar(INT64[1], pa.uint64()).cast(kind)))
         if types.is_decimal(kind):
-            self._refuse(pc.less(self._values, pa.scalar(INT64[0]).cast(kind)))
+            self._mark(pc.less(self._values, pa.scalar(INT64[0]).cast(kind)))
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -274,16 +279,16 @@ def _below(values: pa.Int64Array, least: int) -> pa.BooleanArray:
     return pc.less(values, least) if least <= INT64[1] else pc.is_valid(values)
 
 
-def _order_faults(contract: Contract, batch: pa.RecordBatch, found: Sequence[_Fault]) -> Iterator[_Fault]:
-    """Do what `Contract.order_errors` does for a row, for all rows in which nothing else was found."""
+def _unordered(contract: Contract, batch: pa.RecordBatch, found: Sequence[Invalid]) -> Iterator[Invalid]:
+    """Do what `Contract.unordered` does for a row, for all rows in which nothing else was found."""
     for names in contract.ordered:
         numbers = [pc.cast(batch.column(name), pa.float64(), safe=False) for name in names]
         if not _is_ordered(numbers):
-            for rows, error in _unordered(names, numbers):
-                for fault in found:
-                    rows = pc.and_not(rows, fault.rows)
+            for rows, value in _pairs(names, numbers):
+                for invalid in found:
+                    rows = pc.and_not(rows, invalid.rows)
                 if pc.any(rows).as_py():
-                    yield _Fault(rows, error)
+                    yield Invalid(rows, value)
 
 
 def _is_ordered(columns: Iterable[pa.DoubleArray]) -> bool:
@@ -297,41 +302,33 @@ def _is_ordered(columns: Iterable[pa.DoubleArray]) -> bool:
     return True
 
 
-def _unordered(names: Sequence[str], columns: Sequence[pa.DoubleArray]) -> Iterator[tuple[pa.BooleanArray, RowError]]:
+def _pairs(names: Sequence[str], columns: Sequence[pa.DoubleArray]) -> Iterator[tuple[pa.BooleanArray, InvalidValue]]:
     """Compare each column with each before it, in the rows in which all between the two are missing."""
     for later in range(1, len(columns)):
         adjacent = pa.scalar(True)
         for earlier in range(later - 1, -1, -1):
             below = pc.fill_null(pc.less(columns[later], columns[earlier]), False)
-            reason = f"Input should not be less than {names[earlier]}"
-            yield pc.and_(below, adjacent), RowError(None, names[later], reason, "not_ordered")
+            yield pc.and_(below, adjacent), not_ordered(names[later], names[earlier])
             adjacent = pc.and_(adjacent, pc.is_null(columns[earlier]))
 
 
-def _reasons(faults: Sequence[_Fault]) -> pa.StringArray | None:
-    """Join the reasons of each row; None without faults."""
-    if not faults:
-        return None
+def _told(found: Sequence[Invalid], write: Write, separator: str) -> pa.StringArray:
+    """Write what is invalid row by row, as `Validated.told` promises."""
     # Arrow's join would drop a row in which all parts are null, so that nothing is the empty text until the end.
-    parts = [pc.if_else(fault.rows, f"{SEPARATOR}{reason_text(fault.error)}", "") for fault in faults]
+    parts = [pc.if_else(invalid.rows, f"{separator}{write(invalid.value)}", "") for invalid in found]
     joined = pc.binary_join_element_wise(*parts, "")
-    reasons = pc.utf8_slice_codeunits(joined, len(SEPARATOR))
-    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), reasons)
+    told = pc.utf8_slice_codeunits(joined, len(separator))
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), told)
 
 
-def _first_errors(faults: Sequence[_Fault], start: int) -> tuple[RowError, ...]:
-    found = []
-    for i, fault in enumerate(faults):
-        for row in pc.indices_nonzero(fault.rows)[:MAX_REPORTED_ROW_ERRORS].to_pylist():
-            found.append((row, i))
-    return tuple(
-        RowError(start + row, faults[i].error.feature, faults[i].error.reason, faults[i].error.type)
-        for row, i in sorted(found)[:MAX_REPORTED_ROW_ERRORS]
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Name some of the names."""
-    named = ", ".join(repr(cut(name)) for name in names[:MAX_NAMES_IN_MESSAGE])
-    more = len(names) - MAX_NAMES_IN_MESSAGE
-    return f"{named} and {more} more" if more > 0 else named
+def _report(found: Sequence[Invalid], start: int) -> Report:
+    """Count rows and values, and name the first ones; `start` is the number of the first row."""
+    if not found:
+        return ALL_VALID
+    places = []
+    for i, invalid in enumerate(found):
+        for row in pc.indices_nonzero(invalid.rows)[:MAX_REPORTED].to_pylist():
+            places.append((row, i))
+    first = (replace(found[i].value, row=start + row) for row, i in sorted(places)[:MAX_REPORTED])
+    masks = [invalid.rows for invalid in found]
+    return Report(reduce(pc.or_, masks).true_count, sum(rows.true_count for rows in masks), tuple(first))

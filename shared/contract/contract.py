@@ -6,7 +6,7 @@ columns. They give the same verdict in the same words.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from math import ceil, floor
@@ -18,18 +18,16 @@ from pydantic.config import ExtraValues
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
+from shared.contract.findings import invalid_values
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY, Column, ColumnType, FeatureNotes, MLmodel
-from shared.errors import BadArtifact, RowError
+from shared.errors import BadArtifact
+from shared.reasons import INVALID_VALUES, InvalidValue, cut, cut_names
 
 Row = dict[str, Any]
 """One applicant: feature name to number, boolean, string or None."""
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
-
-TOO_LONG = "Input should be an integer of at most 64 bits"
-
-MAX_NAMES_IN_MESSAGE = 5
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,13 @@ class Feature:
             highest if self.le is None else min(highest, floor(self.le)),
         )
 
-    def refusal_of(self, value: Any) -> tuple[str, str]:
-        """Say in pydantic's words, and as its type of error, why a value that must not be missing is refused."""
+    def finding(self, value: Any) -> InvalidValue:
+        """Say why a value that must not be missing is invalid, as pydantic finds it."""
         try:
             self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:
-            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-            return first["msg"], first["type"]
-        raise ValueError(f"The value of {self.name!r} is not refused.")
+            return replace(invalid_values(error, None, {None: self.values})[0], column=cut(self.name))
+        raise ValueError(f"The value of {self.name!r} is valid.")
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
@@ -130,17 +127,21 @@ def _whole_number(lowest: int, highest: int) -> core_schema.CoreSchema:
             _integer_or(core_schema.float_schema(strict=True), "int_type"),
             _integer_or(core_schema.float_schema(allow_inf_nan=False), "finite_number"),
             # Without this step pydantic would speak of a "string" that is too long.
-            _integer_or(core_schema.float_schema(gt=-beyond, lt=beyond), "int_size", TOO_LONG),
+            _integer_or(core_schema.float_schema(gt=-beyond, lt=beyond), "int_size"),
             core_schema.int_schema(strict=False, ge=lowest, le=highest),
         ]
     )
 
 
-def _integer_or(other: core_schema.CoreSchema, error: str, message: str | None = None) -> core_schema.CoreSchema:
-    """Accept an integer or `other`, with one error for both; it is one of pydantic's own where there is no message."""
+def _integer_or(other: core_schema.CoreSchema, error: str) -> core_schema.CoreSchema:
+    """Accept an integer or `other`, with one error for both."""
     integer = core_schema.int_schema(strict=True)
     return core_schema.union_schema(
-        [integer, other], mode="left_to_right", custom_error_type=error, custom_error_message=message
+        [integer, other],
+        mode="left_to_right",
+        custom_error_type=error,
+        # Of one that pydantic does not know it must be told the words, though they are never read.
+        custom_error_message=INVALID_VALUES[error] if error == "int_size" else None,
     )
 
 
@@ -161,7 +162,7 @@ class Contract:
         contract = cls(features, metadata.ordered, metadata.missing_category)
         for name in chain.from_iterable(metadata.ordered):
             if contract.features[contract.names.index(name)].kind.python not in (int, float):
-                raise BadArtifact(f"Feature {name!r} is ordered in the metadata, but is not a number.")
+                raise BadArtifact("feature-not-ordered", column=name)
         return contract
 
     @cached_property
@@ -176,7 +177,7 @@ class Contract:
 
     @cached_property
     def row_type(self) -> Any:
-        """The TypedDict of a row: exact types, unknown keys refused. A TypedDict, since a feature may have any name."""
+        """The TypedDict of a row: exact types, unknown keys forbidden. A TypedDict, since a feature may have any name."""
         return self._row_type("forbid")
 
     def _row_type(self, extra: ExtraValues) -> Any:
@@ -201,9 +202,17 @@ class Contract:
         """Validator of an array of rows."""
         return TypeAdapter(list[self.row_type])  # type: ignore[name-defined]
 
-    def order_errors(self, row: Row, number: int | None = None) -> list[RowError]:
+    def findings(self, error: ValidationError, row: int | None = None) -> list[InvalidValue]:
+        """Name the values of one row that pydantic finds invalid; `row` is its number."""
+        return invalid_values(error, row, self._allowed)
+
+    @cached_property
+    def _allowed(self) -> dict[str | None, tuple[str | int, ...] | None]:
+        return {feature.name: feature.values for feature in self.features}
+
+    def unordered(self, row: Row, number: int | None = None) -> list[InvalidValue]:
         """Name the features of `row` that are below one that they must not be below; missing values are passed over."""
-        errors = []
+        found = []
         for names in self.ordered:
             previous: tuple[str, float] | None = None
             for name in names:
@@ -211,9 +220,9 @@ class Contract:
                 if value is None:
                     continue
                 if previous is not None and float(value) < previous[1]:
-                    errors.append(RowError(number, name, f"Input should not be less than {previous[0]}", "not_ordered"))
+                    found.append(not_ordered(name, previous[0], number))
                 previous = (name, float(value))
-        return errors
+        return found
 
     def to_batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """Put validated rows into columns; absent and null become Arrow nulls."""
@@ -226,21 +235,25 @@ class Contract:
         )
 
 
+def not_ordered(name: str, other: str, row: int | None = None) -> InvalidValue:
+    """Say that a feature is below the `other` one, which it must not be below."""
+    return InvalidValue(row, cut(name), "not_ordered", {"other": cut(other)})
+
+
 def _check_names(names: list[str], mentioned: set[str]) -> None:
     if len(set(names)) != len(names):
-        raise BadArtifact("The signature names a feature twice.")
+        raise BadArtifact("features-repeated")
     if unknown := sorted(mentioned - set(names)):
-        listed = ", ".join(unknown[:MAX_NAMES_IN_MESSAGE])
-        raise BadArtifact(f"The metadata speaks of features that are not in the signature: {listed}.")
+        raise BadArtifact("features-unknown", columns=cut_names(unknown))
 
 
 def _feature(column: Column, notes: FeatureNotes) -> Feature:
     wanted = FEATURE_TYPES[column.type].python
     if notes.values is not None and any(type(value) is not wanted for value in notes.values):
-        raise BadArtifact(f"Feature {column.name!r} has allowed values that do not fit its type {column.type}.")
+        raise BadArtifact("feature-values-type", column=column.name, kind=column.type)
     limits = FEATURE_TYPES[column.type].bounds
     if limits and not all(limits[0] <= int(value) <= limits[1] for value in notes.values or ()):
-        raise BadArtifact(f"Feature {column.name!r} has allowed values beyond its type {column.type}.")
+        raise BadArtifact("feature-values-range", column=column.name, kind=column.type)
     if (notes.ge is not None or notes.le is not None) and wanted not in (int, float):
-        raise BadArtifact(f"Feature {column.name!r} has a bound, but is not a number.")
+        raise BadArtifact("feature-not-bounded", column=column.name)
     return Feature(column.name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)

@@ -78,7 +78,7 @@ def read(path: Path) -> MLmodel:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadArtifact(f"{path.name!r} cannot be served: {place}: {first['msg']}.") from error
+        raise BadArtifact("mlmodel-invalid", file=path.name, place=place, fault=first["msg"]) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         # A ValueError or OverflowError is a text that looks like a date, a number or UTF-8 and is none.
-        raise BadArtifact(f"{path.name!r} is not YAML.") from error
+        raise BadArtifact("model-file-not-yaml", file=path.name) from error

@@ -1,11 +1,22 @@
 """Rows that went through the feature contract."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, RowError
+from shared.errors import ALL_VALID, InvalidRows, Report
+from shared.reasons import InvalidValue
+
+SEPARATOR = "; "
+"""Between the invalid values of a row, where they are told in words."""
+
+Write = Callable[[InvalidValue], str]
+Told = Callable[[Write, str], pa.StringArray]
+"""Writes the invalid values of each row: how to write one, and what to put between two. Null for a valid row."""
 
 
 @dataclass(frozen=True)
@@ -13,38 +24,47 @@ class Validated:
     """Some rows in a row of their input, and what the contract says of them."""
 
     batch: pa.RecordBatch
-    """The features, in the contract's own Arrow schema; whatever stands in a refused row does not matter."""
+    """The features, in the contract's own Arrow schema; whatever stands in an invalid row does not matter."""
     kept: pa.RecordBatch | None
     """The columns to repeat in the results, as many rows; None if there are none."""
-    reasons: pa.StringArray | None
-    """For each row null, or in words why it is refused, all reasons joined by `; `; None if all rows are good."""
-    errors: tuple[RowError, ...] = ()
-    """The first MAX_REPORTED_ROW_ERRORS refusals, ordered by row; rows count from the beginning of the input."""
-    total: int = 0
-    """Number of refusals; a row may have several."""
+    report: Report = ALL_VALID
+    """What is invalid, ordered by row; rows count from the beginning of the input."""
+    told: Told | None = None
+    """What is invalid, row by row; None if all rows are valid."""
+
+    @cached_property
+    def words(self) -> pa.StringArray | None:
+        """For each row null, or in words what is invalid, joined by `; `; None if all rows are valid."""
+        return self.told(lambda value: value.text, SEPARATOR) if self.told else None
+
+    @cached_property
+    def details(self) -> pa.StringArray | None:
+        """For each row null, or a JSON list of its invalid values; None if all rows are valid."""
+        if self.told is None:
+            return None
+        listed = self.told(lambda value: json.dumps(value.in_row(), ensure_ascii=False), ",")
+        return pc.binary_join_element_wise("[", listed, "]", "")
 
 
 @dataclass
 class Tally:
-    """The refusals of all the rows that pass by: the first ones, and how many there are."""
+    """What is invalid in all the rows that pass by."""
 
-    errors: list[RowError] = field(default_factory=list)
-    total: int = 0
+    report: Report = ALL_VALID
     enough: int | None = None
-    """With `reject`, do not count much further than that: finding what is wrong takes longer than the rest."""
+    """With `reject`, count no further than about so many values: finding what is wrong takes longer than the rest."""
 
     def watch(self, slices: Iterable[Validated], on_invalid: str) -> Iterator[Validated]:
-        """Pass the slices on and count. With `reject`, none follows a bad one: reads on to count, then raises InvalidRows."""
-        for checked in slices:
-            self.total += checked.total
-            self.errors.extend(checked.errors[: MAX_REPORTED_ROW_ERRORS - len(self.errors)])
-            if on_invalid == "flag" or not self.total:
-                yield checked
-            elif self.enough is not None and self.total >= self.enough:
+        """Pass the slices on and count. With `reject`, an invalid one ends that: the rest is counted, then raises InvalidRows."""
+        for validated in slices:
+            self.report = self.report.joined(validated.report)
+            if on_invalid == "flag" or not self.report.invalid_values:
+                yield validated
+            elif self.enough is not None and self.report.invalid_values >= self.enough:
                 break
-        if self.total and on_invalid != "flag":
-            raise InvalidRows(self.errors, self.total)
+        if self.report.invalid_values and on_invalid != "flag":
+            raise InvalidRows(self.report)
 
     def clear(self) -> None:
         """Begin anew."""
-        self.errors, self.total = [], 0
+        self.report = ALL_VALID

@@ -15,11 +15,12 @@ from shared.errors import (
     Unavailable,
     VersionUnavailable,
 )
-from shared.fleet.preparation import Preparation, Prepare
+from shared.fleet.preparation import Preparation, Prepare, blame_of
 from shared.fleet.records import REPORT_INTERVAL, Candidate, Deployment, Fleet, Kind, Prepared, ProcessReport
 from shared.models.artifact import Model
 from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +54,18 @@ class Member:
         """The version that is deployed, where the source does not have it."""
         self._answered: str | None = None
         self._retry_at = 0.0
-        self._reported: tuple[str | None, str | None, float] = (None, None, 0.0)
+        self._reported: tuple[str | None, Reason | None, float] = (None, None, 0.0)
         self.slots = 0
         self.queues: tuple[str, ...] = ()
         """How many tasks the process does at the same time, and the queues that it takes them from."""
-        self.error: str | None = None
+        self.error: Reason | None = None
         """Why the version that should be served is not; None while all is well."""
 
     @property
     def model(self) -> Model:
         """The loaded model; raises NoModel while there is none."""
         if self._model is None:
-            raise NoModel(f"No model is loaded. {self.error}" if self.error else None)
+            raise NoModel("model-not-loaded", reason=self.error) if self.error else NoModel
         return self._model
 
     @property
@@ -192,7 +193,7 @@ class Member:
 
     def _answer(self, candidate: Candidate) -> None:
         """Get the candidate ready, and say so once it is, or why not."""
-        error: PretError | None = None
+        error: ModelError | Unavailable | None = None
         try:
             if not self._ready(candidate.version, candidate.reload_id):
                 return
@@ -202,10 +203,10 @@ class Member:
             error = failure
         except Exception as failure:
             logger.exception("The candidate could not be made ready")
-            error = SourceUnavailable(f"The process could not make the model ready ({type(failure).__name__}).")
+            error = SourceUnavailable("preparation-failed", fault=type(failure).__name__)
         report = Prepared(
-            error=str(error) if error else None,
-            error_kind=type(error).__name__ if error else None,
+            error=error.reason if error else None,
+            blame=blame_of(error) if error else None,
             seconds=round(time.time() - candidate.at, 3),
         )
         self._fleet.report_prepared(candidate, self._as_report().name, report)
@@ -223,7 +224,7 @@ class Member:
             logger.error("Model version %s cannot be served: %s", version, error)
         if self._version is None and (last := self._models.last_served()):
             self._take(last)
-        self.error = str(error)
+        self.error = error.reason
         self._retry_at = time.monotonic() + RETRY_SECONDS
 
     def _as_report(self) -> ProcessReport:

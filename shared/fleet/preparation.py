@@ -15,10 +15,11 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Protocol
 
-from shared import errors
-from shared.errors import PretError, SourceUnavailable
+from shared.errors import BadArtifact, ModelError, PretError, SourceUnavailable, Unavailable, VersionUnavailable
+from shared.fleet.records import Blame
 from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,14 @@ FAILED = 3
 
 SHARE_OF_TIMEOUT = 0.8
 """Of the time that a reload waits; so that a process says why it has nothing, before it is taken for one that is silent."""
+
+
+ERRORS: dict[Blame, type[PretError]] = {
+    "model": BadArtifact,
+    "version": VersionUnavailable,
+    "source": SourceUnavailable,
+}
+"""What is raised, by what is to blame."""
 
 
 class Preparation(Protocol):
@@ -74,7 +83,7 @@ class PreparationProcess:
             if seconds < self._timeout:
                 return None
             self.cancel()
-            return Outcome(SourceUnavailable("The model could not be fetched and checked in time."), seconds)
+            return Outcome(SourceUnavailable("preparation-timed-out"), seconds)
         assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
         message = self._process.stdout.read()
         self._close()
@@ -95,10 +104,16 @@ class PreparationProcess:
 
 def _error(message: str, code: int) -> PretError:
     if code != FAILED:
-        return SourceUnavailable(f"The process that prepared the model died (exit code {code}).")
+        return SourceUnavailable("preparation-died", code=code)
     report = json.loads(message)
-    kind: type[PretError] = getattr(errors, report["kind"])
-    return kind(report["message"])
+    return ERRORS[report["blame"]].of(Reason.from_dict(report["reason"]))
+
+
+def blame_of(error: ModelError | Unavailable) -> Blame:
+    """Tell what is to blame for an error of getting a version ready."""
+    if isinstance(error, Unavailable):
+        return "source"
+    return "version" if isinstance(error, VersionUnavailable) else "model"
 
 
 def main(version: str | None = None, origin: str | None = None) -> int:
@@ -107,15 +122,17 @@ def main(version: str | None = None, origin: str | None = None) -> int:
     try:
         ref = VersionRef(version, origin) if version else models.resolve()
         models.prepare(ref)
-    except PretError as error:
-        sys.stdout.write(json.dumps({"kind": type(error).__name__, "message": str(error)}))
-        return FAILED
+    except (ModelError, Unavailable) as error:
+        return _failed(error)
     except OSError as error:
-        message = f"The model cache cannot be written: {error.strerror or type(error).__name__}."
-        sys.stdout.write(json.dumps({"kind": SourceUnavailable.__name__, "message": message}))
-        return FAILED
+        return _failed(SourceUnavailable("model-cache-not-writable", fault=error.strerror or type(error).__name__))
     sys.stdout.write(json.dumps(asdict(ref)))
     return 0
+
+
+def _failed(error: ModelError | Unavailable) -> int:
+    sys.stdout.write(json.dumps({"blame": blame_of(error), "reason": error.reason.as_dict()}))
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import msgspec
 import redis
 
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 from shared.redis import KEY_PREFIX, translated_errors
 
 DEPLOYMENT_KEY = f"{KEY_PREFIX}model:deployment"
@@ -31,6 +32,9 @@ REPORT_TTL = 10
 HISTORY_LENGTH = 100
 
 Kind = Literal["api", "worker"]
+
+Blame = Literal["model", "version", "source"]
+"""Why a version is not ready: the model must not serve, the source does not have the version, or it does not answer."""
 
 Record = TypeVar("Record")
 
@@ -67,7 +71,8 @@ class ProcessReport:
     pid: int
     version: str | None
     since: float
-    error: str | None = None
+    error: Reason | None = None
+    """Why it does not serve what is deployed."""
     slots: int = 0
     """Tasks that it does at the same time."""
     queues: tuple[str, ...] = ()
@@ -83,10 +88,10 @@ class ProcessReport:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a process says of a candidate: ready, or the error."""
+    """What a process says of a candidate: ready, or why not."""
 
-    error: str | None
-    error_kind: str | None
+    error: Reason | None
+    blame: Blame | None
     seconds: float
 
 
@@ -97,8 +102,8 @@ class HistoryEntry:
     version: str
     at: float
     by: str
-    outcome: Literal["activated", "refused"]
-    reason: str | None = None
+    outcome: Literal["activated", "rejected"]
+    reason: Reason | None = None
 
 
 # A candidate lapses by itself, so that a coordinator that died holds up nobody; setting it is also the lock.

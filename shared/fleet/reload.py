@@ -5,13 +5,12 @@ until every process serves it. If one process cannot, nothing changes anywhere.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 from uuid import uuid4
 
-from shared import errors
 from shared.errors import (
     NoPreviousVersion,
     PretError,
@@ -24,6 +23,7 @@ from shared.errors import (
 from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
 from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 from shared.settings import Settings
 
 PREVIOUS = "previous"
@@ -58,7 +58,7 @@ class ProcessOutcome:
     version_before: str | None
     version: str | None
     seconds: float | None
-    error: str | None
+    error: Reason | None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Coordinator:
 
     @classmethod
     def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
-        """Make the coordinator of a program that only reloads and has no model models of its own."""
+        """Make the coordinator of a program that only reloads and has no models of its own."""
         return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout)
 
     def reload(self, revision: str | None, by: str) -> ReloadOutcome:
@@ -105,7 +105,7 @@ class Coordinator:
             change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
             _insist(lambda: self._activate(candidate, change))
         except BaseException as error:
-            self._withdraw(candidate, str(error) if isinstance(error, PretError) else "The reload was interrupted.")
+            self._withdraw(candidate, error.reason if isinstance(error, PretError) else Reason("reload-interrupted"))
             raise
         after = self._wait_until_served(version.id, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
@@ -131,25 +131,23 @@ class Coordinator:
             if not waiting and prepared:
                 return prepared
             if time.monotonic() > deadline:
-                names = ", ".join(report.name for report in waiting) or "any process"
-                raise ReloadTimedOut(f"No answer in time from {names}; nothing was changed.", _table(before, prepared))
+                raise _timed_out(waiting, _table(before, prepared))
             time.sleep(PAUSE)
 
     def _failure(self, failed: ProcessReport, prepared: dict[str, Prepared], before: list[ProcessReport]) -> PretError:
-        answer = prepared[failed.name]
-        message = f"{failed.name} cannot take the model: {answer.error} Nothing was changed."
+        answer, table = prepared[failed.name], _table(before, prepared)
         # A source that is away is told from a model that is bad.
-        kind = getattr(errors, answer.error_kind or "", ReloadFailed)
-        failure = ReloadSourceFailed if issubclass(kind, errors.Unavailable) else ReloadFailed
-        return failure(message, _table(before, prepared))
+        if answer.blame == "source":
+            return ReloadSourceFailed("reload-source-failed", process=failed.name, reason=answer.error, processes=table)
+        return ReloadFailed("reload-failed", process=failed.name, reason=answer.error, processes=table)
 
     def _activate(self, candidate: Candidate, change: Deployment) -> None:
         """Activate; if Redis went away before it answered, the record tells whether it had done it."""
         if not self._fleet.activate(candidate, change) and self._fleet.look()[0] != change:
-            raise ReloadFailed("The reload lost its turn before all processes were ready; nothing was changed.")
+            raise ReloadFailed("reload-superseded")
 
-    def _withdraw(self, candidate: Candidate, reason: str) -> None:
-        entry = HistoryEntry(candidate.version.id, candidate.at, candidate.by, "refused", reason)
+    def _withdraw(self, candidate: Candidate, reason: Reason) -> None:
+        entry = HistoryEntry(candidate.version.id, candidate.at, candidate.by, "rejected", reason)
         # Without Redis the candidate lapses by itself.
         with suppress(RedisUnavailable):
             self._fleet.withdraw(candidate, entry)
@@ -175,6 +173,12 @@ def _insist(call: Callable[[], T]) -> T:
             if time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE)
+
+
+def _timed_out(waiting: Sequence[ProcessReport], table: list[ProcessOutcome]) -> ReloadTimedOut:
+    if not waiting:
+        return ReloadTimedOut("reload-unanswered", processes=table)
+    return ReloadTimedOut("reload-timed-out", names=[report.name for report in waiting], processes=table)
 
 
 def _table(before: list[ProcessReport], prepared: dict[str, Prepared]) -> list[ProcessOutcome]:

@@ -1,4 +1,4 @@
-"""Arrow IPC files (Feather) and streams to checked rows: mapped into memory, copied nowhere, and trusted nowhere."""
+"""Arrow IPC files (Feather) and streams to validated rows: mapped into memory, copied nowhere, and trusted nowhere."""
 
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead
 from shared.formats.source import ReadOptions, Source
-from shared.memory import refuse_beyond_memory, slice_rows
+from shared.memory import reject_beyond_memory, slice_rows
 
 SLICE_TEXT_BYTES = 4 << 20
 """Most text in one slice once dictionaries are undone: one long value, named a million times, is small only in the file."""
@@ -35,7 +35,10 @@ FILE_MAGIC = b"ARROW1"
 FEATHER_1_MAGIC = b"FEA1"
 CONTINUATION = b"\xff\xff\xff\xff"
 STREAM_END = CONTINUATION + bytes(4)
-ADVICE = "record batches, of at most a million rows"
+TOO_MUCH = "memory-record-batches"
+
+ARROW, STREAM = "Arrow", "Arrow stream"
+"""What the two are called in messages."""
 
 Batches = Iterator[pa.RecordBatch]
 Open = Callable[[pa.Buffer], tuple[pa.Schema, Batches]]
@@ -82,28 +85,28 @@ def validate_batches(
         yield validate_columns(contract, rows, start, options.keep, options.kept_as_text)
         start += rows.num_rows
     if not start:
-        raise MalformedInput("The file has no rows.")
+        raise MalformedInput("no-rows")
 
 
 @contextmanager
-def refuse_malformed(what: str) -> Iterator[None]:
+def reject_malformed(kind: str) -> Iterator[None]:
     """Raise MalformedInput where Arrow cannot read on; its own words may repeat values, so they are not told."""
     try:
         yield
     except (InputError, MemoryError):
         raise
     except (pa.ArrowException, ValueError, OverflowError, KeyError, IndexError) as error:
-        raise MalformedInput(f"The {what} is damaged, or uses something that is not supported.") from error
+        raise MalformedInput("file-damaged", kind=kind) from error
     except OSError as error:
         # One without a number comes from Arrow; with one it is the disk's.
         if error.errno is not None:
             raise
-        raise MalformedInput(f"The {what} is damaged, or cut off.") from error
+        raise MalformedInput("file-cut-off", kind=kind) from error
 
 
 def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    what = "Arrow file" if open_ is _open_file else "Arrow stream"
-    with source.local_file() as path, refuse_beyond_memory(ADVICE), refuse_malformed(what), _mapped(path) as mapped:
+    kind = ARROW if open_ is _open_file else STREAM
+    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), reject_malformed(kind), _mapped(path) as mapped:
         buffer = pa.py_buffer(mapped)
         schema, batches = open_(buffer)
         needed = needed_columns(schema.names, options, contract)
@@ -116,7 +119,7 @@ def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract)
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     with path.open("rb") as file:
         if not file.read(1):
-            raise MalformedInput("The file is empty.")
+            raise MalformedInput("file-empty")
         # Not closed here: it closes itself once no array lies in it.
         yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -131,9 +134,9 @@ def _forgetting(mapped: mmap.mmap, slices: Iterator[Validated]) -> Iterator[Vali
 def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
     start = buffer.slice(0, 8).to_pybytes()
     if start.startswith(FEATHER_1_MAGIC):
-        raise MalformedInput("The file is Feather of version 1, which is not read; write version 2.")
+        raise MalformedInput("feather-1")
     if not start.startswith(FILE_MAGIC):
-        raise MalformedInput("The file is not an Arrow file.")
+        raise MalformedInput("file-format", kind=ARROW)
     reader = pa.ipc.open_file(buffer)
     return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
 
@@ -141,9 +144,9 @@ def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
 def _open_stream(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
     start = buffer.slice(0, 8).to_pybytes()
     if start.startswith(FILE_MAGIC):
-        raise MalformedInput("This is an Arrow file, not a stream; send it as one.")
+        raise MalformedInput("arrow-file-as-stream")
     if not start.startswith(CONTINUATION):
-        raise MalformedInput("The file is not an Arrow stream, or one of a version before 0.15, which is not read.")
+        raise MalformedInput("arrow-stream-unknown")
     file = pa.BufferReader(buffer)
     reader = pa.ipc.open_stream(file)
     return reader.schema, _to_the_end(reader, file)
@@ -155,9 +158,9 @@ def _to_the_end(reader: pa.RecordBatchReader, file: pa.BufferReader) -> Batches:
     position = file.tell()
     file.seek(position - len(STREAM_END))
     if file.read(len(STREAM_END)) != STREAM_END:
-        raise MalformedInput("The Arrow stream has no end mark, so it may be cut off.")
+        raise MalformedInput("file-cut-off", kind=STREAM)
     if position != file.size():
-        raise MalformedInput("There is something after the end of the Arrow stream.")
+        raise MalformedInput("arrow-stream-goes-on")
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -185,7 +188,7 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         rows.validate(full=True)
         text = sum(map(_text_bytes, rows.columns))
         if text > MAX_TEXT_BYTES:
-            raise InputTooLarge(f"There are more than {MAX_TEXT_BYTES >> 20} MB of text in {rows.num_rows} rows.")
+            raise InputTooLarge("text-too-large", limit=MAX_TEXT_BYTES, count=rows.num_rows)
         yield from _cut_by_text(rows, text)
 
 

@@ -85,10 +85,9 @@ class _Decompressed:
         except OSError as error:
             if self._watched.error is not None:
                 raise self._watched.error from None
+            cut_off = str(error).startswith(TRUNCATED)
             raise MalformedInput(
-                f"The {self._encoding} data ends too early."
-                if str(error).startswith(TRUNCATED)
-                else f"The body is not {self._encoding} data, or it is damaged."
+                "compressed-data-cut-off" if cut_off else "compressed-data-damaged", encoding=self._encoding
             ) from None
         return data
 
@@ -109,6 +108,6 @@ class _Limited(io.RawIOBase):
         data = self._plain.read(min(len(view), PIECE_BYTES))
         self._count += len(data)
         if self._count > self._limit:
-            raise InputTooLarge(f"The body is larger than {self._limit} bytes once it is decompressed.")
+            raise InputTooLarge("decompressed-too-large", limit=self._limit)
         view[: len(data)] = data
         return len(data)

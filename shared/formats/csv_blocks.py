@@ -1,12 +1,12 @@
 """Cut a stream of CSV into blocks of whole records, and say where a block is not CSV.
 
 A record ends at a newline that has an even number of quotes before it. That holds as long as quotes only stand around
-fields, or doubled within such a field; `check` refuses a block where one stands elsewhere.
+fields, or doubled within such a field; `check` rejects a block where one stands elsewhere.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from shared.errors import MalformedInput
 
 MAX_RECORD_BYTES = 16 * 2**20
 """A longer record is taken for a quote that is never closed, or for no CSV at all."""
-LIMIT = f"{MAX_RECORD_BYTES // 2**20} MB"
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -32,9 +31,9 @@ class Block:
     line: int
     """Number of its first line in the file, from 1."""
 
-    def fault(self, place: int, what: str) -> NoReturn:
-        """Raise MalformedInput, naming the line that `place`, an offset in the block, is on."""
-        raise MalformedInput(f"Line {self.line + self.data.count(NEWLINE, 0, place)}: {what}")
+    def fault(self, place: int, type: str, **params: Any) -> NoReturn:
+        """Raise MalformedInput of the type, naming the line that `place`, an offset in the block, is on."""
+        raise MalformedInput(type, line=self.line + self.data.count(NEWLINE, 0, place), **params)
 
 
 class Blocks(Iterator[Block]):
@@ -48,7 +47,7 @@ class Blocks(Iterator[Block]):
         self._line = 1
         start = stream.read(len(UTF8_MARK))
         if start.startswith(UTF16_MARKS):
-            raise MalformedInput("The file is UTF-16; write it as UTF-8.")
+            raise MalformedInput("csv-utf16")
         self._rest = start.removeprefix(UTF8_MARK)
 
     def __next__(self) -> Block:
@@ -61,7 +60,7 @@ class Blocks(Iterator[Block]):
                 return self._last(last)
             records = self._take_records(piece)
             if len(self._rest) > MAX_RECORD_BYTES:
-                self._refuse(Block(self._rest, self._line))
+                self._reject(Block(self._rest, self._line))
             if records:
                 return self._block(records)
 
@@ -86,15 +85,15 @@ class Blocks(Iterator[Block]):
         if not data:
             raise StopIteration
         if _count(data, QUOTE) % 2:
-            self._refuse(Block(data, self._line))
+            self._reject(Block(data, self._line))
         return self._block(data)
 
-    def _refuse(self, block: Block) -> NoReturn:
+    def _reject(self, block: Block) -> NoReturn:
         """Say why a record does not end."""
         _check_quotes(block, self._delimiter)
         if _count(block.data, QUOTE) % 2:
-            block.fault(block.data.rfind(QUOTE), f"a quote is opened that is not closed, or not within {LIMIT}.")
-        block.fault(0, f"a record begins that is longer than {LIMIT}.")
+            block.fault(block.data.rfind(QUOTE), "csv-open-quote", limit=MAX_RECORD_BYTES)
+        block.fault(0, "csv-record-too-long", limit=MAX_RECORD_BYTES)
 
 
 def first_record(block: Block) -> tuple[Block, Block]:
@@ -112,12 +111,12 @@ def first_record(block: Block) -> tuple[Block, Block]:
 def check(block: Block, delimiter: str) -> None:
     """Raise MalformedInput if there is something in the block that no CSV file has, of any number of columns."""
     if NUL in block.data:
-        block.fault(block.data.index(NUL), "there is a NUL byte.")
+        block.fault(block.data.index(NUL), "csv-nul")
     if not block.data.isascii():
         try:
             str(block.data, "utf-8")
         except UnicodeDecodeError as error:
-            block.fault(error.start, "the text is not UTF-8.")
+            block.fault(error.start, "csv-not-utf8")
     _check_quotes(block, delimiter)
     _check_returns(block)
 
@@ -134,11 +133,11 @@ def check_fields(block: Block, delimiter: str, columns: int) -> None:
     fields = np.diff(np.searchsorted(delimiters, np.append(0, ends))) + 1
     bare = (ends == starts) | ((ends == starts + 1) & (octets[starts.clip(max=len(octets) - 1)] == ord(RETURN)))
     for number in np.flatnonzero((fields != columns) & ~bare)[:1]:
-        block.fault(int(starts[number]), f"there are {fields[number]} fields, but the header has {columns}.")
+        block.fault(int(starts[number]), "csv-field-count", count=int(fields[number]), expected=columns)
 
 
 def _check_quotes(block: Block, delimiter: str) -> None:
-    """Refuse a quote within a field: they open and close in turns, each opens after and closes before a border."""
+    """Reject a quote within a field: they open and close in turns, each opens after and closes before a border."""
     if QUOTE not in block.data:
         return
     octets = _bytes(block.data)
@@ -151,11 +150,11 @@ def _check_quotes(block: Block, delimiter: str) -> None:
     right = after[octets[np.minimum(closing + 1, len(octets) - 1)]]
     astray = np.sort(np.append(astray, closing[~right]))
     for place in astray[:1]:
-        block.fault(int(place), "there is a quote within a field; put the field in quotes and double the quote.")
+        block.fault(int(place), "csv-stray-quote")
 
 
 def _check_returns(block: Block) -> None:
-    """Refuse a carriage return alone, outside of quotes: it ends a line for some readers only."""
+    """Reject a carriage return alone, outside of quotes: it ends a line for some readers only."""
     if RETURN not in block.data:
         return
     octets = _bytes(block.data)
@@ -163,7 +162,7 @@ def _check_returns(block: Block) -> None:
     returns = returns[returns + 1 < len(octets)]
     alone = returns[octets[returns + 1] != ord(NEWLINE)]
     for place in _outside(alone, _find(octets, QUOTE))[:1] if len(alone) else ():
-        block.fault(int(place), "there is a carriage return that no newline follows.")
+        block.fault(int(place), "csv-carriage-return")
 
 
 def _end_of_records(data: bytes) -> int:

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from shared.contract.columns import Refusal, match_columns, validate_columns
+from shared.contract.columns import Invalid, match_columns, validate_columns
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
-from shared.errors import InputError, MalformedInput, WrongColumns, cut
+from shared.errors import InputError, MalformedInput, WrongColumns
 from shared.formats.csv_blocks import QUOTE, UTF8_MARK, Block, Blocks, check, check_fields, first_record
 from shared.formats.csv_values import FALSE, MISSING, TRUE, text_or_missing, values_of
 from shared.formats.parallel import ordered_map
@@ -46,25 +46,26 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
         header, rest = _header(blocks)
         names = _names(header, options, contract)
         reader = _Reader(names, options, contract)
-        # With few columns there are many rows in a block, and much is made of them if features are absent or rows refused.
+        # With few columns there are many rows in a block, and much is made of them if features are absent or rows invalid.
         blocks.size = max(1, BLOCK_BYTES * len(names) // max(len(names), len(contract.names), FEW_COLUMNS))
         rows = 0
-        for checked in ordered_map(reader.read, _pieces(chain([rest], blocks))):
-            if checked is not None:
-                yield _moved(checked, rows)
-                rows += checked.batch.num_rows
+        for validated in ordered_map(reader.read, _pieces(chain([rest], blocks))):
+            if validated is not None:
+                # Not known while blocks are read side by side: how many rows stand before them.
+                yield replace(validated, report=validated.report.moved(rows))
+                rows += validated.batch.num_rows
     if not rows:
-        raise MalformedInput("The file has a header and no rows.")
+        raise MalformedInput("no-rows")
 
 
 def _check_options(options: ReadOptions) -> None:
     delimiter, decimal = options.delimiter, options.decimal
     if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-        raise MalformedInput("The delimiter must be one ASCII character, and neither a quote nor the end of a line.")
+        raise MalformedInput("csv-delimiter-invalid")
     if decimal not in (".", ","):
-        raise MalformedInput("The decimal sign must be a point or a comma.")
+        raise MalformedInput("csv-decimal-invalid")
     if delimiter == decimal:
-        raise MalformedInput("The delimiter and the decimal sign must differ.")
+        raise MalformedInput("csv-signs-equal")
 
 
 def _header(blocks: Blocks) -> tuple[Block, Block]:
@@ -74,37 +75,25 @@ def _header(blocks: Blocks) -> tuple[Block, Block]:
             header, rest = first_record(rest)
             if header.data.strip(b"\r\n"):
                 return header, rest
-    raise MalformedInput("The file is empty.")
+    raise MalformedInput("file-empty")
 
 
 def _names(header: Block, options: ReadOptions, contract: Contract) -> list[str]:
     """Read the names of the columns; raises WrongColumns unless they are what the contract needs."""
     check(header, options.delimiter)
     if header.data.count(options.delimiter.encode()) >= MAX_COLUMNS:
-        header.fault(0, f"the header has more than {MAX_COLUMNS} columns.")
+        header.fault(0, "csv-too-many-columns", limit=MAX_COLUMNS)
     text = header.data.decode()
     try:
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter, strict=True))
     except csv.Error:
-        header.fault(0, "the header is not CSV, or a name in it is too long.")
+        header.fault(0, "csv-header-unreadable")
     if len(names) == 1 and names[0] not in contract.names:
         for delimiter, written in DELIMITERS.items():
             if delimiter in text:
-                raise WrongColumns(f"The header has only one column; should it be read with delimiter={written} ?")
-    try:
-        match_columns(contract, names, options.keep)
-    except WrongColumns as error:
-        raise WrongColumns(f"{error}{_hint(names, (*contract.names, *options.keep))}") from None
+                raise WrongColumns("csv-delimiter-wrong", delimiter=written)
+    match_columns(contract, names, options.keep)
     return names
-
-
-def _hint(names: Collection[str], wanted: Collection[str]) -> str:
-    """Tell of a name that is nearly right, for the difference is hard to see."""
-    right = {name.strip().casefold(): name for name in wanted if name not in names}
-    for name in names:
-        if name not in wanted and (meant := right.get(name.strip().casefold())) is not None:
-            return f" {cut(name)!r} is not {cut(meant)!r}: letters must be small or capital alike, and no spaces around them."
-    return ""
 
 
 def _pieces(blocks: Iterable[Block]) -> Iterator[Block | InputError]:
@@ -113,12 +102,6 @@ def _pieces(blocks: Iterable[Block]) -> Iterator[Block | InputError]:
         yield from (block for block in blocks if block.data)
     except InputError as error:
         yield error
-
-
-def _moved(checked: Validated, rows: int) -> Validated:
-    """Count the rows of a block from the beginning of the file, which is not known while blocks are read side by side."""
-    errors = tuple(replace(error, row=rows + (error.row or 0)) for error in checked.errors)
-    return replace(checked, errors=errors)
 
 
 def _has_hexadecimal(data: bytes) -> bool:
@@ -151,25 +134,25 @@ class _Reader:
         table, as_text = self._table(block)
         if not table.num_rows:
             return None
-        columns, refused = {}, {}
+        columns, found = {}, {}
         for name, feature in self._features.items():
             column = table[name]
             if name not in as_text:
                 columns[name] = text_or_missing(column) if feature.kind.python is str else column
                 continue
-            columns[name], refusal = values_of(feature, column, self._options.decimal)
-            if refusal is not None:
-                refused[name] = refusal
-            if refusal is not None or columns[name].type != feature.kind.arrow:
+            columns[name], invalid = values_of(feature, column, self._options.decimal)
+            if invalid is not None:
+                found[name] = invalid
+            if invalid is not None or columns[name].type != feature.kind.arrow:
                 # It will be so in the next block too, most likely.
                 self._as_text = self._as_text | {name}
-        return self._checked(table, columns, refused)
+        return self._validated(table, columns, found)
 
-    def _checked(self, table: pa.RecordBatch, columns: dict[str, pa.Array], refused: dict[str, Refusal]) -> Validated:
+    def _validated(self, table: pa.RecordBatch, columns: dict[str, pa.Array], found: dict[str, Invalid]) -> Validated:
         batch = pa.RecordBatch.from_pydict(columns) if columns else table.select([])
-        checked = validate_columns(self._contract, batch, 0, refused=refused)
+        validated = validate_columns(self._contract, batch, 0, invalid=found)
         kept = {name: text_or_missing(table[name]) for name in self._options.keep}
-        return replace(checked, kept=pa.RecordBatch.from_pydict(kept)) if kept else checked
+        return replace(validated, kept=pa.RecordBatch.from_pydict(kept)) if kept else validated
 
     def _table(self, block: Block) -> tuple[pa.RecordBatch, set[str]]:
         """Give the columns that are needed, and which of them are text that must be judged."""
@@ -187,7 +170,7 @@ class _Reader:
             return self._parsed(block, as_text), as_text
         except pa.ArrowInvalid:
             check_fields(block, self._options.delimiter, len(self._names))
-            block.fault(0, "what begins here cannot be read as CSV.")
+            block.fault(0, "csv-unreadable")
 
     def _parsed(self, block: Block, as_text: Collection[str]) -> pa.RecordBatch:
         """Parse a block; raises ArrowInvalid if a field is not of its column's type, or if it is not CSV."""

@@ -6,7 +6,7 @@ Both ways accept the same spellings and give the same bits. Spaces and tabs arou
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.contract.columns import Refusal, wrong_type
+from shared.contract.columns import Invalid, wrong_type
 from shared.contract.contract import Feature
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
@@ -31,8 +31,8 @@ def text_or_missing(text: pa.StringArray) -> pa.StringArray:
     return pc.if_else(pc.equal(text, ""), NO_TEXT, text)
 
 
-def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.Array, Refusal | None]:
-    """Read the fields of a feature; gives null for what is missing, and for what cannot be read, which is refused.
+def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.Array, Invalid | None]:
+    """Read the fields of a feature; gives null for what is missing, and for what cannot be read, which is invalid.
 
     Whole numbers come as float64, or as decimals where that could not hold them exactly.
     """
@@ -46,18 +46,18 @@ def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.
             pc.is_in(text, pa.array(TRUE)), True, pc.if_else(pc.is_in(text, pa.array(FALSE)), False, None)
         )
         wrong = pc.and_(pc.is_valid(text), pc.is_null(values))
-        return values, _refusal(feature, wrong)
+        return values, _of_wrong_type(feature, wrong)
     text, numbers, wrong = _numbers(text, decimal)
     if kind is int and (large := _large_integers(text, numbers)) is not None:
-        # All are refused for one reason here: a column with several of them and with such numbers is rare indeed.
+        # All are invalid for one reason here: a column with several of them and with such numbers is rare indeed.
         values, odd = large
         if pc.any(wrong).as_py():
             return values, wrong_type(feature, pc.or_(wrong, odd))
-        return values, _odd_refusal(feature, odd, numbers)
-    return numbers, _refusal(feature, wrong)
+        return values, _odd(feature, odd, numbers)
+    return numbers, _of_wrong_type(feature, wrong)
 
 
-def _refusal(feature: Feature, wrong: pa.BooleanArray) -> Refusal | None:
+def _of_wrong_type(feature: Feature, wrong: pa.BooleanArray) -> Invalid | None:
     return wrong_type(feature, wrong) if pc.any(wrong).as_py() else None
 
 
@@ -100,6 +100,6 @@ def _large_integers(text: pa.StringArray, numbers: pa.DoubleArray) -> tuple[pa.A
     return values, pc.fill_null(pc.invert(pc.or_(whole, plain)), False)
 
 
-def _odd_refusal(feature: Feature, odd: pa.BooleanArray, numbers: pa.DoubleArray) -> Refusal | None:
+def _odd(feature: Feature, odd: pa.BooleanArray, numbers: pa.DoubleArray) -> Invalid | None:
     first = pc.index(odd, True).as_py()
-    return None if first < 0 else Refusal(odd, *feature.refusal_of(numbers[first].as_py()))
+    return None if first < 0 else Invalid(odd, feature.finding(numbers[first].as_py()))

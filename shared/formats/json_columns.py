@@ -17,11 +17,12 @@ import pydantic_core
 from msgspec.structs import astuple
 from pydantic import ValidationError
 
-from shared.contract.columns import SEPARATOR, reason_text, validate_columns
+from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
-from shared.contract.validated import Validated
-from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, cut
+from shared.contract.validated import Validated, Write
+from shared.errors import Report
 from shared.formats.source import ReadOptions
+from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
 Values = Sequence[Any]
 """The values of one column, as decoded."""
@@ -43,7 +44,7 @@ NAME_OF_TYPES = "Row"
 
 
 class JsonRows:
-    """The contract and what to keep, ready for rows. Unknown keys are refused, or passed over where nothing is missing."""
+    """The contract and what to keep, ready for rows. Unknown keys are forbidden, or passed over where nothing is missing."""
 
     def __init__(self, contract: Contract, options: ReadOptions, *, ignore_extra: bool) -> None:
         self._contract = contract
@@ -120,50 +121,45 @@ class JsonRows:
         """Check rows, each the text of one JSON value, one by one."""
         good: list[Row] = []
         kept: list[Row] = []
-        reasons: list[str | None] = []
-        errors: list[RowError] = []
-        total = 0
+        found: list[list[InvalidValue]] = []
         for number, text in enumerate(rows, start):
-            row, extra, found = self._one(text, number)
+            row, extra, invalid = self._one(text, number)
             good.append(row)
             kept.append(extra)
-            reasons.append(SEPARATOR.join(map(reason_text, found)) or None)
-            errors.extend(found[: MAX_REPORTED_ROW_ERRORS - len(errors)])
-            total += len(found)
+            found.append(invalid)
         columns: dict[str, Values] = {name: [row.get(name) for row in kept] for name in self._keep}
-        words = pa.array(reasons, pa.string()) if total else None
-        return Validated(self._contract.to_batch(good), self._kept(columns), words, tuple(errors), total)
+        report = _report(found)
+        told = partial(_told, found) if report.invalid_rows else None
+        return Validated(self._contract.to_batch(good), self._kept(columns), report, told)
 
-    def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[RowError]]:
-        """Give the features of a row, what is kept of it, and why it is refused; a refused row has no features."""
+    def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[InvalidValue]]:
+        """Give the features of a row, what is kept of it, and what is invalid; an invalid row has no features."""
         if len(text) > MAX_ROW_BYTES:
-            reason = f"A row should not take more than {MAX_ROW_BYTES} bytes"
-            return {}, {}, [RowError(number, None, reason, "too_long")]
+            return {}, {}, [InvalidValue(number, None, "too_long", {"limit": MAX_ROW_BYTES})]
         plain = not self._ignore_extra and not self._keep
         adapter = self._contract.row_adapter if plain else self._contract.features_adapter
         row: Row = {}
-        errors: list[RowError] = []
+        invalid: list[InvalidValue] = []
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:
-            errors = row_errors(error, number)
+            invalid = self._contract.findings(error, number)
         kept: Row = {}
-        if not plain and not (errors and errors[0].type == "json_invalid"):
+        if not plain and not (invalid and invalid[0].type == "json_invalid"):
             value = pydantic_core.from_json(text, allow_inf_nan=True)
             if isinstance(value, dict):
                 kept = {name: value.get(name) for name in self._keep}
-                errors += self._extra_errors(value, number)
-                errors += _kept_errors(kept, number, {error.feature for error in errors})
-        errors = errors or self._contract.order_errors(row, number)
-        return {} if errors else row, kept, errors
+                invalid += self._unknown(value, number)
+                invalid += _nested(kept, number, {each.column for each in invalid})
+        invalid = invalid or self._contract.unordered(row, number)
+        return {} if invalid else row, kept, invalid
 
-    def _extra_errors(self, value: dict[str, Any], number: int) -> list[RowError]:
+    def _unknown(self, value: dict[str, Any], number: int) -> list[InvalidValue]:
         if self._ignore_extra and self._features <= value.keys():
             return []
         unknown = [name for name in value if name not in self.types]
         # There may be a million of them in one row.
-        named = unknown[:MAX_REPORTED_ROW_ERRORS]
-        return [RowError(number, cut(name), "Extra inputs are not permitted", "extra_forbidden") for name in named]
+        return [InvalidValue(number, cut(name), "extra_forbidden") for name in unknown[:MAX_REPORTED]]
 
     def _kept(self, columns: dict[str, Values]) -> pa.RecordBatch | None:
         if not self._keep:
@@ -172,13 +168,17 @@ class JsonRows:
         return pa.RecordBatch.from_arrays(arrays, list(self._keep))
 
 
-def row_errors(error: ValidationError, number: int | None) -> list[RowError]:
-    """Translate pydantic's findings; none of its messages repeats the input once `input` and `ctx` are left out."""
-    details = error.errors(include_input=False, include_context=False, include_url=False)
-    return [
-        RowError(number, cut(str(detail["loc"][0])) if detail["loc"] else None, detail["msg"], detail["type"])
-        for detail in details
-    ]
+def _report(found: Sequence[Sequence[InvalidValue]]) -> Report:
+    """Count rows and values, and name the first ones, of what was found row by row."""
+    first: list[InvalidValue] = []
+    for each in found:
+        first.extend(each[: MAX_REPORTED - len(first)])
+    return Report(sum(map(bool, found)), sum(map(len, found)), tuple(first))
+
+
+def _told(found: Sequence[Sequence[InvalidValue]], write: Write, separator: str) -> pa.StringArray:
+    """Write what is invalid row by row, as `Validated.told` promises."""
+    return pa.array([separator.join(map(write, each)) if each else None for each in found], pa.string())
 
 
 def kept_array(values: Values, *, as_text: bool = False) -> pa.Array:
@@ -200,11 +200,10 @@ def _as_text(value: Any) -> str | None:
     return json.dumps(value) if isinstance(value, int | float) else None
 
 
-def _kept_errors(kept: Row, number: int, wrong: Iterable[str | None]) -> list[RowError]:
+def _nested(kept: Row, number: int, wrong: Iterable[str | None]) -> list[InvalidValue]:
     """Name what is nested, unless its name is among those that are `wrong` already."""
     nested = [name for name, value in kept.items() if isinstance(value, list | dict) and cut(name) not in wrong]
-    reason = "Kept value should be a number, a boolean or text"
-    return [RowError(number, cut(name), reason, "kept_type") for name in nested]
+    return [InvalidValue(number, cut(name), "kept_type") for name in nested]
 
 
 def _numbers(values: Values) -> pa.Array:

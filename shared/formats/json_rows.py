@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from types import GenericAlias
 from typing import Any
@@ -14,10 +13,12 @@ from pydantic import ValidationError
 
 from shared.contract.columns import match_columns
 from shared.contract.contract import Contract, Row
+from shared.contract.findings import json_fault
 from shared.contract.validated import Validated
-from shared.errors import InvalidRows, MalformedInput, RowError
-from shared.formats.json_columns import NOT_IN_BULK, JsonRows, row_errors
+from shared.errors import InvalidRows, MalformedInput, Report
+from shared.formats.json_columns import NOT_IN_BULK, JsonRows
 from shared.formats.source import ReadOptions
+from shared.reasons import InvalidValue, cut
 
 SLICE_ROWS = 2000
 """About as many rows are checked in one go; some 3 ms, during which no other thread of the process runs."""
@@ -32,9 +33,7 @@ CUT_ATTEMPTS = 3
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 
-EMPTY = "The array is empty; send at least one row."
-NOT_A_LIST = "The body is not a JSON array of objects."
-SHAPES = "dataframe_split, dataframe_records or columns"
+SHAPES = ("dataframe_split", "dataframe_records", "columns")
 
 
 def row_from_json(body: bytes, contract: Contract) -> Row:
@@ -42,9 +41,9 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
     try:
         row = contract.row_adapter.validate_json(body)
     except ValidationError as error:
-        raise _refusal(row_errors(error, None)) from None
-    if errors := contract.order_errors(row):
-        raise InvalidRows(errors)
+        raise _rejection(contract.findings(error)) from None
+    if invalid := contract.unordered(row):
+        raise InvalidRows(Report.of_row(invalid))
     return row
 
 
@@ -53,7 +52,7 @@ def validated_from_json(
 ) -> Iterator[Validated]:
     """Check a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is no such array.
 
-    Unknown keys that are not kept are refused; with `ignore_extra` only in a row that lacks a feature. What a row lacks of
+    Unknown keys that are not kept are forbidden; with `ignore_extra` only in a row that lacks a feature. What a row lacks of
     the kept columns is null. A kept column has the type of its values in this slice, or is text if they are of several.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
@@ -72,8 +71,8 @@ def validated_from_document(
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
     document = _object(body)
     shape, content = next(iter(document.items()), ("", b""))
-    if len(document) != 1 or shape not in ("dataframe_split", "dataframe_records", "columns"):
-        raise MalformedInput(f"The body must be an array, or an object with one key: {SHAPES}.")
+    if len(document) != 1 or shape not in SHAPES:
+        raise MalformedInput("json-shape-unknown", accepted=list(SHAPES))
     if shape == "dataframe_records":
         return validated_from_json(content, contract, options, ignore_extra=ignore_extra)
     rows = JsonRows(contract, options, ignore_extra=True)
@@ -107,7 +106,7 @@ def _validated_array(
         start += rows
         position = None if end is None else end + 1
     if not start:
-        raise MalformedInput(EMPTY)
+        raise MalformedInput("no-rows")
 
 
 def _next_piece(
@@ -146,7 +145,7 @@ def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
     try:
         msgspec.json.decode(array, type=list[row])
     except msgspec.ValidationError:
-        raise MalformedInput("The array holds something that is not a row.") from None
+        raise MalformedInput("json-not-rows") from None
     except NOT_IN_BULK:
         """No JSON, or NaN: both are told by who reads it next."""
 
@@ -165,9 +164,9 @@ def _elements(array: bytes) -> list[bytes] | None:
 def _all_elements(array: bytes) -> list[bytes]:
     elements = _parsed(array)
     if not isinstance(elements, list):
-        raise MalformedInput(NOT_A_LIST)
+        raise MalformedInput("json-not-an-array")
     if len(array) > 2 * MAX_SLICE_BYTES and not all(isinstance(element, dict | list) for element in elements):
-        raise MalformedInput("The array holds something that is not a row.")
+        raise MalformedInput("json-not-rows")
     return [json.dumps(element).encode() for element in elements]
 
 
@@ -178,7 +177,7 @@ def _object(text: bytes) -> dict[str, bytes]:
     except NOT_IN_BULK:
         value = _parsed(text)
     if not isinstance(value, dict):
-        raise MalformedInput("The body has a value where an object should be.")
+        raise MalformedInput("json-not-an-object")
     return {name: json.dumps(part).encode() for name, part in value.items()}
 
 
@@ -186,18 +185,18 @@ def _parsed(text: bytes) -> Any:
     try:
         return pydantic_core.from_json(text, allow_inf_nan=True)
     except ValueError as error:
-        raise MalformedInput(f"The body is not JSON: {error}.") from None
+        raise _not_json(*json_fault(str(error))) from None
 
 
 def _validated_split(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
 ) -> Iterator[Validated]:
     if not {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
-        raise MalformedInput("dataframe_split must have columns and data, may have index, and nothing else.")
+        raise MalformedInput("split-keys")
     try:
         names = msgspec.json.decode(document["columns"], type=list[str])
     except NOT_IN_BULK:
-        raise MalformedInput("The columns of dataframe_split are not a list of names.") from None
+        raise MalformedInput("split-columns") from None
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
@@ -213,7 +212,7 @@ def _validated_split(
         parts = [_elements(text) for text in texts]
         for number, values in enumerate(parts, start):
             if values is None or len(values) != len(names):
-                raise MalformedInput(f"Row {number} of dataframe_split is not a list of {len(names)} values.")
+                raise MalformedInput("split-row", row=number, expected=len(names))
         wanted = [(i, name) for i, name in enumerate(names) if name in rows.types]
         return rows.from_rows([_row_text({name: values[i] for i, name in wanted}) for values in parts if values], start)
 
@@ -233,13 +232,13 @@ def _validated_columns(
             columns[name] = msgspec.json.decode(text, type=GenericAlias(list, rows.types[name]))
         except NOT_IN_BULK:
             if (elements := _elements(text)) is None:
-                raise MalformedInput("Each of the columns must be a list.") from None
+                raise MalformedInput("column-not-a-list", column=cut(name)) from None
             texts[name] = columns[name] = elements
     counts = {len(values) for values in columns.values()}
     if counts == {0}:
-        raise MalformedInput(EMPTY)
+        raise MalformedInput("no-rows")
     if len(counts) != 1:
-        raise MalformedInput("The columns are not of the same length.")
+        raise MalformedInput("column-lengths")
     for start in range(0, counts.pop(), SLICE_ROWS):
         part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items()}
         checked = rows.from_named_values(part, start) if not texts else None
@@ -255,9 +254,11 @@ def _row_text(values: dict[str, bytes]) -> bytes:
     return b"{" + b",".join(json.dumps(name).encode() + b":" + value for name, value in values.items()) + b"}"
 
 
-def _refusal(errors: list[RowError]) -> MalformedInput | InvalidRows:
+def _rejection(invalid: Sequence[InvalidValue]) -> MalformedInput | InvalidRows:
     """Tell what is no JSON at all from what is JSON but not a row of the contract."""
-    first = errors[0]
-    if first.type == "json_invalid":
-        return MalformedInput(f"The body is not JSON: {first.reason.removeprefix('Invalid JSON: ')}.")
-    return InvalidRows([replace(error, row=None) for error in errors])
+    first = invalid[0]
+    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid))
+
+
+def _not_json(fault: str, line: int, character: int) -> MalformedInput:
+    return MalformedInput("json-invalid", fault=fault, line=line, character=character)

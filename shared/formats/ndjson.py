@@ -1,6 +1,5 @@
-"""NDJSON files to checked rows: one JSON object a line."""
+"""NDJSON files to validated rows: one JSON object a line."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -8,6 +7,7 @@ import msgspec
 import pydantic_core
 
 from shared.contract.contract import Contract
+from shared.contract.findings import json_fault
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows
@@ -42,7 +42,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
             start += len(filled)
             number += len(lines)
     if not start:
-        raise MalformedInput("The file is empty; it must have at least one row.")
+        raise MalformedInput("no-rows")
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -63,7 +63,7 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
             parts = [part[end + 1 :]]
             size = len(parts[0])
         elif size > MAX_LINE_BYTES:
-            raise MalformedInput(f"The file is not NDJSON: line {done + 1} is longer than {MAX_LINE_BYTES} bytes.")
+            raise MalformedInput("ndjson-line-too-long", line=done + 1, limit=MAX_LINE_BYTES)
     if size:
         yield b"".join(parts)
 
@@ -78,5 +78,7 @@ def _check_lines(lines: Sequence[bytes], first: int) -> None:
                 else:
                     pydantic_core.from_json(line, allow_inf_nan=True)
             except (ValueError, RecursionError) as error:
-                reason = re.sub(r"at line \d+ column", "at column", str(error))
-                raise MalformedInput(f"The file is not NDJSON: line {number}: {reason}.") from None
+                found = json_fault(str(error), len(line))
+                raise MalformedInput(
+                    "ndjson-invalid", line=number, character=found.character, fault=found.fault
+                ) from None

@@ -1,4 +1,4 @@
-"""Parquet files to checked rows, in memory that does not depend on the size of the file or of its row groups."""
+"""Parquet files to validated rows, in memory that does not depend on the size of the file or of its row groups."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from pyarrow import types
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, MalformedInput
-from shared.formats.arrow import check_types, needed_columns, refuse_malformed, validate_batches
+from shared.formats.arrow import check_types, needed_columns, reject_malformed, validate_batches
 from shared.formats.source import ReadOptions, Source
-from shared.memory import refuse_beyond_memory, slice_rows
+from shared.memory import reject_beyond_memory, slice_rows
 
 MAX_PAGE_BYTES = 64 << 20
 """Largest page that is read, packed or unpacked; writers make them of 1 MB."""
@@ -34,15 +34,13 @@ MAX_HEADER_BYTES = 1 << 20
 DELTA_ENCODINGS = {6, 7}
 """DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY, which Arrow does not read as dictionaries."""
 
-ENCRYPTED = "The Parquet file is encrypted."
-CONTRADICTION = "The metadata of the Parquet file are damaged, or contradict each other."
-WHAT = "Parquet file"
-ADVICE = "pages, of about 1 MB"
+PARQUET = "Parquet"
+"""What it is called in messages."""
 
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Check the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
-    with source.local_file() as path, refuse_beyond_memory(ADVICE), refuse_malformed(WHAT):
+    with source.local_file() as path, reject_beyond_memory("memory-pages"), reject_malformed(PARQUET):
         footer = _check_ends(path)
         schema = _open(path).schema_arrow
         needed = needed_columns(schema.names, options, contract)
@@ -55,18 +53,18 @@ def _check_ends(path: Path) -> bytes:
     with path.open("rb") as file:
         first, size = file.read(4), file.seek(0, 2)
         if not size:
-            raise MalformedInput("The file is empty.")
+            raise MalformedInput("file-empty")
         file.seek(max(0, size - 8))
         end = file.read(8)
     if b"PARE" in (first, end[4:]):
-        raise MalformedInput(ENCRYPTED)
+        raise MalformedInput("parquet-encrypted")
     if first != b"PAR1":
-        raise MalformedInput("The file is not a Parquet file.")
+        raise MalformedInput("file-format", kind=PARQUET)
     footer = int.from_bytes(end[:4], "little")
     if end[4:] != b"PAR1" or footer > size - 12:
-        raise MalformedInput("The Parquet file is cut off, or its end is damaged.")
+        raise MalformedInput("file-cut-off", kind=PARQUET)
     if footer > MAX_FOOTER_BYTES:
-        raise InputTooLarge("The metadata of the Parquet file are too large; write larger row groups.")
+        raise InputTooLarge("parquet-metadata-too-large")
     with path.open("rb") as file:
         file.seek(size - 8 - footer)
         return file.read(footer)
@@ -99,7 +97,7 @@ def _batches(path: Path, footer: bytes, schema: pa.Schema, needed: list[int]) ->
             # A nested column with `a.b` in it is read together with a plain one of that name.
             yield batch.select(names)
         if rows != parquet.metadata.num_rows:
-            raise MalformedInput("The Parquet file has other numbers of rows than its metadata say.")
+            raise MalformedInput("parquet-row-count")
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -128,7 +126,7 @@ def _row_groups(footer: bytes) -> list[Any]:
     except (IndexError, RecursionError):
         groups = None
     if not isinstance(groups, list):
-        raise MalformedInput(CONTRADICTION)
+        raise MalformedInput("parquet-metadata-damaged")
     return groups
 
 
@@ -139,17 +137,17 @@ def _check_chunks(file: BinaryIO, groups: list[Any], leaf: int, name: str) -> se
         try:
             column, rows = group[1][leaf], _count(group, 3)
             if column.keys() & {8, 9}:
-                raise MalformedInput(ENCRYPTED)
+                raise MalformedInput("parquet-encrypted")
             chunk = column[3]
             values, size, start = (_count(chunk, number) for number in (5, 7, 9))
             dictionary = chunk.get(11) or 0
             encodings.update(chunk[2])
             if chunk[3] != [name.encode()] or values != rows:
-                raise MalformedInput(CONTRADICTION)
+                raise MalformedInput("parquet-metadata-damaged")
             start = dictionary if 0 < dictionary < start else start
             end = start + size
         except (TypeError, AttributeError, LookupError):
-            raise MalformedInput(CONTRADICTION) from None
+            raise MalformedInput("parquet-metadata-damaged") from None
         _check_pages(file, start, end, rows)
     return encodings
 
@@ -162,19 +160,19 @@ def _check_pages(file: BinaryIO, position: int, end: int, rows: int) -> None:
         packed, unpacked = _count(page, 3), _count(page, 2)
         position += length + packed
         if position > end:
-            raise MalformedInput("A page of the Parquet file is damaged.")
+            raise MalformedInput("parquet-page-damaged")
         if max(packed, unpacked) > MAX_PAGE_BYTES:
-            raise InputTooLarge(f"The Parquet file has pages beyond {MAX_PAGE_BYTES >> 20} MB; write smaller {ADVICE}.")
+            raise InputTooLarge("parquet-page-too-large", limit=MAX_PAGE_BYTES)
         data = page.get(5) or page.get(8)
         found += _count(data, 1) if isinstance(data, dict) else 0
     if found != rows:
-        raise MalformedInput("The Parquet file has other numbers of rows than its metadata say.")
+        raise MalformedInput("parquet-row-count")
 
 
 def _count(fields: dict[int, Any], number: int) -> int:
     value = fields.get(number)
     if not isinstance(value, int) or value < 0:
-        raise MalformedInput("A page of the Parquet file is damaged.")
+        raise MalformedInput("parquet-page-damaged")
     return value
 
 
@@ -192,7 +190,7 @@ def _page_header(file: BinaryIO, position: int, end: int) -> tuple[dict[int, Any
             size *= 8
         except RecursionError:
             break
-    raise MalformedInput("A page of the Parquet file is damaged, or beyond the end of its column.")
+    raise MalformedInput("parquet-page-damaged")
 
 
 def _thrift_struct(data: bytes, position: int) -> tuple[dict[int, Any], int]:
@@ -229,7 +227,7 @@ def _thrift_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:
     if kind == 12:
         return _thrift_struct(data, position)
     # Maps are nowhere in Parquet.
-    raise MalformedInput("A page of the Parquet file is damaged.")
+    raise MalformedInput("parquet-page-damaged")
 
 
 def _thrift_list(data: bytes, position: int) -> tuple[list[Any], int]:
@@ -262,4 +260,4 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             return value, position
         shift += 7
         if shift > 63:
-            raise MalformedInput("A page of the Parquet file is damaged.")
+            raise MalformedInput("parquet-page-damaged")

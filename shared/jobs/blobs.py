@@ -10,7 +10,6 @@ from shared.errors import StorageUnavailable
 from shared.storage import Storage
 
 CHECKSUM = b"xxh3"
-DAMAGED = "The stored rows or scores of the job are damaged."
 
 DAMAGE = (pa.ArrowException, ValueError, IndexError, KeyError)
 """What reading a damaged Arrow file may raise."""
@@ -37,10 +36,10 @@ def read_batches(name: str, numbers: Iterable[int], storage: Storage) -> Iterato
             for number in numbers:
                 batch, metadata = reader.get_batch_with_custom_metadata(number)
                 if metadata is None or metadata[CHECKSUM] != _checksum(batch):
-                    raise StorageUnavailable(DAMAGED)
+                    raise StorageUnavailable("storage-damaged")
                 yield batch
         except DAMAGE as error:
-            raise StorageUnavailable(DAMAGED) from error
+            raise StorageUnavailable("storage-damaged") from error
 
 
 def read_schema(name: str, storage: Storage) -> pa.Schema:
@@ -49,7 +48,7 @@ def read_schema(name: str, storage: Storage) -> pa.Schema:
         try:
             return pa.ipc.open_file(file).schema
         except DAMAGE as error:
-            raise StorageUnavailable(DAMAGED) from error
+            raise StorageUnavailable("storage-damaged") from error
 
 
 def _checksum(batch: pa.RecordBatch) -> bytes:

@@ -7,12 +7,13 @@ from typing import Literal, get_args
 
 from shared.formats.format import Encoding, Format
 from shared.formats.source import ReadOptions
+from shared.reasons import Reason
 
 JOBS_FOLDER = "jobs"
 
 OnInvalid = Literal["reject", "flag"]
 ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
-"""What becomes of a file with rows that break the contract: all of it is refused, or the other rows are scored."""
+"""What becomes of a file with invalid rows: all of it is rejected, or the other rows are scored."""
 
 READING = "reading"
 """The unit of work that turns a file into record batches; the other units are the numbers of the chunks, and WRITING."""
@@ -95,7 +96,7 @@ class Job:
     started_at: float | None = None
     finished_at: float | None = None
     expires_at: float | None = None
-    error: str | None = None
+    error: Reason | None = None
     retryable: bool = True
     """Whether a failed job could succeed if it were done again."""
     webhook_attempts: int = 0
@@ -137,7 +138,7 @@ class Job:
 
     @property
     def echo_blob(self) -> str:
-        """The Arrow IPC file of the kept columns and the reasons of refused rows, in the same record batches."""
+        """The Arrow IPC file of the kept columns and of what is invalid, in the same record batches."""
         return f"{self.folder}/echo-{self.attempt}.arrow"
 
     def batches_of(self, chunk: int) -> range:

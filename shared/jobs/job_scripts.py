@@ -18,7 +18,7 @@ def keys_of(job_id: str) -> list[str]:
     return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
 
 
-# ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds.
+# ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds. Reasons are JSON, as `Reason.as_dict` has them.
 _PREAMBLE = """
 local record, due, leases, attempts, report = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local open, ended, by_state, webhooks = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -88,15 +88,18 @@ return {'', fill(window, lease)}
 """
 
 _CLAIM = """
-local unit, lease, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local unit, lease, limit, died = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 if not live or not redis.call('ZSCORE', due, unit) then return 'over' end
 local held_until = redis.call('HGET', leases, unit)
 if held_until and tonumber(held_until) > now then return 'held' end
 local is_chunk = tonumber(unit)
 if tonumber(redis.call('HGET', attempts, unit) or 0) >= limit then
-    local last = redis.call('HGET', record, 'last_error:' .. unit) or 'Its worker died.'
-    local what = is_chunk and 'Chunk ' .. unit or 'The ' .. unit .. ' of its file'
-    finish('failed', what .. ' was given up after ' .. limit .. ' attempts. ' .. last)
+    local last = redis.call('HGET', record, 'last_error:' .. unit) or died
+    local kind = is_chunk and 'chunk-given-up' or 'file-given-up'
+    local named = is_chunk and unit or cjson.encode(unit)
+    -- The last reason goes in as it is: decoded and encoded again, empty lists and large numbers would change.
+    local params = '{"unit":' .. named .. ',"attempts":' .. ARGV[5] .. ',"reason":' .. last .. '}'
+    finish('failed', '{"type":"' .. kind .. '","params":' .. params .. '}')
     return 'over'
 end
 redis.call('HINCRBY', attempts, unit, 1)

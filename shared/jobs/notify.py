@@ -4,7 +4,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from shared.errors import MalformedInput, UnknownJob
@@ -18,7 +17,7 @@ logger = logging.getLogger(__name__)
 ATTEMPT_SECONDS = 60.0
 """After which an attempt counts as lost with its worker; longer than looking up a name and sending ever take."""
 
-TOLD = ("id", "state", "model_version", "rows", "rows_done", "granted", "refused", "invalid", "error")
+TOLD = ("id", "state", "model_version", "rows", "rows_done", "granted", "refused", "invalid")
 
 
 def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, store: JobStore) -> None:
@@ -32,9 +31,9 @@ def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, s
         store.end_webhook(job_id, None)
         return
     again_in = next_attempt(attempts + 1) if delivery.outcome is Outcome.RETRY else None
-    if delivery.outcome is not Outcome.DELIVERED:
+    if delivery.reason is not None:
         then = f"again in {again_in:.0f} s" if again_in else "given up"
-        logger.warning("The caller of job %s could not be told: %s; %s", job_id, delivery.reason, then)
+        logger.warning("The webhook of job %s was not delivered: %s (%s)", job_id, delivery.reason.message, then)
     store.end_webhook(job_id, again_in)
 
 
@@ -43,12 +42,13 @@ def _sent(job: Job, allowed_hosts: Sequence[str], secret: str | None) -> Deliver
         # Once more: the list may have changed since the submission.
         check_webhook_url(job.callback_url or "", allowed_hosts)
     except MalformedInput as error:
-        return Delivery(Outcome.REFUSED, str(error))
+        return Delivery(Outcome.REJECTED, error.reason)
     return deliver(job.callback_url or "", message_of(job), secret, time.time(), job_id=job.id)
 
 
 def message_of(job: Job) -> bytes:
     """Write what the caller is told."""
-    facts = asdict(job)
     finished = datetime.fromtimestamp(job.finished_at, UTC).isoformat() if job.finished_at else None
-    return json.dumps({name: facts[name] for name in TOLD} | {"finished_at": finished}).encode()
+    error = job.error.as_dict() if job.error else None
+    told = {name: getattr(job, name) for name in TOLD} | {"error": error, "finished_at": finished}
+    return json.dumps(told).encode()

@@ -10,7 +10,7 @@ from shared.jobs.job import Job
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.unit import Attempt
 from shared.jobs.upload import stored_file
-from shared.memory import memory_limit, reading_limit, refuse_beyond_memory
+from shared.memory import memory_limit, reading_limit, reject_beyond_memory
 
 STORING_BYTES = 96 << 20
 """What it takes, beside the reading, to encode rows and write them."""
@@ -21,8 +21,8 @@ def read_file(attempt: Attempt) -> list[str] | None:
     job, at = attempt.job, attempt.at
     tally = Tally()
     read = _read(attempt, tally)
-    if tally.total:
-        at.store.note_report(job.id, tally.errors, tally.total)
+    if tally.report.invalid_values:
+        at.store.note_report(job.id, tally.report)
     units = at.store.commit_reading(read, at.window())
     if units is None:
         for name in (read.rows_blob, read.echo_blob):
@@ -42,7 +42,7 @@ def _read(attempt: Attempt, tally: Tally) -> Job:
     growth = reading_limit(len(model.contract.features) + len(job.keep)) + STORING_BYTES
     file = stored_file(job, at.storage, at.limits.decoded_bytes, life.give)
     # A MemoryError that gets out of a task would end the whole worker.
-    with file as source, refuse_beyond_memory("rows"), memory_limit(growth):
+    with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):
         while True:
             slices = _counted(read(source, options, model.contract), life, at.limits.rows)
             try:
@@ -67,7 +67,7 @@ class _SignsOfLife:
         if self._attempt.renew(self.rows):
             free = self._attempt.at.storage.free_bytes()
             if free is not None and free < self._attempt.at.limits.free_bytes:
-                raise StorageUnavailable("The storage for jobs is full.")
+                raise StorageUnavailable("storage-full")
 
 
 def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Iterator[Validated]:
@@ -76,6 +76,6 @@ def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Ite
     for validated in slices:
         life.rows += validated.batch.num_rows
         if life.rows > limit:
-            raise InputTooLarge(f"The file has more than the {limit} rows that this service accepts.")
+            raise InputTooLarge("too-many-rows", limit=limit)
         life.give()
         yield validated

@@ -1,4 +1,4 @@
-"""The results of a job, read from its blobs in the order of its rows: kept columns, score, decision, reason."""
+"""The results of a job, read from its blobs in the order of its rows: kept columns, score, decision, what is invalid."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,14 +7,17 @@ from functools import cached_property
 import pyarrow as pa
 
 from shared.errors import JobConflict, StorageUnavailable
-from shared.jobs.blobs import DAMAGED, read_batches, read_schema
+from shared.jobs.blobs import read_batches, read_schema
 from shared.jobs.job import Job, JobState
-from shared.jobs.rows import ERROR_COLUMN
+from shared.jobs.rows import ERROR_COLUMN, ERRORS_COLUMN
 from shared.jobs.store import JobStore
 from shared.scoring import PREDICTION_FIELDS, Predictions
 from shared.storage import Storage
 
-RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "model_version", ERROR_COLUMN)
+INVALID_COLUMNS = (ERROR_COLUMN, ERRORS_COLUMN)
+"""Of a flagged job: what is invalid in a row, in words and as a JSON list; null where the row is scored."""
+
+RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "model_version", *INVALID_COLUMNS)
 """Names that a kept column cannot have."""
 
 Columns = list[pa.Array]
@@ -36,23 +39,25 @@ class Results:
         if partial and job.state in (JobState.QUEUED, JobState.RUNNING):
             done = store.finished_chunks(job) * (job.chunk_rows or 0)
             return cls(job, min(done, job.rows or 0), storage)
-        reason = f" {job.error}" if job.error else ""
-        raise JobConflict(f"Only a job that succeeded has results; this one is {job.state.value}.{reason}")
+        if job.error is not None:
+            raise JobConflict("no-results-failed", reason=job.error)
+        raise JobConflict("no-results", state=job.state.value)
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns: kept ones, score, prediction, decision and, where rows may be invalid, the reason."""
+        """The columns: kept ones, score, prediction, decision and, where rows may be invalid, what is invalid."""
         echo = list(read_schema(self.job.echo_blob, self.storage)) if self.job.has_echo and self.rows else []
-        kept = [item for item in echo if item.name != ERROR_COLUMN]
-        error = [pa.field(ERROR_COLUMN, pa.string())] if self.job.is_flagged else []
+        kept = [item for item in echo if item.name not in INVALID_COLUMNS]
+        invalid = [pa.field(name, pa.string()) for name in INVALID_COLUMNS] if self.job.is_flagged else []
         facts = {"model_version": self.job.model_version, "threshold": repr(self.job.threshold), "job": self.job.id}
-        return pa.schema([*kept, *PREDICTION_FIELDS, *error], metadata=facts)
+        return pa.schema([*kept, *PREDICTION_FIELDS, *invalid], metadata=facts)
 
     def batches(self, start: int = 0, end: int | None = None) -> Iterator[pa.RecordBatch]:
         """Read the rows from `start` on, up to `end` or to the last one, in small batches; raises StorageUnavailable."""
         for predictions, echo in self._parts(start, end):
-            kept, reasons = (echo[:-1], echo[-1:]) if self.job.is_flagged else (echo, [])
-            yield pa.RecordBatch.from_arrays([*kept, *predictions.columns(), *reasons], schema=self.schema)
+            count = len(echo) - (len(INVALID_COLUMNS) if self.job.is_flagged else 0)
+            columns = [*echo[:count], *predictions.columns(), *echo[count:]]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def predictions(self, start: int = 0, end: int | None = None) -> Iterator[Predictions]:
         """Read the predictions alone, like `batches`."""
@@ -78,7 +83,7 @@ class Results:
         [stored] = read_batches(job.scores_blob(chunk), [0], self.storage)
         scores = stored.column(0)
         if len(scores) != min(job.chunk_rows or 1, (job.rows or 0) - chunk * (job.chunk_rows or 1)):
-            raise StorageUnavailable(DAMAGED)
+            raise StorageUnavailable("storage-damaged")
         numbers = job.batches_of(chunk)
         echo = read_batches(job.echo_blob, numbers, self.storage) if job.has_echo else iter([])
         for i in range(len(numbers)):

@@ -1,4 +1,4 @@
-"""From checked rows to stored chunks: one Arrow IPC file of small record batches, so many a chunk, whatever the rows came in."""
+"""From validated rows to stored chunks: one Arrow IPC file of small record batches, so many a chunk, whatever the rows came in."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -27,8 +27,8 @@ SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
 MOST_WAITING = 256
 """Record batches that are put together even if they are not enough: those of one row take a hundred times its memory."""
 
-ERROR_COLUMN = "error"
-"""Beside the kept columns, the reason why a row is not scored."""
+ERROR_COLUMN, ERRORS_COLUMN = "error", "errors"
+"""Beside the kept columns, what is invalid in a row: in words, and as a JSON list. The last two of a flagged job."""
 
 
 class KeptTypesDiffer(Exception):
@@ -78,7 +78,7 @@ def store_rows(
                 write_echo(echo)
             rows += batch.num_rows
         if not rows:
-            raise MalformedInput("There are no rows; send at least one.")
+            raise MalformedInput("no-rows")
     return replace(job, rows=rows, rows_read=rows)
 
 
@@ -106,18 +106,24 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
         yield pa.concat_batches(waiting)
 
 
-def _encoded(checked: Validated, job: Job, model: Model) -> pa.RecordBatch:
-    """Put side by side what is stored of some rows: features, which of them to score, kept columns, reasons."""
-    encoded = model.scorer.encode(checked.batch)
+def _encoded(validated: Validated, job: Job, model: Model) -> pa.RecordBatch:
+    """Put side by side what is stored of some rows: features, which of them to score, kept columns, what is invalid."""
+    encoded = model.scorer.encode(validated.batch)
     columns, names = list(encoded.columns), list(encoded.schema.names)
-    reasons = checked.reasons if checked.reasons is not None else pa.nulls(encoded.num_rows, pa.string())
+    invalid = _invalid(validated) if job.is_flagged else []
     if job.is_flagged:
-        columns.append(pc.is_null(reasons))
+        columns.append(pc.is_null(invalid[0]))
         names.append("to_score")
-    if checked.kept is not None:
-        columns += checked.kept.columns
-        names += checked.kept.schema.names
+    if validated.kept is not None:
+        columns += validated.kept.columns
+        names += validated.kept.schema.names
     if job.is_flagged:
-        columns.append(reasons)
-        names.append(ERROR_COLUMN)
+        columns += invalid
+        names += [ERROR_COLUMN, ERRORS_COLUMN]
     return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _invalid(validated: Validated) -> list[pa.StringArray]:
+    """Give what is invalid in each row, null where nothing is: in words, and as a JSON list."""
+    nothing = pa.nulls(validated.batch.num_rows, pa.string())
+    return [nothing if told is None else told for told in (validated.words, validated.details)]

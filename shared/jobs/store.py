@@ -2,7 +2,7 @@
 
 Of a job there are, below `pret:job:<id>`: the record (a hash), `:due` (sorted set: each unit of work that is published and
 not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end of the lease of the worker
-that has it), `:attempts` (hash: unit to the number of times it was started) and `:report` (the refused rows, as JSON). A unit
+that has it), `:attempts` (hash: unit to the number of times it was started) and `:report` (what is invalid, as JSON). A unit
 is the reading of the file, the number of a chunk, or the writing of the output. Only so many chunks are in `:due` as the
 window allows, whatever the size of the job; the next ones follow as these are done. A unit is done when it is gone from
 `:due`; so the first commit wins, and a second one finds nothing to do.
@@ -11,17 +11,18 @@ window allows, whatever the size of the job; the next ones follow as these are d
 import json
 import re
 import time
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 import redis
 
-from shared.errors import IdempotencyConflict, RowError, UnknownJob
+from shared.errors import ALL_VALID, IdempotencyConflict, Report, UnknownJob
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
 from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.reasons import Reason
 from shared.redis import translated_errors
 from shared.settings import Settings
 
@@ -32,6 +33,10 @@ OVERDUE_AT_ONCE = 1000
 
 IDEMPOTENCY_TTL = 24 * 3600
 """Seconds for which a submission with the same key is the same submission."""
+
+
+DIED = Reason("worker-died")
+"""Why an attempt failed of which nothing else is known."""
 
 
 class Claim(StrEnum):
@@ -66,7 +71,8 @@ class JobStore:
         With an idempotency key that was used for the same fingerprint in the last 24 h, gives the id of that job and no
         units; for another fingerprint raises IdempotencyConflict.
         """
-        values = [part for name, value in asdict(job).items() if value is not None for part in (name, _text(value))]
+        facts = [(item.name, getattr(job, item.name)) for item in fields(job)]
+        values = [part for name, value in facts if value is not None for part in (name, _text(value))]
         arguments = [window, self._lease, job.created_at, key or "", fingerprint, IDEMPOTENCY_TTL, *values]
         known, units = self._run("create", job.id, *arguments)
         if known == "conflict":
@@ -96,7 +102,7 @@ class JobStore:
 
     def claim(self, job_id: str, unit: str) -> Claim:
         """Ask for a unit of work, for the length of the lease."""
-        return Claim(self._run("claim", job_id, unit, self._lease, self._attempts))
+        return Claim(self._run("claim", job_id, unit, self._lease, self._attempts, _text(DIED)))
 
     def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
         """Begin the lease anew, and note how many rows were read. False if the job has ended, so that the work can stop."""
@@ -134,16 +140,14 @@ class JobStore:
         units: list[str] = self._run("fill", job_id, self._lease, window)
         return units
 
-    def release(self, job_id: str, unit: str, reason: str) -> None:
+    def release(self, job_id: str, unit: str, reason: Reason) -> None:
         """Give a unit back before its lease ends, saying why; the attempt stays counted."""
-        self._run("release", job_id, unit, reason)
+        self._run("release", job_id, unit, _text(reason))
 
-    def fail(
-        self, job_id: str, reason: str, *, retryable: bool = True, errors: tuple[RowError, ...] = (), total: int = 0
-    ) -> bool:
-        """End a job that cannot be done, perhaps with the refused rows. False if it has ended already."""
-        report = json.dumps({"total": total, "errors": [asdict(error) for error in errors]}) if errors else ""
-        return bool(self._run("end", job_id, JobState.FAILED, reason, int(retryable), report))
+    def fail(self, job_id: str, reason: Reason, *, retryable: bool = True, report: Report = ALL_VALID) -> bool:
+        """End a job that cannot be done, perhaps for what is invalid. False if it has ended already."""
+        invalid = json.dumps(report.as_dict()) if report.invalid_values else ""
+        return bool(self._run("end", job_id, JobState.FAILED, _text(reason), int(retryable), invalid))
 
     def cancel(self, job_id: str) -> bool:
         """End a job at its owner's wish. False if it has ended already."""
@@ -154,18 +158,16 @@ class JobStore:
         units: list[str] | None = self._run("retry", job_id, self._lease, window)
         return units
 
-    def report(self, job_id: str) -> tuple[list[RowError], int]:
-        """Read the refused rows of a failed job: the first ones, and the number of all."""
+    def report(self, job_id: str) -> Report:
+        """Read what is invalid in a job."""
         with translated_errors():
             report: Any = self._redis.get(f"{JOB_KEY}{job_id}:report")
-        content: dict[str, Any] = json.loads(report) if report else {"total": 0, "errors": []}
-        return [RowError(**error) for error in content["errors"]], content["total"]
+        return Report.from_dict(json.loads(report)) if report else ALL_VALID
 
-    def note_report(self, job_id: str, errors: list[RowError], total: int) -> None:
-        """Keep the refused rows of a job that goes on without them."""
-        report = json.dumps({"total": total, "errors": [asdict(error) for error in errors]})
+    def note_report(self, job_id: str, report: Report) -> None:
+        """Keep what is invalid in a job that goes on without it."""
         with translated_errors():
-            self._redis.set(f"{JOB_KEY}{job_id}:report", report)
+            self._redis.set(f"{JOB_KEY}{job_id}:report", json.dumps(report.as_dict()))
 
     def finished_chunks(self, job: Job) -> int:
         """Count the chunks from the first one on that are all done."""
@@ -244,6 +246,8 @@ class JobStore:
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, Reason):
+        return json.dumps(value.as_dict())
     if isinstance(value, tuple):
         return json.dumps(value)
     return int(value) if isinstance(value, bool) else value
@@ -255,6 +259,8 @@ def _reader(hint: Any) -> Any:
         hint = next(part for part in get_args(hint) if part is not type(None))
     if hint is bool:
         return lambda text: text == "1"
+    if hint is Reason:
+        return lambda text: Reason.from_dict(json.loads(text))
     if isinstance(hint, type) and issubclass(hint, int | float | str):
         return hint
     return (lambda text: tuple(json.loads(text))) if "tuple" in str(hint) else str

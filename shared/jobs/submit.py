@@ -12,8 +12,8 @@ from shared.jobs.store import JobStore
 from shared.models.artifact import Model
 from shared.storage import Storage
 
-COUNTED_REFUSALS = 1_000_000
-"""The refusals of a JSON body are counted up to about here; a body of nothing but bad rows would take minutes otherwise."""
+COUNTED_VALUES = 1_000_000
+"""Invalid values of a JSON body are counted up to about here; a body of nothing else would take minutes otherwise."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Intake:
         key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
-        """Store rows that are checked as they are read, and start the job; give it as it is recorded.
+        """Store rows that are validated as they are read, and start the job; give it as it is recorded.
 
-        Raises InvalidRows if there are bad ones and the job does not flag them. Nothing is left behind if reading the rows
+        Raises InvalidRows if there are invalid ones and the job does not flag them. Nothing is left behind if reading the rows
         raises, or the storage or Redis is away; once the record is there the job will be done, whether or not its messages
         arrive.
         """
-        tally = Tally(enough=COUNTED_REFUSALS)
+        tally = Tally(enough=COUNTED_VALUES)
         options = job.read_options
         try:
             try:
@@ -54,8 +54,8 @@ class Intake:
         except BaseException:
             self.storage.delete_folder(job.folder)
             raise
-        if tally.total:
-            self.store.note_report(recorded.id, tally.errors, tally.total)
+        if tally.report.invalid_values:
+            self.store.note_report(recorded.id, tally.report)
         return recorded
 
     def submit_file(self, job: Job, key: str | None = None, fingerprint: str = "") -> Job:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.errors import InputError, InvalidRows, ModelError, PretError, UnknownJob
+from shared.errors import ALL_VALID, InputError, InvalidRows, ModelError, PretError, UnknownJob
 from shared.jobs.job import Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.models.cache import ModelCache
+from shared.reasons import Reason
 from shared.settings import Settings
 from shared.storage import Storage
 
@@ -103,9 +104,9 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
     return units or []
 
 
-def reason_of(error: Exception) -> str:
-    """Say what went wrong; only our own errors have messages that are fit for the job's owner."""
-    return str(error) if isinstance(error, PretError) else f"{type(error).__name__} in the worker."
+def reason_of(error: Exception) -> Reason:
+    """Say what went wrong; only our own errors have reasons that are fit for the job's owner."""
+    return error.reason if isinstance(error, PretError) else Reason("worker-failed", {"fault": type(error).__name__})
 
 
 def remove_if_void(job: Job, at: Workplace) -> bool:
@@ -123,8 +124,8 @@ def remove_if_void(job: Job, at: Workplace) -> bool:
 def _fail(job: Job, error: InputError | ModelError, at: Workplace) -> None:
     """End the job. Input does not get better by another attempt; a model may."""
     if isinstance(error, ModelError):
-        at.store.fail(job.id, f"Model version {job.model_version} cannot score: {error}")
-    elif isinstance(error, InvalidRows):
-        at.store.fail(job.id, str(error), retryable=False, errors=tuple(error.errors), total=error.total)
+        params = {"version": job.model_version, "reason": error.reason.as_dict()}
+        at.store.fail(job.id, Reason("model-cannot-score", params))
     else:
-        at.store.fail(job.id, str(error), retryable=False)
+        report = error.report if isinstance(error, InvalidRows) else ALL_VALID
+        at.store.fail(job.id, error.reason, retryable=False, report=report)

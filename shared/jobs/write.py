@@ -12,7 +12,7 @@ def output_format(uri: str) -> Format:
     """Tell from the name of the output what it is to be written in; raises MalformedInput if it does not say."""
     format, encoding = format_of_name(uri)
     if format is None or not FORMATS[format].is_file or encoding:
-        raise MalformedInput(f"The output_uri must end in one of {', '.join(FILE_ENDINGS)}.")
+        raise MalformedInput("output-uri-unsupported", accepted=FILE_ENDINGS)
     return format
 
 

@@ -22,6 +22,7 @@ from shared.contract.contract import Contract, Row
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
 from shared.models.scorer import Scorer
+from shared.reasons import cut_names
 
 MODEL_FILE = "model.cb"
 """What the model is called in our own exports; a Hub repository may call it otherwise (`HF_FILENAME`)."""
@@ -107,7 +108,7 @@ def digest(folder: Path, model_file: str = MODEL_FILE) -> str:
     """Give the SHA-256, in hex, over all that serves in `folder`; raises BadArtifact if a required file is missing."""
     for name in (model_file, MLMODEL_FILE):
         if not (folder / name).is_file():
-            raise BadArtifact(f"The model folder has no file {name!r}.")
+            raise BadArtifact("model-file-missing", file=name)
     total = hashlib.sha256()
     for name in served_files(model_file):
         if (folder / name).is_file():
@@ -159,9 +160,9 @@ def verify_checksums(folder: Path, model_file: str = MODEL_FILE) -> None:
         if name == CHECKSUM_FILE or (not path.is_file() and name not in listed):
             continue
         if name not in listed:
-            raise BadArtifact(f"{CHECKSUM_FILE} does not list {name!r}.")
+            raise BadArtifact("model-file-unlisted", file=name)
         if not path.is_file() or sha256(path) != listed[name]:
-            raise BadArtifact(f"{name!r} is missing or damaged: it does not match {CHECKSUM_FILE}.")
+            raise BadArtifact("model-file-damaged", file=name)
 
 
 def sha256(path: Path) -> str:
@@ -174,7 +175,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise BadArtifact(f"{path.name!r} is not JSON.") from error
+        raise BadArtifact("model-file-not-json", file=path.name) from error
 
 
 def _load_classifier(path: Path) -> CatBoostClassifier:
@@ -182,28 +183,26 @@ def _load_classifier(path: Path) -> CatBoostClassifier:
         classifier = CatBoostClassifier().load_model(str(path))
         loss = str(classifier.get_all_params().get("loss_function", ""))
     except CatBoostError as error:
-        raise BadArtifact(f"CatBoost cannot read {path.name!r}.") from error
+        raise BadArtifact("model-file-unreadable", file=path.name) from error
     # CatBoost would answer `predict_proba` of a regressor too, with numbers that mean nothing.
     if loss.partition(":")[0] not in BINARY_LOSSES or len(classifier.classes_) != 2:
-        raise BadArtifact("The model is not a binary classifier (CatBoost loss Logloss or CrossEntropy, two classes).")
+        raise BadArtifact("model-not-binary")
     return classifier
 
 
 def _check_agreement(classifier: CatBoostClassifier, contract: Contract) -> None:
     if list(classifier.feature_names_) != contract.names:
-        differing = sorted(set(classifier.feature_names_) ^ set(contract.names))
-        what = f"they differ in {', '.join(differing[:5])}" if differing else "the order differs"
-        raise BadArtifact(f"Signature and model do not have the same features: {what}.")
+        if differing := sorted(set(classifier.feature_names_) ^ set(contract.names)):
+            raise BadArtifact("features-differ", columns=cut_names(differing))
+        raise BadArtifact("features-reordered")
     if classifier.get_text_feature_indices() or classifier.get_embedding_feature_indices():
-        raise BadArtifact("Text and embedding features are not supported.")
+        raise BadArtifact("features-unsupported")
     categorical = set(classifier.get_cat_feature_indices())
     for i, feature in enumerate(contract.features):
         if feature.kind.python is str and i not in categorical:
-            raise BadArtifact(
-                f"Feature {feature.name!r} is a string in the signature, but not a category of the model."
-            )
+            raise BadArtifact("feature-not-a-category", column=feature.name)
         if feature.kind.python is float and i in categorical:
-            raise BadArtifact(f"Feature {feature.name!r} is a category of the model, but a fraction in the signature.")
+            raise BadArtifact("feature-not-a-fraction", column=feature.name)
 
 
 def _check_example(model: Model) -> None:
@@ -213,9 +212,9 @@ def _check_example(model: Model) -> None:
         # From its JSON text, as a client would send it.
         row = model.contract.row_adapter.validate_json(json.dumps(model.input_example))
     except ValidationError as error:
-        raise BadArtifact(f"{EXAMPLE_FILE!r} breaks the model's own feature contract.") from error
-    if model.contract.order_errors(row):
-        raise BadArtifact(f"{EXAMPLE_FILE!r} breaks the model's own feature contract.")
+        raise BadArtifact("example-invalid", file=EXAMPLE_FILE) from error
+    if model.contract.unordered(row):
+        raise BadArtifact("example-invalid", file=EXAMPLE_FILE)
 
 
 def _check_golden_rows(model: Model) -> None:
@@ -227,8 +226,8 @@ def _check_golden_rows(model: Model) -> None:
         rows = model.contract.rows_adapter.validate_json(json.dumps(golden["rows"]))
         expected = np.array(golden["scores"], dtype=np.float64)
     except (ValidationError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadArtifact(f"{GOLDEN_FILE!r} does not hold rows of the model's contract and their scores.") from error
+        raise BadArtifact("golden-invalid", file=GOLDEN_FILE) from error
     if expected.shape != (len(rows),) or not np.array_equal(
         model.scorer.score_batch(model.contract.to_batch(rows)), expected
     ):
-        raise BadArtifact(f"The model does not reproduce the scores of its {GOLDEN_FILE!r}.")
+        raise BadArtifact("golden-scores-differ", file=GOLDEN_FILE)

@@ -116,7 +116,7 @@ class ModelCache:
                 version.startswith(artifact.LOCAL_PREFIX)
                 and artifact.folder_version(partial, self._model_file) != version
             ):
-                raise VersionUnavailable(f"The model source no longer has version {version}.")
+                raise VersionUnavailable("version-gone", version=version)
             # Two origins may have the same content.
             if not self.has(version):
                 trial_load.check(partial, version, self._model_file)

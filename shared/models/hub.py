@@ -16,7 +16,7 @@ from typing import ClassVar
 import httpx2
 from huggingface_hub import HfApi, ModelInfo, constants, errors
 
-from shared.errors import BadArtifact, SourceRefused, SourceUnavailable, UnknownRevision, VersionUnavailable
+from shared.errors import BadArtifact, SourceDenied, SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models import artifact
 from shared.models.version import Resolution
 
@@ -49,20 +49,20 @@ class HubSource:
     def resolve(self, revision: str | None) -> Resolution:
         """Find the sha that a branch, tag or sha (default: the configured revision) stands for now.
 
-        Raises UnknownRevision, SourceRefused or SourceUnavailable.
+        Raises UnknownRevision, SourceDenied or SourceUnavailable.
         """
         with translated_errors(self._repo):
             wanted = revision or self._revision
             found = self._api.model_info(self._repo, revision=wanted, expand=["sha"], timeout=API_TIMEOUT).sha
         if found is None:
-            raise SourceUnavailable(f"The Hub does not say which commit {wanted!r} of {self._repo} is.")
+            raise SourceUnavailable("hub-commit-unknown", repo=self._repo)
         return Resolution(found)
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Download the version's files into `folder` and check them against the Hub's own checksums."""
         version = found.version or ""
         if not COMMIT_SHA.fullmatch(version):
-            raise VersionUnavailable(f"Model version {version} does not come from the Hub.")
+            raise VersionUnavailable("version-not-from-hub", version=version)
         with translated_errors(self._repo):
             info = self._api.model_info(self._repo, revision=version, files_metadata=True, timeout=API_TIMEOUT)
             files = remote_files(info)
@@ -74,7 +74,7 @@ class HubSource:
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         for name in names:
             if not files[name].is_same_as(folder / name):
-                raise BadArtifact(f"{name!r} arrived damaged: it does not match the Hub's checksum.")
+                raise BadArtifact("hub-file-damaged", file=name)
 
 
 @dataclass(frozen=True)
@@ -113,28 +113,29 @@ def translated_errors(repo: str) -> Iterator[None]:
     try:
         yield
     except errors.HFValidationError as error:
-        raise SourceRefused("HF_REPO_ID must name a repository: OWNER/NAME.") from error
+        raise SourceDenied("hub-repository-name") from error
     except (errors.RevisionNotFoundError, errors.RevisionResolutionError) as error:
-        raise UnknownRevision(f"{repo} on the Hub has no such revision.") from error
+        raise UnknownRevision("revision-unknown", repo=repo) from error
     except errors.RepositoryNotFoundError as error:
-        raise SourceRefused(f"The Hub has no repository {repo}, or the token may not read it.") from error
+        raise SourceDenied("hub-repository-unknown", repo=repo) from error
     except errors.EntryNotFoundError as error:
-        raise SourceUnavailable(f"A file of {repo} could not be fetched from the Hub.") from error
+        raise SourceUnavailable("hub-file-unavailable", repo=repo) from error
     except errors.HfHubHTTPError as error:
         raise _http_error(repo, error) from error
     except (httpx2.HTTPError, errors.OfflineModeIsEnabled, errors.FileMetadataError) as error:
-        raise SourceUnavailable(f"The Hub does not answer ({type(error).__name__}).") from error
+        raise SourceUnavailable("hub-unavailable", fault=type(error).__name__) from error
     except ValueError as error:
-        raise SourceUnavailable("The Hub's answer cannot be read.") from error
+        raise SourceUnavailable("hub-unreadable") from error
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SourceUnavailable(f"The model could not be fetched: {reason}.") from error
+        raise SourceUnavailable("model-not-fetched", fault=error.strerror or type(error).__name__) from error
 
 
-def _http_error(repo: str, error: errors.HfHubHTTPError) -> UnknownRevision | SourceRefused | SourceUnavailable:
-    status = error.response.status_code if error.response is not None else None
+def _http_error(repo: str, error: errors.HfHubHTTPError) -> UnknownRevision | SourceDenied | SourceUnavailable:
+    if error.response is None:
+        return SourceUnavailable("hub-unavailable", fault=type(error).__name__)
+    status = error.response.status_code
     if status == 400:
-        return UnknownRevision(f"The Hub does not accept such a revision of {repo} (400).")
+        return UnknownRevision("revision-invalid", repo=repo)
     if status in (401, 403):
-        return SourceRefused(f"The Hub refuses access to {repo} ({status}): check the token and its rights.")
-    return SourceUnavailable(f"The Hub answers {status or 'nothing'}; try again later.")
+        return SourceDenied("hub-access-denied", repo=repo, status=status)
+    return SourceUnavailable("hub-answered", status=status)

@@ -67,14 +67,14 @@ class MlflowSource:
         """Ask the registry which version is meant; a revision is another `models:/…` or `runs:/…` URI."""
         uri = revision or self._uri
         if not uri.startswith(SCHEMES):
-            raise UnknownRevision("A revision must be an MLflow URI here: models:/NAME@ALIAS or runs:/RUN/PATH.")
+            raise UnknownRevision("revision-not-mlflow")
         # What MLflow prints itself comes before.
         return Resolution(None, self._run(uri, "").splitlines()[-1].strip())
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Download what was resolved."""
         if found.origin is None:
-            raise VersionUnavailable(f"The model source no longer has version {found.version}.")
+            raise VersionUnavailable("version-gone", version=found.version)
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
             self._run(found.origin, downloaded)
             for name in artifact.fetched_files():
@@ -86,13 +86,11 @@ class MlflowSource:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)  # noqa: S603
         except subprocess.TimeoutExpired as error:
-            raise SourceUnavailable("MLflow does not answer.") from error
+            raise SourceUnavailable("mlflow-timed-out") from error
         if "No module named 'mlflow'" in done.stderr:
-            raise SourceUnavailable(
-                "MODEL_URI needs MLflow: install the extra 'train', or publish the model to the Hub."
-            )
+            raise SourceUnavailable("mlflow-not-installed")
         if done.returncode == UNKNOWN:
-            raise UnknownRevision(f"MLflow has no model {uri}; is it registered, and MLFLOW_TRACKING_URI right?")
+            raise UnknownRevision("mlflow-model-unknown")
         if done.returncode:
-            raise SourceUnavailable(f"MLflow does not give {uri}; does its server answer?")
+            raise SourceUnavailable("mlflow-failed")
         return done.stdout

@@ -48,19 +48,19 @@ class FolderSource:
         """Name what lies in the folder; raises BadArtifact if that is no model, UnknownRevision for any other revision."""
         version = artifact.folder_version(self._folder, self._model_file)
         if revision not in (None, version):
-            raise UnknownRevision("Models come from a folder here, which has no revisions; reload without one.")
+            raise UnknownRevision("revision-in-folder")
         return Resolution(version)
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Copy the folder's files, whatever version they are by now; the caller looks at what it got."""
         if not (found.version or "").startswith(artifact.LOCAL_PREFIX):
-            raise VersionUnavailable(f"Model version {found.version} does not come from a folder.")
+            raise VersionUnavailable("version-not-from-folder", version=found.version)
         try:
             for name in artifact.fetched_files(self._model_file):
                 if (self._folder / name).is_file():
                     shutil.copyfile(self._folder / name, folder / name)
         except FileNotFoundError as error:
-            raise BadArtifact("The model folder changed while it was read; try again.") from error
+            raise BadArtifact("model-folder-changed") from error
 
 
 def create_source(settings: Settings) -> Source:

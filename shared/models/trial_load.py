@@ -1,8 +1,10 @@
 """A model is loaded for the first time in a process of its own: a damaged file may crash whoever loads it.
 
-Run as `python -m shared.models.trial_load FOLDER VERSION MODEL_FILE`; it prints why the model must not serve, or nothing.
+Run as `python -m shared.models.trial_load FOLDER VERSION MODEL_FILE`; where the model must not serve, its last line is the reason,
+as JSON.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +12,13 @@ from pathlib import Path
 
 from shared.errors import BadArtifact
 from shared.models import artifact
+from shared.reasons import Reason
 
 TIMEOUT = 120.0
 """Seconds; loading takes a few even on a slow machine."""
 
 ROOT = Path(__file__).resolve().parents[2]
-REFUSED = 3
+REJECTED = 3
 
 
 def check(folder: Path, version: str, model_file: str) -> None:
@@ -25,11 +28,11 @@ def check(folder: Path, version: str, model_file: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise BadArtifact("The model did not load in time.") from error
-    if done.returncode == REFUSED:
-        raise BadArtifact(done.stdout.strip())
+        raise BadArtifact("trial-timed-out") from error
+    if done.returncode == REJECTED:
+        raise BadArtifact.of(Reason.from_dict(json.loads(done.stdout.splitlines()[-1])))
     if done.returncode:
-        raise BadArtifact(f"The process that tried the model died (exit code {done.returncode}): the file is damaged.")
+        raise BadArtifact("trial-crashed", code=done.returncode)
 
 
 def main(folder: str, version: str, model_file: str) -> int:
@@ -37,8 +40,8 @@ def main(folder: str, version: str, model_file: str) -> int:
     try:
         artifact.load(Path(folder), version, model_file)
     except BadArtifact as error:
-        sys.stdout.write(str(error))
-        return REFUSED
+        sys.stdout.write(f"\n{json.dumps(error.reason.as_dict())}")
+        return REJECTED
     return 0
 
 

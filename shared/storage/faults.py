@@ -1,4 +1,4 @@
-"""Errors of file systems, told in words that name no host, path or key."""
+"""Errors of file systems, as types of reasons, none of which names a host, path or key."""
 
 import errno
 import re
@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from shared.errors import StorageUnavailable
 
-MISSING = "The storage has no such file."
-FULL = "The storage is full."
-UNREACHABLE = "The storage does not answer."
-NO_BUCKET = "The storage has no such bucket."
-BAD_CREDENTIALS = "The storage does not know the credentials, or they have expired."
-FORBIDDEN = "The storage does not allow this with the credentials that it was given."
-OTHER_REGION = "The bucket lies in another region than the one that is set."
+MISSING = "storage-file-missing"
+FULL = "storage-full"
+UNREACHABLE = "storage-unavailable"
+NO_BUCKET = "storage-bucket-missing"
+BAD_CREDENTIALS = "storage-credentials"
+FORBIDDEN = "storage-forbidden"
+OTHER_REGION = "storage-other-region"
 
 S3_CODES = {
     "NETWORK_CONNECTION": UNREACHABLE,
@@ -44,11 +44,11 @@ ERRNOS = {
 }
 
 FINAL = frozenset({MISSING, FULL, NO_BUCKET, BAD_CREDENTIALS, FORBIDDEN, OTHER_REGION})
-"""Reasons that trying again does not change."""
+"""Types that trying again does not change."""
 
 
-def reason_of(error: Exception) -> str | None:
-    """Say what an error of a file system means; None if that is not known."""
+def type_of(error: Exception) -> str | None:
+    """Give the type of reason that an error of a file system is; None if that is not known."""
     if found := S3_CODE.search(str(error)):
         code, status = found.groups()
         return OTHER_REGION if status == "301" else S3_CODES.get(code)
@@ -64,4 +64,4 @@ def translated(kinds: tuple[type[Exception], ...] = (OSError, pa.ArrowException)
     try:
         yield
     except kinds as error:
-        raise StorageUnavailable(reason_of(error)) from None
+        raise StorageUnavailable(type_of(error)) from None

@@ -10,7 +10,7 @@ import pyarrow as pa
 class Storage(Protocol):
     """Blobs, whose names are relative paths such as `jobs/<id>/input.arrow`.
 
-    Every method raises StorageUnavailable, in words that name no place, if the storage does not answer or refuses, and
+    Every method raises StorageUnavailable, in words that name no place, if the storage does not answer or denies access, and
     ValueError for a name that could lead out of it.
     """
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow.fs import AwsStandardS3RetryStrategy, FileSelector, FileType, S3FileSystem
 
 from shared.errors import StorageUnavailable
-from shared.storage.faults import FINAL, MISSING, reason_of, translated
+from shared.storage.faults import FINAL, MISSING, translated, type_of
 from shared.storage.interface import checked_name
 from shared.storage.readahead import ReadAhead
 
@@ -207,7 +207,7 @@ class ObjectStorage:
                     stream.write(content)
                 return
             except OSError as error:
-                if pause is None or time.monotonic() > deadline or reason_of(error) in FINAL:
+                if pause is None or time.monotonic() > deadline or type_of(error) in FINAL:
                     raise
                 time.sleep(pause)
 

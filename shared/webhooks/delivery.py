@@ -31,6 +31,7 @@ import httpcore2
 import httpx2
 
 from shared.errors import MalformedInput
+from shared.reasons import Reason
 from shared.webhooks.target import Target, is_public, parse
 
 CONNECT_TIMEOUT = 3.0
@@ -49,23 +50,23 @@ class Outcome(StrEnum):
 
     DELIVERED = "delivered"  # the receiver has it
     RETRY = "retry"  # it may go better later
-    REFUSED = "refused"  # it will not
+    REJECTED = "rejected"  # it will not
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt, and in a sentence why it did not succeed."""
+    """One attempt, and why it did not succeed."""
 
     outcome: Outcome
-    reason: str | None = None
+    reason: Reason | None = None
 
 
-UNRESOLVED = Delivery(Outcome.RETRY, "The receiver's name could not be resolved.")
-NOT_PUBLIC = Delivery(Outcome.REFUSED, "The receiver's address is not a public one.")
-TOO_SLOW = Delivery(Outcome.RETRY, "The receiver did not answer in time.")
-UNREACHABLE = Delivery(Outcome.RETRY, "The receiver could not be reached.")
-NOT_SECURE = Delivery(Outcome.RETRY, "The receiver's certificate or its TLS is not right.")
-NOT_HTTP = Delivery(Outcome.RETRY, "The receiver did not answer in HTTP.")
+UNRESOLVED = Delivery(Outcome.RETRY, Reason("receiver-unresolved"))
+NOT_PUBLIC = Delivery(Outcome.REJECTED, Reason("receiver-not-public"))
+TOO_SLOW = Delivery(Outcome.RETRY, Reason("receiver-timed-out"))
+UNREACHABLE = Delivery(Outcome.RETRY, Reason("receiver-unreachable"))
+NOT_SECURE = Delivery(Outcome.RETRY, Reason("receiver-not-secure"))
+NOT_HTTP = Delivery(Outcome.RETRY, Reason("receiver-not-http"))
 
 
 def next_attempt(attempt: int) -> float | None:
@@ -107,7 +108,7 @@ def deliver(
     try:
         target = parse(url)
     except MalformedInput as error:
-        return Delivery(Outcome.REFUSED, str(error))
+        return Delivery(Outcome.REJECTED, error.reason)
     try:
         addresses = resolve(target.host, target.port)
     except (OSError, UnicodeError):
@@ -148,9 +149,9 @@ def _verdict(status: int) -> Delivery:
     if 200 <= status < 300:
         return Delivery(Outcome.DELIVERED)
     if 300 <= status < 400:
-        return Delivery(Outcome.REFUSED, f"The receiver answered {status}; redirects are not followed.")
+        return Delivery(Outcome.REJECTED, Reason("receiver-redirected", {"status": status}))
     later = status >= 500 or status in RETRY_STATUSES
-    return Delivery(Outcome.RETRY if later else Outcome.REFUSED, f"The receiver answered {status}.")
+    return Delivery(Outcome.RETRY if later else Outcome.REJECTED, Reason("receiver-answered", {"status": status}))
 
 
 def _post(target: Target, body: bytes, headers: dict[str, str], dialer: "_Dialer", tls: ssl.SSLContext | None) -> int:

@@ -35,13 +35,13 @@ def check_webhook_url(url: str, allowed_hosts: Sequence[str]) -> None:
     list allows nothing.
     """
     if not allowed_hosts:
-        raise MalformedInput("Callbacks are not enabled: WEBHOOK_HOSTS is empty.")
+        raise MalformedInput("webhooks-disabled")
     target = parse(url)
     address = _address(target.host)
     if not any(_allows(entry, target, address is not None) for entry in allowed_hosts):
-        raise MalformedInput("The host of callback_url, with its port, is not one of WEBHOOK_HOSTS.")
+        raise MalformedInput("webhook-host-not-allowed")
     if address is not None and not is_public(target.host):
-        raise MalformedInput("The host of callback_url is an address that is not public.")
+        raise MalformedInput("webhook-host-not-public")
 
 
 def is_public(address: str) -> bool:
@@ -77,23 +77,23 @@ class Target:
 def parse(url: str) -> Target:
     """Read a URL; raises MalformedInput, whose message does not repeat it."""
     if len(url) > MAX_URL_LENGTH:
-        raise MalformedInput(f"callback_url is longer than {MAX_URL_LENGTH} characters.")
+        raise MalformedInput("webhook-url-too-long", limit=MAX_URL_LENGTH)
     if NOT_IN_A_URL.search(url):
-        raise MalformedInput("callback_url holds blanks, control characters or backslashes.")
+        raise MalformedInput("webhook-url-characters")
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL:
-        raise MalformedInput("callback_url is not a URL.") from None
+        raise MalformedInput("webhook-url-invalid") from None
     if parsed.scheme not in DEFAULT_PORTS:
-        raise MalformedInput("callback_url must begin with https:// or http://.")
+        raise MalformedInput("webhook-url-scheme")
     if parsed.userinfo:
-        raise MalformedInput("callback_url must not hold a user name or password.")
+        raise MalformedInput("webhook-url-userinfo")
     if "#" in url:
-        raise MalformedInput("callback_url must not have a fragment, the part from # on.")
+        raise MalformedInput("webhook-url-fragment")
     host = _normal(parsed.raw_host.decode())
     port = DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
     if not _is_host(host) or not 0 < port < 65536:
-        raise MalformedInput("The host of callback_url, or its port, cannot be.")
+        raise MalformedInput("webhook-host-invalid")
     return Target(parsed.scheme, host, port, parsed.raw_path)
 
 

@@ -86,7 +86,7 @@ class Done:
     def last_line(self) -> str:
         return self.output.splitlines()[-1]
 
-    def refused(self, sentence: str, code: int = 1) -> None:
+    def rejected(self, sentence: str, code: int = 1) -> None:
         """Check that the command ended with this sentence as its last word."""
         assert (self.code, self.errors.splitlines()[-1]) == (code, sentence), self.output + self.errors
 
@@ -189,7 +189,7 @@ def test_who_comes_second_is_told(person: Person, published: str) -> None:
         person.hub.heal()
         output, errors = first.communicate(timeout=60)
     assert second.code == 0
-    Done(first.returncode, output, errors).refused(
+    Done(first.returncode, output, errors).rejected(
         f"Someone else published to {REPO} meanwhile; nothing was changed. Run the command again."
     )
     assert person.hub.commits(REPO)[-1].sha == second.last_line
@@ -199,7 +199,7 @@ def test_who_comes_second_is_told(person: Person, published: str) -> None:
 def test_a_tag_is_never_moved(person: Person, published: str) -> None:
     make_kit(purpose=True).write(person.folder / "v2")
     done = person.upload("v2", "--tag", "v1")
-    done.refused(f"{REPO} has a tag v1 already, for {published}; choose another.")
+    done.rejected(f"{REPO} has a tag v1 already, for {published}; choose another.")
     assert len(person.hub.commits(REPO)) == 2
 
 
@@ -207,7 +207,7 @@ def test_a_version_that_could_not_be_tagged_is_said(person: Person, published: s
     make_kit(purpose=True).write(person.folder / "v2")
     person.hub.fail("refs", 500, path="*/tag/*")
     done = person.upload("v2", "--tag", "v2")
-    done.refused("The Hub answers 500; try again later.")
+    done.rejected("The Hub answers 500. Try again later.")
     assert "published, but not tagged v2" in done.errors
     assert done.last_line == person.hub.commits(REPO)[-1].sha
 
@@ -215,8 +215,8 @@ def test_a_version_that_could_not_be_tagged_is_said(person: Person, published: s
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"HF_TOKEN": "hf_nobody"}, f"The Hub refuses access to {REPO} (401): check the token and its rights."),
-        ({"HF_TOKEN": "hf_alice_reads"}, f"The Hub refuses access to {REPO} (403): check the token and its rights."),
+        ({"HF_TOKEN": "hf_nobody"}, f"The Hub denies access to {REPO} (401). Check the token and its rights."),
+        ({"HF_TOKEN": "hf_alice_reads"}, f"The Hub denies access to {REPO} (403). Check the token and its rights."),
         (
             {"HF_TOKEN": "hf_bob"},
             f"The Hub has no repository {REPO}, or the token may not read it. With --create it is created.",
@@ -224,23 +224,25 @@ def test_a_version_that_could_not_be_tagged_is_said(person: Person, published: s
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "The Hub does not answer (ConnectError)."),
     ],
 )
-def test_a_publication_that_is_refused(person: Person, published: str, settings: dict[str, str], sentence: str) -> None:
+def test_a_publication_that_is_rejected(
+    person: Person, published: str, settings: dict[str, str], sentence: str
+) -> None:
     make_kit(purpose=True).write(person.folder / "v2")
     person.settings = settings
-    person.upload("v2").refused(sentence)
+    person.upload("v2").rejected(sentence)
     assert len(person.hub.commits(REPO)) == 2
 
 
 def test_nobody_creates_a_repository_where_they_have_no_right(person: Person, numbers: Kit) -> None:
     numbers.write(person.folder / "v1")
     person.settings = {"HF_TOKEN": "hf_bob"}
-    person.upload("v1", "--create").refused(f"The Hub refuses access to {REPO} (403): check the token and its rights.")
+    person.upload("v1", "--create").rejected(f"The Hub denies access to {REPO} (403). Check the token and its rights.")
 
 
 @pytest.mark.parametrize(
     ("kind", "what", "sentence"),
     [
-        ("upload", 403, f"The Hub refuses access to {REPO} (403): check the token and its rights."),
+        ("upload", 403, f"The Hub denies access to {REPO} (403). Check the token and its rights."),
         ("commit", "lose", "The Hub does not answer (RemoteProtocolError). {again}"),
     ],
 )
@@ -248,7 +250,7 @@ def test_a_hub_that_fails(person: Person, published: str, kind: Kind, what: Any,
     make_kit(purpose=True).write(person.folder / "v2")
     person.hub.fail(kind, what, times=1)
     again = "Run the command again: what has reached the Hub is not committed twice."
-    person.upload("v2").refused(sentence.format(again=again))
+    person.upload("v2").rejected(sentence.format(again=again))
     # An answer may be lost after the commit was made.
     assert len(person.hub.commits(REPO)) == (3 if what == "lose" else 2)
     assert person.upload("v2").last_line == person.hub.commits(REPO)[-1].sha
@@ -278,15 +280,15 @@ def test_an_mlflow_model_is_exported_and_published(person: Person, mixed: Kit) -
     assert json.loads(repository["input_example.json"]) == rows[0]
     assert str(person.folder).encode() not in b"".join(repository.values())
     assert "Nothing has changed" in person.upload("models:/credit/1").output
-    person.upload("models:/credit@none").refused(
-        "MLflow does not give models:/credit@none; is it registered, and MLFLOW_TRACKING_URI right?"
+    person.upload("models:/credit@none").rejected(
+        "MLflow does not provide models:/credit@none. Is it registered, and MLFLOW_TRACKING_URI right?"
     )
     assert person.left() == {"v1", "mlflow.db", "artifacts"}
 
 
-def test_an_mlflow_model_without_rows_to_try_it_with_is_refused(person: Person, numbers: Kit) -> None:
+def test_an_mlflow_model_without_rows_to_try_it_with_is_rejected(person: Person, numbers: Kit) -> None:
     log_model(person, numbers, None)
-    person.upload("models:/credit/1", "--create").refused(
+    person.upload("models:/credit/1", "--create").rejected(
         "models:/credit/1 has no input example, and so no rows to test it with: log it with input_example=…"
     )
 
@@ -311,21 +313,21 @@ def test_a_revision_is_fetched_into_a_folder(person: Person, published: str, mix
 @pytest.mark.parametrize(
     ("kind", "what", "path", "sentence"),
     [
-        ("info", 503, "*", "The Hub answers 503; try again later."),
-        ("info", 401, "*", f"The Hub refuses access to {REPO} (401): check the token and its rights."),
-        ("download", 500, "*", "The Hub answers 500; try again later."),
+        ("info", 503, "*", "The Hub answers 503. Try again later."),
+        ("info", 401, "*", f"The Hub denies access to {REPO} (401). Check the token and its rights."),
+        ("download", 500, "*", "The Hub answers 500. Try again later."),
         ("download", 404, "*", f"A file of {REPO} could not be fetched from the Hub."),
         (
             "download",
             "corrupt",
             "*/model.cb",
-            "'model.cb' arrived damaged: it does not match the Hub's checksum. Run it again.",
+            "'model.cb' arrived damaged: it does not match the Hub's checksum. Try again.",
         ),
         (
             "download",
             "corrupt",
             "*/MLmodel",
-            "'MLmodel' arrived damaged: it does not match the Hub's checksum. Run it again.",
+            "'MLmodel' arrived damaged: it does not match the Hub's checksum. Try again.",
         ),
     ],
 )
@@ -336,20 +338,20 @@ def test_a_download_that_fails_leaves_the_old_folder(
     person.hub.fail(kind if path != "*/MLmodel" else "metadata", what, path=path)
     if path == "*/MLmodel":
         person.hub.fail("download", what, path=path)
-    person.download("v1").refused(sentence)
+    person.download("v1").rejected(sentence)
     assert contents(person.folder / "v1") == before
     assert person.left() == {"v1"}
 
 
 def test_what_is_not_there_is_said(person: Person, published: str) -> None:
-    person.download("new", "--revision", "v9").refused(f"{REPO} on the Hub has no such revision.")
-    person.download("new", "--repo", "credit/none").refused(
+    person.download("new", "--revision", "v9").rejected(f"{REPO} on the Hub has no such revision.")
+    person.download("new", "--repo", "credit/none").rejected(
         "The Hub has no repository credit/none, or the token may not read it."
     )
     person.settings = {"HF_FILENAME": "other.cb"}
-    person.download("new").refused(f"{REPO} has no model at main: it needs other.cb (see HF_FILENAME) and MLmodel.")
+    person.download("new").rejected(f"{REPO} has no model at main: it needs other.cb (see HF_FILENAME) and MLmodel.")
     person.settings = {"HF_TOKEN": ""}
-    person.download("new").refused(
+    person.download("new").rejected(
         f"The Hub has no repository {REPO}, or it is private and no token is set (HF_TOKEN)."
     )
     assert person.left() == {"v1"}
@@ -358,7 +360,7 @@ def test_what_is_not_there_is_said(person: Person, published: str) -> None:
 def test_a_folder_of_something_else_is_left_alone(person: Person, published: str) -> None:
     (person.folder / "notes").mkdir()
     (person.folder / "notes" / "todo").write_text("keep")
-    person.download("notes").refused("notes holds something else than a model; it is left as it is.")
+    person.download("notes").rejected("notes holds something else than a model; it is left as it is.")
     assert contents(person.folder / "notes") == {"todo": b"keep"}
 
 
@@ -371,7 +373,7 @@ def test_an_interrupted_download_leaves_nothing_behind(person: Person, published
         wait_for("the download", lambda: person.hub.count("download", path="*/model.cb"))
         process.send_signal(number)
         _, errors = process.communicate(timeout=DEADLINE)
-    Done(process.returncode, "", errors).refused("Interrupted.", 130)
+    Done(process.returncode, "", errors).rejected("Interrupted.", 130)
     assert contents(person.folder / "v1") == before
     assert person.left() == {"v1"}
 
@@ -409,14 +411,14 @@ def test_a_published_model_is_served_everywhere_after_a_reload(person: Person, p
 
         person.hub.stop()
         away = person.run("reload_model.py", "v1")
-        away.refused("The Hub does not answer (ConnectError).")
+        away.rejected("The Hub does not answer (ConnectError).")
         back = person.run("reload_model.py", "--rollback")
         assert (back.code, back.last_line) == (0, f"Reloaded: {latest} -> {published}")
         assert running.client.get("/model_info").json()["version"] == published
 
 
 def _publish_broken_model(person: Person) -> None:
-    """Put a model on the Hub that the upload would have refused, as any git client could."""
+    """Put a model on the Hub that the upload would have rejected, as any git client could."""
     published = files(person)
     person.hub.store.commit(REPO, {**published, "MLmodel": published["MLmodel"] + b"\n"}, "damaged")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from shared.contract.contract import Contract
-from shared.contract.validated import Validated
+from shared.contract.validated import Told, Validated, Write
+from shared.errors import ALL_VALID
 from shared.formats.compression import Readable, spooled
 from shared.formats.readers import READERS, Reader
 from shared.formats.source import ReadOptions, Source
@@ -31,7 +32,7 @@ free_bytes = LocalStorage.free_bytes
 score_encoded = Scorer.score_encoded
 
 
-def told(what: str) -> float | None:
+def paced(what: str) -> float | None:
     try:
         return float(Path(os.environ["PACE_FOLDER"], what).read_text())
     except FileNotFoundError:
@@ -39,7 +40,7 @@ def told(what: str) -> float | None:
 
 
 def take_time(work: str) -> None:
-    time.sleep(told(work) or 0)
+    time.sleep(paced(work) or 0)
 
 
 def score_slowly(self: Scorer, batch: pa.RecordBatch) -> Scores:
@@ -51,15 +52,18 @@ def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract
     for checked in read(source, options, contract):
         for start in range(0, checked.batch.num_rows, SLICE_ROWS):
             take_time("reading")
-            kept, reasons = checked.kept, checked.reasons
+            kept, told = checked.kept, checked.told
             yield replace(
                 checked,
                 batch=checked.batch.slice(start, SLICE_ROWS),
                 kept=kept.slice(start, SLICE_ROWS) if kept is not None else None,
-                reasons=reasons.slice(start, SLICE_ROWS) if reasons is not None else None,
-                errors=() if start else checked.errors,
-                total=0 if start else checked.total,
+                told=partial(told_of, told, start) if told is not None else None,
+                report=ALL_VALID if start else checked.report,
             )
+
+
+def told_of(told: Told, start: int, write: Write, separator: str) -> pa.StringArray:
+    return told(write, separator).slice(start, SLICE_ROWS)
 
 
 class SlowStream:
@@ -72,7 +76,7 @@ class SlowStream:
 
 
 def free_as_told(self: LocalStorage) -> int:
-    free = told("free")
+    free = paced("free")
     return free_bytes(self) if free is None else int(free)
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared.reasons import Reason
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import (
     ARROW,
@@ -104,7 +105,7 @@ def send(
     return made.client.post("/jobs", content=body, headers=headers, params=query, timeout=60)
 
 
-def refusal(made: Service, answer: httpx.Response) -> str:
+def rejection(made: Service, answer: httpx.Response) -> str:
     """What the service says against a file, at once or by a failed job."""
     if answer.status_code != 202:
         assert 400 <= answer.status_code < 500, answer.text
@@ -113,12 +114,14 @@ def refusal(made: Service, answer: httpx.Response) -> str:
         return str(detail)
     job = made.wait_until_ended(answer.json()["id"])
     assert job["state"] == "failed"
-    assert SENTENCE.fullmatch(job["error"]) or job["report"]["errors"], job["error"]
+    error = job["error"]
+    assert error["message"] == Reason.from_dict(error).message
+    assert SENTENCE.fullmatch(error["message"]) or job["report"]["errors"], error
     # The file is at fault, not the service: it is not tried again and cannot be.
-    assert "given up" not in job["error"]
+    assert not error["type"].endswith("given-up")
     assert made.client.post(f"/jobs/{job['id']}/retry").status_code == 409
     assert made.client.get(f"/jobs/{job['id']}/results").status_code == 409
-    return str(job["error"])
+    return str(error["message"])
 
 
 def without(name: str) -> list[Row]:
@@ -159,7 +162,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_file_is_refused_in_a_sentence(running: Service, case: str) -> None:
     content_type, body, words = BAD[case]
-    assert words in refusal(running, send(running, body, content_type))
+    assert words in rejection(running, send(running, body, content_type))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_a_bad_file_is_refused_in_a_sentence(running: Service, case: str) -> Non
     ],
 )
 def test_what_is_compressed_badly_is_refused(running: Service, body: bytes, encoding: str) -> None:
-    assert encoding in refusal(running, send(running, body, CSV, encoding))
+    assert encoding in rejection(running, send(running, body, CSV, encoding))
 
 
 def lying(found: bytes, instead: bytes) -> list[bytes]:
@@ -199,7 +202,7 @@ def test_parquet_whose_metadata_lie_is_refused_or_read_as_it_is(running: Service
             # That number was of no consequence.
             check_job(running, job["id"], rows, list(mixed.expected(rows)))
         else:
-            refusal(running, answer)
+            rejection(running, answer)
             refused += 1
     assert refused > len(answers) / 2
     remove(running)
@@ -281,14 +284,14 @@ def test_a_bomb_does_not_go_off(running: Service, case: str) -> None:
     body = make()
     assert len(body) < 4 * MIB
     with small_growth(running, ARROW_GROWTH if content_type == STREAM else MAX_GROWTH):
-        refusal(running, send(running, body, content_type, encoding))
+        rejection(running, send(running, body, content_type, encoding))
 
 
 @pytest.mark.parametrize("content_type", [CSV, NDJSON])
 def test_a_line_of_a_hundred_megabytes_is_refused(running: Service, content_type: str) -> None:
     start = csv_of(LINE) + b"\n" if content_type == CSV else as_ndjson(ROWS[:1]) + b'\n{"income":"'
     with small_growth(running):
-        said = refusal(running, send(running, (start if i == 0 else b"a" * MIB for i in range(101)), content_type))
+        said = rejection(running, send(running, (start if i == 0 else b"a" * MIB for i in range(101)), content_type))
     assert "longer than 16" in said
 
 
@@ -302,7 +305,7 @@ def test_very_many_columns_are_refused(running: Service, content_type: str) -> N
         PARQUET: lambda: parquet_of(pa.table({name: [1] for name in names})),
     }[content_type]()
     with small_growth(running):
-        refusal(running, send(running, body, content_type))
+        rejection(running, send(running, body, content_type))
 
 
 def parquet_of(content: pa.Table) -> bytes:
@@ -334,7 +337,7 @@ def test_a_column_of_a_type_that_cannot_be_is_refused_by_name(running: Service, 
     for column, value in IMPOSSIBLE:
         values = pa.array([value] * len(ROWS))
         content = plain.set_column(plain.column_names.index(column), column, values)
-        assert column in refusal(running, send(running, write(content), content_type, keep=ID))
+        assert column in rejection(running, send(running, write(content), content_type, keep=ID))
 
 
 def stream_of(content: pa.Table) -> bytes:
@@ -380,7 +383,7 @@ def test_formulas_and_tricky_names_come_out_harmless(running: Service) -> None:
 
 @pytest.mark.parametrize("keep", ["../../etc/passwd", "nothing", "\0", "a" * 1000])
 def test_a_column_to_keep_that_is_not_there_is_refused(running: Service, keep: str) -> None:
-    said = refusal(running, send(running, as_csv(ROWS), keep=keep))
+    said = rejection(running, send(running, as_csv(ROWS), keep=keep))
     assert "keep" in said or "column" in said
     assert len(said) < 400
 
@@ -419,7 +422,7 @@ def test_a_length_that_promises_too_little_makes_a_file_that_ends_there_or_none(
     assert re.match(rb"HTTP/1.1 (202|400) ", answer), answer
     wait_for("nothing to be left", lambda: not folders(running))
     for job in jobs_of(running)[: -len(before)]:
-        assert job["error"] == "The file has a header and no rows."
+        assert job["error"]["type"] == "no-rows"
 
 
 def test_chunks_that_break_off_make_no_job(running: Service) -> None:
@@ -434,7 +437,7 @@ def test_chunks_that_break_off_make_no_job(running: Service) -> None:
 def test_many_bad_files_at_once_are_all_refused(running: Service) -> None:
     begun = time.monotonic()
     answers = [send(running, csv_of(LINE, "1"), name="../x") for _ in range(20)]
-    assert {refusal(running, answer) for answer in answers} == {
-        f"Line 3: there are 1 fields, but the header has {len(ROWS[0])}."
+    assert {rejection(running, answer) for answer in answers} == {
+        f"Line 3 has 1 field, but the header has {len(ROWS[0])}."
     }
     assert time.monotonic() - begun < 30

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from shared.jobs.job_scripts import TURN_KEY
+from shared.reasons import Reason
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import ID, PARQUET, Pace, as_csv, as_parquet, check_job, folder_of, folders, with_ids
 from tests.processes import Service, http, service, wait_for
@@ -208,7 +209,10 @@ def test_a_disk_that_becomes_full_fails_the_job_and_it_can_be_done_again(
     pace.set("free", 1000)
     job = running.wait_until_ended(job_id)
     assert job["state"] == "failed"
-    assert job["error"] == "The reading of its file was given up after 3 attempts. The storage for jobs is full."
+    last = Reason("storage-full").as_dict()
+    params = {"unit": READING, "attempts": 3, "reason": last}
+    message = f"The reading of the file was given up after 3 attempts. {last['message']}"
+    assert job["error"] == {"type": "file-given-up", "message": message, "params": params}
     assert [path.name for path in folder_of(running, job_id).iterdir()] == ["upload"]
     pace.free()
     assert running.client.post(f"/jobs/{job_id}/retry").status_code == 202

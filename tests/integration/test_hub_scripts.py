@@ -20,6 +20,7 @@ from scripts.lib.model_card import model_card
 from shared.fleet.reload import ProcessOutcome
 from shared.models import artifact
 from shared.models.hub import RemoteFile
+from shared.reasons import Reason
 from shared.settings import Settings
 from tests.factories import Kit, write_checksums
 
@@ -156,13 +157,15 @@ class TestReload:
         reload_model.print_table(
             [
                 ProcessOutcome("api", "laptop", 7, "a" * 40, "b" * 40, 1.25, None),
-                ProcessOutcome("worker", "a-long-name", 4711, None, "local-0123456789ab", None, "The disk is full."),
+                ProcessOutcome(
+                    "worker", "a-long-name", 4711, None, "local-0123456789ab", None, Reason("hub-unreadable")
+                ),
             ]
         )
         assert capsys.readouterr().out.splitlines() == [
             "kind    host         pid   before        after               seconds  error",
             "api     laptop       7     aaaaaaaaaaaa  bbbbbbbbbbbb        1.2      -",
-            "worker  a-long-name  4711  -             local-0123456789ab  -        The disk is full.",
+            "worker  a-long-name  4711  -             local-0123456789ab  -        The answer of the Hub cannot be read.",
         ]
         reload_model.print_table([])
         assert capsys.readouterr().out == "No process of the service is running.\n"

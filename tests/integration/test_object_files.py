@@ -115,30 +115,30 @@ def test_a_file_in_the_store_is_read_and_the_results_go_there(
 
 
 @pytest.mark.parametrize(
-    ("addresses", "words"),
+    ("addresses", "kind"),
     [
-        ({"input_uri": f"s3://{BUCKET}/other/x.csv"}, "INPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}/../storage/x.csv"}, "INPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}side/x.csv"}, "INPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}/%2e%2e/x.csv"}, "INPUT_URI_PREFIXES"),
-        ({"input_uri": "file:///etc/passwd.csv"}, "INPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}/x.csv", "output_uri": f"s3://{BUCKET}/other/x.csv"}, "OUTPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}/x.csv", "output_uri": f"{OUT}/../in/x.csv"}, "OUTPUT_URI_PREFIXES"),
-        ({"input_uri": f"{IN}/x.csv", "output_uri": f"{OUT}/x.png"}, "output_uri must end in"),
+        ({"input_uri": f"s3://{BUCKET}/other/x.csv"}, "input-uri-not-allowed"),
+        ({"input_uri": f"{IN}/../storage/x.csv"}, "input-uri-not-allowed"),
+        ({"input_uri": f"{IN}side/x.csv"}, "input-uri-not-allowed"),
+        ({"input_uri": f"{IN}/%2e%2e/x.csv"}, "input-uri-not-allowed"),
+        ({"input_uri": "file:///etc/passwd.csv"}, "input-uri-not-allowed"),
+        ({"input_uri": f"{IN}/x.csv", "output_uri": f"s3://{BUCKET}/other/x.csv"}, "output-uri-not-allowed"),
+        ({"input_uri": f"{IN}/x.csv", "output_uri": f"{OUT}/../in/x.csv"}, "output-uri-not-allowed"),
+        ({"input_uri": f"{IN}/x.csv", "output_uri": f"{OUT}/x.png"}, "output-uri-unsupported"),
     ],
 )
-def test_what_is_not_below_an_allowed_prefix_is_refused(
-    running: Service, addresses: dict[str, str], words: str
+def test_what_is_not_below_an_allowed_prefix_is_rejected(
+    running: Service, addresses: dict[str, str], kind: str
 ) -> None:
     answer = by_address(running, **addresses)
     assert answer.status_code == 400, answer.text
-    assert words in answer.json()["detail"]
+    assert answer.json()["type"] == f"urn:pret-a-depenser:{kind}"
 
 
 def failed(made: Service, job_id: str) -> dict[str, Any]:
     job = made.wait_until_ended(job_id)
     assert job["state"] == "failed"
-    assert BUCKET not in job["error"]
+    assert BUCKET not in str(job["error"])
     return job
 
 
@@ -147,7 +147,8 @@ def test_an_object_that_is_not_there_fails_the_job_until_it_is_there(
 ) -> None:
     job_id = accepted(by_address(running, input_uri=f"{IN}/late.csv"))
     job = failed(running, job_id)
-    assert job["error"].startswith("The reading of its file was given up after 3 attempts. ")
+    assert job["error"]["message"].startswith("The reading of the file was given up after 3 attempts. ")
+    assert job["error"]["params"]["reason"]["type"] == "storage-file-missing"
     put(objects, "in/late.csv", as_csv(rows))
     assert running.client.post(f"/jobs/{job_id}/retry").status_code == 202
     check_job(running, job_id, rows, expected)

@@ -192,7 +192,7 @@ def test_wrong_credentials_are_named_as_the_reason(tmp_path: Path) -> None:
         messages = set(messages_of(create_storage(server.url())))
     assert messages == {
         "The storage does not know the credentials, or they have expired.",
-        "The storage does not allow this with the credentials that it was given.",
+        "The storage does not allow this with the configured credentials.",
     }
 
 

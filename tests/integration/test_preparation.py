@@ -90,7 +90,8 @@ def test_a_disk_that_is_full_is_named_and_nothing_is_left(hub: HubServer, number
     size = (tmp_path / "model" / "model.cb").stat().st_size
     failed = prepare(hub, tmp_path, version, largest_file=size // 2)
     assert failed.returncode != 0
-    assert json.loads(failed.stdout)["kind"] == "SourceUnavailable", failed.stderr
+    report = json.loads(failed.stdout)
+    assert (report["blame"], report["reason"]["type"]) == ("source", "model-not-fetched"), failed.stderr
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
     assert prepare(hub, tmp_path, version, largest_file=10**9).returncode == 0
     assert (tmp_path / "cache" / version / "model.cb").is_file()

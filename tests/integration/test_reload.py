@@ -218,20 +218,23 @@ def truncate_the_model(folder: Path) -> None:
 @pytest.mark.parametrize(
     "spoil", [flip_a_bit, change_the_golden_scores, rename_a_feature, remove_the_signature_file, truncate_the_model]
 )
-def test_a_bad_model_is_refused_by_all(
+def test_a_bad_model_is_rejected_by_all(
     common: Standing, numbers: Kit, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     running, hub, first = common.service, common.hub, common.first
     bad_version = publish(hub, numbers, tmp_path / "bad", spoil=spoil)
-    refusal = reload(running)
-    assert refusal.status_code == 409, refusal.text
-    assert refusal.headers["content-type"] == "application/problem+json"
-    assert "Nothing was changed" in refusal.json()["detail"]
-    assert any(row["error"] for row in refusal.json()["processes"])
+    rejection = reload(running)
+    assert rejection.status_code == 409, rejection.text
+    assert rejection.headers["content-type"] == "application/problem+json"
+    problem = rejection.json()
+    assert problem["type"] == "urn:pret-a-depenser:reload-failed"
+    assert problem["detail"].endswith("Nothing was changed.")
+    assert problem["params"]["reason"] in [row["error"] for row in problem["processes"]]
     wait_until_converged(running, first)
     assert score(running, numbers.rows[0])["model_version"] == first
     last = running.client.get("/model_versions").json()[0]
-    assert (last["version"], last["outcome"]) == (bad_version, "refused")
+    assert (last["version"], last["outcome"]) == (bad_version, "rejected")
+    assert last["reason"]["type"] == "reload-failed"
     assert bad_version not in [path.name for path in (running.folder / "cache").iterdir()]
 
 
@@ -255,9 +258,9 @@ def test_a_failing_hub_changes_nothing(
     running, hub, first = common.service, common.hub, common.first
     new_version = publish(hub, second, tmp_path / "v2")
     hub.fail(kind, what)
-    refusal = reload(running)
-    assert refusal.status_code in expected, refusal.text
-    assert TOKEN not in refusal.text
+    rejection = reload(running)
+    assert rejection.status_code in expected, rejection.text
+    assert TOKEN not in rejection.text
     assert score(running, numbers.rows[0])["score"] == numbers.expected()[0]
     assert status(running)["active_version"] == first
     hub.heal()
@@ -267,8 +270,10 @@ def test_a_failing_hub_changes_nothing(
 
 def test_an_unknown_revision_is_named(common: Standing) -> None:
     running = common.service
-    refusal = reload(running, "no-such-branch")
-    assert (refusal.status_code, "no such revision" in refusal.json()["detail"]) == (404, True)
+    rejection = reload(running, "no-such-branch")
+    problem = rejection.json()
+    assert (rejection.status_code, problem["type"]) == (404, "urn:pret-a-depenser:revision-unknown")
+    assert problem["params"] == {"repo": REPO}
 
 
 def test_only_an_admin_may_change_the_model(common: Standing) -> None:
@@ -280,13 +285,13 @@ def test_only_an_admin_may_change_the_model(common: Standing) -> None:
         {"Authorization": "Bearer"},
     ):
         for route in ("/reload_model", "/rollback_model"):
-            refusal = running.client.post(route, headers=headers)
-            assert (refusal.status_code, refusal.headers["www-authenticate"]) == (401, "Bearer")
+            rejection = running.client.post(route, headers=headers)
+            assert (rejection.status_code, rejection.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_there_is_nothing_to_roll_back_to_at_first(own: Standing) -> None:
-    refusal = own.service.client.post("/rollback_model", headers=ADMIN)
-    assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:pret-a-depenser:no-previous-version")
+    rejection = own.service.client.post("/rollback_model", headers=ADMIN)
+    assert (rejection.status_code, rejection.json()["type"]) == (409, "urn:pret-a-depenser:no-previous-version")
 
 
 def test_one_download_a_machine(own: Standing, second: Kit, tmp_path: Path) -> None:
@@ -382,7 +387,7 @@ def test_a_service_whose_hub_is_away_starts_with_the_version_it_served_last(own:
     running.redis.kill()
     running.start_api()
     assert score(running, numbers.rows[0])["model_version"] == first
-    assert "Hub" in status(running)["error"]
+    assert status(running)["error"]["type"] == "hub-unavailable"
     running.redis.start()
     hub.start()
     wait_for("all to be well", lambda: status(running)["error"] is None)

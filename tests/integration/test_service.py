@@ -125,12 +125,13 @@ def test_a_job_keeps_the_version_it_was_submitted_with(
     assert running.job(new_job)["model_version"] == reload["version"]
 
 
-def test_a_bad_model_is_refused_and_the_old_one_serves_on(running: Service, mixed: Kit) -> None:
+def test_a_bad_model_is_rejected_and_the_old_one_serves_on(running: Service, mixed: Kit) -> None:
     version = running.client.get("/model_status").json()["version"]
     (running.model_dir / "model.cb").write_bytes(b"not a model")
-    refusal = running.client.post("/reload_model")
-    assert refusal.status_code == 409
-    assert "SHA256SUMS" in refusal.json()["detail"]
+    rejection = running.client.post("/reload_model")
+    assert rejection.status_code == 409
+    assert "SHA256SUMS" in rejection.json()["detail"]
+    assert rejection.json()["params"]["reason"]["type"] == "model-file-damaged"
     score = running.client.post("/individual_score", json=mixed.rows[0]).json()
     assert (score["score"], score["model_version"]) == (mixed.expected()[0], version)
 
@@ -140,7 +141,8 @@ def test_a_chunk_that_kills_its_workers_fails_the_job_and_nothing_else(running: 
     running.start_worker(app="tests.integration.dying_worker")
     job = running.wait_until_ended(deadly)
     assert job["state"] == "failed"
-    assert job["error"].startswith("Chunk 0 was given up after 3 attempts.")
+    assert job["error"]["message"].startswith("Chunk 0 was given up after 3 attempts.")
+    assert job["error"]["params"]["reason"]["type"] == "worker-died"
     check_results(running, running.submit(mixed.rows), mixed.expected(), 0.4)
 
 
@@ -151,10 +153,10 @@ def test_damaged_input_fails_the_job_with_the_reason(running: Service, mixed: Ki
     running.start_worker()
     job = running.wait_until_ended(job_id)
     assert job["state"] == "failed"
-    assert "damaged" in job["error"]
-    refusal = running.client.get(f"/jobs/{job_id}/results")
-    assert refusal.status_code == 409
-    assert job["error"] in refusal.json()["detail"]
+    assert job["error"]["params"]["reason"]["type"] == "storage-damaged"
+    rejection = running.client.get(f"/jobs/{job_id}/results")
+    assert rejection.status_code == 409
+    assert rejection.json()["params"] == {"reason": job["error"]}
 
 
 def test_cancelling_stops_a_job_and_frees_its_space(running: Service, rows: list[dict[str, Any]]) -> None:

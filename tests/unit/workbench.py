@@ -125,7 +125,7 @@ class PreparationInProcess:
         except (ModelError, Unavailable) as error:
             self._error = error
         except OSError:
-            self._error = SourceUnavailable("The model cache cannot be written.")
+            self._error = SourceUnavailable("model-cache-not-writable", fault="OSError")
 
     def outcome(self) -> Outcome:
         return Outcome(self._error, 0.0, None if self._error else self._version)

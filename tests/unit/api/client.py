@@ -10,8 +10,10 @@ from typing import Any, Self
 import httpx
 
 from api.edge import Edge
-from api.errors import PROBLEM_TYPE
+from api.errors import PROBLEM_TYPE, URN
 from api.services import Services
+from shared.reasons import REASONS, Reason
+from tests.factories import fields_of
 
 
 class ApiClient:
@@ -55,16 +57,26 @@ class ApiClient:
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """Check the shape that every error has (RFC 9457), and give the document."""
+    """Check the shape that every error has (RFC 9457), and give the document; its type and params make its sentence."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == PROBLEM_TYPE
     document: dict[str, Any] = response.json()
-    assert {"type", "title", "status", "detail"} <= document.keys()
+    assert {"type", "title", "status", "detail", "request_id", "params"} <= document.keys()
     assert document["status"] == status
-    assert document["type"].startswith("urn:pret-a-depenser:")
+    assert document["type"].startswith(URN)
     assert document["title"]
+    assert document["request_id"] == response.headers["x-request-id"]
+    reason = Reason(kind_of(document), document["params"])
+    assert reason.params.keys() == fields_of(REASONS[reason.type])
     assert document["detail"]
+    assert isinstance(document["detail"], list) or document["detail"] == reason.message
     return document
+
+
+def kind_of(document: dict[str, Any]) -> str:
+    """The type of a problem, as it stands in the table."""
+    kind: str = document["type"].removeprefix(URN)
+    return kind
 
 
 async def in_pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from api import errors, security
-from shared.errors import InvalidRows, PretError, RowError
-from tests.unit.api.client import ApiClient, assert_problem
+from shared.errors import InvalidRows, PretError, Report
+from shared.reasons import MAX_REPORTED, REASONS, InvalidValue
+from tests.unit.api.client import ApiClient, assert_problem, kind_of
 
 assert security
 
@@ -33,31 +34,51 @@ def test_every_error_has_a_sentence_of_its_own(kind: type[PretError]) -> None:
     assert kind.__doc__ not in [base.__doc__ for base in kind.__bases__]
 
 
-def test_a_row_error_becomes_a_place_in_the_body() -> None:
-    rows = [RowError(3, "age", "too young", "kind"), RowError(None, "age", "r", "k"), RowError(0, None, "r", "k")]
-    response = errors.response_to(InvalidRows(rows, 7))
+@pytest.mark.parametrize("kind", [kind for kind in errors.STATUS if kind.default])
+def test_what_is_raised_without_a_type_has_one_of_the_table(kind: type[PretError]) -> None:
+    assert kind.default in REASONS
+
+
+TOO_YOUNG = InvalidValue(3, "age", "greater_than_equal", {"limit": 18})
+
+
+def test_an_invalid_value_is_told_as_in_a_report_and_as_a_place_in_the_body() -> None:
+    values = (TOO_YOUNG, InvalidValue(None, "age", "missing"), InvalidValue(0, None, "dict_type"))
+    response = errors.response_to(InvalidRows(Report(5, 7, values)))
     document = json.loads(bytes(response.body))
-    assert document["total"] == 7
-    assert document["detail"][0] == {"loc": ["body", 3, "age"], "msg": "too young", "type": "kind"}
+    assert (document["total"], document["invalid_values"], document["invalid_rows"]) == (7, 7, 5)
+    assert document["params"] == {"count": 7, "limit": MAX_REPORTED}
+    message = "Input should be greater than or equal to 18"
+    assert document["detail"][0] == {"loc": ["body", 3, "age"], "msg": message, "type": "greater_than_equal"}
     assert [detail["loc"] for detail in document["detail"][1:]] == [["body", "age"], ["body", 0]]
+    assert document["errors"][0] == {
+        "row": 3,
+        "column": "age",
+        "type": "greater_than_equal",
+        "message": message,
+        "params": {"limit": 18},
+    }
+    assert document["errors"][1:] == [value.as_dict() for value in values[1:]]
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/jobs/a/b/c", "/%ED%A0%80"])
 def test_an_unknown_path_is_a_problem(cut_off: ApiClient, path: str) -> None:
-    assert_problem(cut_off.get(path), 404)
+    assert kind_of(assert_problem(cut_off.get(path), 404)) == "not-found"
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/jobs"), ("POST", "/model_info"), ("DELETE", "/api_health")])
 def test_an_unknown_method_is_a_problem(cut_off: ApiClient, method: str, path: str) -> None:
     response = cut_off.request(method, path)
-    assert_problem(response, 405)
+    assert kind_of(assert_problem(response, 405)) == "method-not-allowed"
     assert response.headers["allow"]
 
 
 def test_bad_parameters_are_named_and_not_repeated(cut_off: ApiClient) -> None:
     response = cut_off.get(f"/jobs/{'1' * 32}/results", params={"offset": "private", "limit": "99999999"})
     document = assert_problem(response, 422)
+    assert (kind_of(document), document["total"]) == ("invalid-parameters", 2)
     assert [detail["loc"] for detail in document["detail"]] == [["query", "offset"], ["query", "limit"]]
+    assert [detail.keys() for detail in document["detail"]] == [{"loc", "msg", "type"}] * 2
     assert "private" not in response.text
 
 
@@ -67,6 +88,6 @@ def test_a_fault_of_ours_is_a_problem_that_tells_nothing(cut_off: ApiClient, mon
 
     monkeypatch.setattr(cut_off.services.storage, "check", fault)
     response = cut_off.get("/router_health")
-    assert_problem(response, 500)
+    assert kind_of(assert_problem(response, 500)) == "unexpected"
     assert "private" not in response.text
     assert "ZeroDivision" not in response.text

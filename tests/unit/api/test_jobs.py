@@ -8,8 +8,9 @@ import pytest
 
 from api.schemas import JobBody, Score
 from shared.jobs.job import Job
+from shared.reasons import Reason
 from tests.factories import Kit
-from tests.unit.api.client import ApiClient, assert_problem
+from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench
 
 ROWS = 10
@@ -75,13 +76,14 @@ def test_pages_follow_each_other_without_gap_or_overlap(
 
 
 @pytest.mark.parametrize("query", ["offset=-1", "limit=0", "limit=10001", "offset=x", "limit=1.5"])
-def test_a_page_that_makes_no_sense_is_refused(api: ApiClient, query: str) -> None:
+def test_a_page_that_makes_no_sense_is_rejected(api: ApiClient, query: str) -> None:
     assert_problem(api.get(f"/jobs/{UNKNOWN}/results?{query}"), 422)
 
 
 def test_a_job_without_results_yet_is_a_conflict(api: ApiClient, rows: list[dict[str, Any]]) -> None:
     job_id = submitted(api, rows)
-    assert "queued" in assert_problem(api.get(f"/jobs/{job_id}/results"), 409)["detail"]
+    problem = assert_problem(api.get(f"/jobs/{job_id}/results"), 409)
+    assert (kind_of(problem), problem["params"]) == ("no-results", {"state": "queued"})
 
 
 @pytest.mark.parametrize("job_id", [UNKNOWN, "x", "%00", "..%2F..", "é"])
@@ -112,13 +114,14 @@ def test_a_job_that_has_ended_cannot_be_cancelled(
 ) -> None:
     job_id = submitted(api, rows)
     api_bench.score_all(api_bench.parts.store.get(job_id))
-    assert "succeeded" in assert_problem(api.request("DELETE", f"/jobs/{job_id}"), 409)["detail"]
+    problem = assert_problem(api.request("DELETE", f"/jobs/{job_id}"), 409)
+    assert (kind_of(problem), problem["params"]) == ("job-ended", {"state": "succeeded"})
     assert len(api.get(f"/jobs/{job_id}/results").json()["results"]) == ROWS
 
 
 @SUBMISSIONS
 @pytest.mark.parametrize("body", ["[]", "{}", "null", "5", "[", '"[]"'])
-def test_what_is_no_list_of_rows_is_refused(api: ApiClient, api_bench: Workbench, path: str, body: str) -> None:
+def test_what_is_no_list_of_rows_is_rejected(api: ApiClient, api_bench: Workbench, path: str, body: str) -> None:
     response = api.post(path, content=body, headers={"content-type": "application/json"})
     assert_problem(response, 400)
     assert api_bench.stored_files() == []
@@ -168,14 +171,15 @@ def test_a_job_that_fails_while_its_client_waits_says_so(
     api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(job: Job, _: list[str]) -> None:
-        api_bench.parts.store.fail(job.id, "Its model is gone.")
+        api_bench.parts.store.fail(job.id, Reason("version-gone", {"version": "v"}))
 
     monkeypatch.setattr(api.services.queue, "publish", fail)
     response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=5"})
+    sentence = "The model source no longer has version v."
     assert (response.status_code, response.json()["state"], response.json()["error"]) == (
         202,
         "failed",
-        "Its model is gone.",
+        {"type": "version-gone", "message": sentence, "params": {"version": "v"}},
     )
 
 
@@ -209,7 +213,7 @@ def test_without_redis_job_routes_say_so_within_two_seconds_and_leave_nothing(
     start = time.monotonic()
     response = cut_off.request(method, path, json=mixed.rows[:3] if method == "POST" else None)
     assert time.monotonic() - start < 2
-    assert "Redis" in assert_problem(response, 503)["detail"]
+    assert kind_of(assert_problem(response, 503)) == "redis-unavailable"
     assert int(response.headers["retry-after"]) > 0
     assert list((cut_off.folder / "storage").rglob("*.arrow")) == []
 

@@ -9,7 +9,7 @@ from shared.fleet.records import ProcessReport
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX, QUEUES
 from shared.version import service_version
 from tests.factories import METADATA, Kit, put_in_cache, write_checksums
-from tests.unit.api.client import ApiClient, assert_problem
+from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench
 
 
@@ -51,8 +51,9 @@ def test_the_card_is_shown_as_markdown_without_its_front_matter(fresh: ApiClient
 
 
 def test_a_model_without_a_card_is_told_from_no_model(cut_off: ApiClient, bare: ApiClient) -> None:
-    assert assert_problem(cut_off.get("/model_card"), 404)["type"].endswith(":no-model-card")
-    assert assert_problem(bare.get("/model_card"), 404)["type"].endswith(":model-not-found")
+    assert kind_of(assert_problem(cut_off.get("/model_card"), 404)) == "no-model-card"
+    problem = assert_problem(bare.get("/model_card"), 404)
+    assert (kind_of(problem), problem["params"]["reason"]["type"]) == ("model-not-loaded", "model-file-missing")
 
 
 def test_the_info_tells_where_the_model_comes_from(cut_off: ApiClient) -> None:
@@ -97,6 +98,9 @@ def test_the_version_is_told_the_same_everywhere(bare: ApiClient) -> None:
 def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
     response = bare.get("/router_health")
     assert (response.status_code, response.json()["status"]) == (503, "not ready")
+    model = response.json()["parts"]["model"]
+    assert (model["type"], model["params"]["reason"]["params"]) == ("model-not-loaded", {"file": "model.cb"})
+    assert model["detail"] == "No model is loaded. The model folder has no file 'model.cb'."
     response = cut_off.get("/router_health")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     parts = response.json()["parts"]
@@ -107,7 +111,15 @@ def test_ready_needs_a_model(bare: ApiClient, cut_off: ApiClient) -> None:
         "readers": "down",
         "storage": "ok",
     }
-    assert parts["model"]["detail"] == cut_off.services.member.model.version
+    version = cut_off.services.member.model.version
+    assert {name: (part["type"], part["params"]) for name, part in parts.items()} == {
+        "model": ("model-served", {"version": version}),
+        "redis": ("redis-unavailable", {}),
+        "workers": ("not-known-without-redis", {}),
+        "readers": ("not-known-without-redis", {}),
+        "storage": ("storage-writable", {}),
+    }
+    assert parts["model"]["detail"] == f"Model version {version} is served."
     assert response.json()["queues"] is None
 
 
@@ -118,7 +130,8 @@ def test_the_tasks_that_wait_are_counted_by_lane(api: ApiClient, api_bench: Work
     health = api.get("/router_health").json()
     api_bench.client.delete(queue)
     assert health["queues"] == dict.fromkeys(QUEUES, 0) | {CHUNKS: 2}
-    assert health["parts"]["redis"]["detail"] == "2 task(s) waiting"
+    redis = health["parts"]["redis"]
+    assert (redis["detail"], redis["type"], redis["params"]) == ("2 tasks are waiting.", "tasks-waiting", {"count": 2})
 
 
 def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench: Workbench) -> None:
@@ -129,11 +142,13 @@ def test_a_worker_that_reports_makes_the_service_ready(api: ApiClient, api_bench
         api_bench.parts.fleet.report(worker)
         ready = api.get("/router_health").json()
         assert (ready["parts"]["workers"]["status"], ready["parts"]["readers"]["status"]) == ("ok", readers)
+        assert ready["parts"]["workers"]["detail"] == "1 worker is running."
+        assert ready["parts"]["readers"]["params"] == {"count": int(readers == "ok")}
         assert ready["status"] == ("ready" if readers == "ok" else "degraded")
     api_bench.parts.fleet.retire(worker)
 
 
-def test_a_reload_body_of_any_size_is_refused_after_a_few_kilobytes(api: ApiClient) -> None:
+def test_a_reload_body_of_any_size_is_rejected_after_a_few_kilobytes(api: ApiClient) -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -147,7 +162,7 @@ def test_a_reload_body_of_any_size_is_refused_after_a_few_kilobytes(api: ApiClie
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"revision": 5}', b'{"version": "v2"}', b"[]", b"\xff"])
-def test_a_reload_of_nonsense_is_refused(api: ApiClient, body: bytes) -> None:
+def test_a_reload_of_nonsense_is_rejected(api: ApiClient, body: bytes) -> None:
     document = assert_problem(
         api.post("/reload_model", content=body, headers={"Content-Type": "application/json"}), 422
     )

@@ -1,4 +1,4 @@
-"""The limit on memory: what exceeds it is refused, the process lives on, and honest files fit."""
+"""The limit on memory: what exceeds it is rejected, the process lives on, and honest files fit."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.errors import InputTooLarge
-from shared.memory import ARENAS, SLICE_ROWS, memory_limit, reading_limit, refuse_beyond_memory, slice_rows
+from shared.memory import ARENAS, SLICE_ROWS, memory_limit, reading_limit, reject_beyond_memory, slice_rows
 
 if sys.platform == "linux":
     import resource
@@ -53,8 +53,8 @@ def read(path, names):
         try:
             for piece in reader(LocalFile(path), ReadOptions(), contract):
                 rows += piece.batch.num_rows
-        except InputError as refusal:
-            error = type(refusal).__name__
+        except InputError as rejection:
+            error = type(rejection).__name__
     return rows, error, size("VmHWM") - before
 
 print(json.dumps([read(Path(path), names) for path, names in json.loads(sys.argv[1])]))
@@ -123,9 +123,13 @@ def test_wide_tables_are_read_in_slices_of_fewer_rows() -> None:
 
 
 @ON_LINUX
-def test_what_exceeds_the_limit_is_refused_and_the_limit_is_lifted_afterwards() -> None:
+def test_what_exceeds_the_limit_is_rejected_and_the_limit_is_lifted_afterwards() -> None:
     before, pool = resource.getrlimit(resource.RLIMIT_DATA), pa.default_memory_pool().backend_name
-    with pytest.raises(InputTooLarge, match="smaller pages"), memory_limit(64 << 20), refuse_beyond_memory("pages"):
+    with (
+        pytest.raises(InputTooLarge, match="smaller pages"),
+        memory_limit(64 << 20),
+        reject_beyond_memory("memory-pages"),
+    ):
         assert len(bytes(16 << 20)) == 16 << 20
         pa.allocate_buffer(256 << 20)
     with pytest.raises(MemoryError), memory_limit(64 << 20):
@@ -136,14 +140,14 @@ def test_what_exceeds_the_limit_is_refused_and_the_limit_is_lifted_afterwards() 
 
 
 def test_only_want_of_memory_is_called_so() -> None:
-    with pytest.raises(InputTooLarge), refuse_beyond_memory("pages"):
+    with pytest.raises(InputTooLarge), reject_beyond_memory("memory-pages"):
         raise RuntimeError("can't start new thread")
-    with pytest.raises(RuntimeError, match="else"), refuse_beyond_memory("pages"):
+    with pytest.raises(RuntimeError, match="else"), reject_beyond_memory("memory-pages"):
         raise RuntimeError("something else")
 
 
 @ON_LINUX
-def test_bombs_are_refused_before_they_take_memory_and_an_honest_wide_file_is_read_after_them(tmp_path: Path) -> None:
+def test_bombs_are_rejected_before_they_take_memory_and_an_honest_wide_file_is_read_after_them(tmp_path: Path) -> None:
     prefixes, batch, wide = tmp_path / "prefixes.parquet", tmp_path / "batch.arrow", tmp_path / "wide.parquet"
     data = pa.table({"word": ["x" * (1 << 20) + str(i) for i in range(160)]})
     pq.write_table(data, prefixes, use_dictionary=False, column_encoding={"word": "DELTA_BYTE_ARRAY"})

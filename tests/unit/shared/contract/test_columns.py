@@ -1,6 +1,7 @@
-"""The contract for columns: which columns and types are taken, what counts as missing, and how refusals are told."""
+"""The contract for columns: which columns and types are taken, what counts as missing, and how invalid values are told."""
 
 import datetime
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shared.contract.columns import Refusal, match_columns, validate_columns, wrong_type
+from shared.contract.columns import Invalid, match_columns, validate_columns, wrong_type
 from shared.contract.contract import Contract
-from shared.errors import MAX_REPORTED_ROW_ERRORS, RowError, WrongColumns
+from shared.errors import ALL_VALID, WrongColumns
+from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -27,6 +29,9 @@ CONTRACT = make_contract(
 GOOD: dict[str, Any] = {"income": [1.0, 2.0], "age": [18, 100], "married": [True, None], "purpose": ["a", None]}
 
 
+OPTIONAL = ["married", "purpose", "most"]
+
+
 def columns(**changes: Any) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(GOOD | {"most": [None, 5.0]} | changes)
 
@@ -37,7 +42,7 @@ def one(kind: str, **notes: Any) -> Contract:
 
 def types_of(contract: Contract, array: pa.Array) -> list[tuple[int | None, str]]:
     checked = validate_columns(contract, pa.RecordBatch.from_arrays([array], ["x"]), 0)
-    return [(error.row, error.type) for error in checked.errors]
+    return [(error.row, error.type) for error in checked.report.errors]
 
 
 def test_good_columns_come_in_the_contracts_schema_whatever_their_order() -> None:
@@ -46,7 +51,7 @@ def test_good_columns_come_in_the_contracts_schema_whatever_their_order() -> Non
     )
     assert checked.batch.schema == CONTRACT.arrow_schema
     assert checked.batch.to_pydict() == GOOD | {"most": [None, 5.0]}
-    assert (checked.kept, checked.reasons, checked.errors, checked.total) == (None, None, (), 0)
+    assert (checked.kept, checked.words, checked.details, checked.report) == (None, None, None, ALL_VALID)
 
 
 def test_optional_columns_that_are_absent_are_missing_in_every_row() -> None:
@@ -55,20 +60,69 @@ def test_optional_columns_that_are_absent_are_missing_in_every_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "keep", "said"),
+    ("names", "keep", "type", "params", "said"),
     [
-        (["income"], [], "Missing columns: 'age'."),
-        (["income", "ages", "age"], [], "Missing columns: 'married', 'purpose', 'most'. Unknown columns: 'ages'."),
-        (["income", "age", "age"], [], "more than once: 'age'"),
-        (["income", "age", "id", "id"], ["id"], "more than once: 'id'"),
-        (["income", "age"], ["id"], "keep that are not there: 'id'"),
-        (["income", *(f"c{i}" for i in range(9))], [], "'c4' and 4 more"),
-        (["n" * 1000], [], "n" * 100 + "…"),
+        (["income"], [], "columns-missing", {"columns": ["age"]}, "Missing columns: 'age'."),
+        (
+            ["income", "ages", "age"],
+            [],
+            "columns-missing-and-unknown",
+            {"columns": OPTIONAL, "unknown": ["ages"]},
+            "Missing columns: 'married', 'purpose', 'most'. Unknown columns: 'ages'.",
+        ),
+        (["income", "age", "age"], [], "columns-repeated", {"columns": ["age"]}, "more than once: 'age'"),
+        (["income", "age", "id", "id"], ["id"], "columns-repeated", {"columns": ["id"]}, "more than once: 'id'"),
+        (["income", "age"], ["id"], "kept-columns-missing", {"columns": ["id"]}, "keep that are not in the file: 'id'"),
+        (
+            ["income", *(f"c{i}" for i in range(9))],
+            [],
+            "columns-missing-and-unknown",
+            {"columns": ["age", *OPTIONAL], "unknown": [f"c{i}" for i in range(9)]},
+            "'c4' and 4 more",
+        ),
+        (
+            [f"c{i}" for i in range(1000)],
+            [],
+            "columns-missing-and-unknown",
+            {"columns": ["income", "age", *OPTIONAL], "unknown": [*(f"c{i}" for i in range(100)), "…"]},
+            "'c4' and more",
+        ),
+        (
+            ["n" * 1000],
+            [],
+            "columns-missing-and-unknown",
+            {"columns": ["income", "age", *OPTIONAL], "unknown": ["n" * 100 + "…"]},
+            "n" * 100 + "…",
+        ),
+        (
+            ["Income", " age", "purpose"],
+            [],
+            "columns-misspelt",
+            {"columns": ["Income", " age"], "expected": ["income", "age"]},
+            "found 'Income', ' age', expected 'income', 'age'",
+        ),
+        (
+            ["income", "age", "ID"],
+            ["id"],
+            "columns-misspelt",
+            {"columns": ["ID"], "expected": ["id"]},
+            "found 'ID', expected 'id'",
+        ),
+        (
+            ["Income", "years"],
+            [],
+            "columns-missing-and-unknown",
+            {"columns": ["income", "age", *OPTIONAL], "unknown": ["Income", "years"]},
+            "Unknown columns: 'Income', 'years'.",
+        ),
     ],
 )
-def test_columns_that_do_not_match_are_named(names: list[str], keep: list[str], said: str) -> None:
+def test_columns_that_do_not_match_are_named(
+    names: list[str], keep: list[str], type: str, params: dict[str, Any], said: str
+) -> None:
     with pytest.raises(WrongColumns) as caught:
         match_columns(CONTRACT, names, keep)
+    assert caught.value.reason == Reason(type, params)
     assert said in str(caught.value)
 
 
@@ -103,7 +157,7 @@ NUMBERS = [
 @pytest.mark.parametrize(("kind", "value"), [("double", 1.0), ("long", 1)])
 def test_every_type_of_number_will_do_for_a_number(array: pa.Array, kind: str, value: float) -> None:
     checked = validate_columns(one(kind), pa.RecordBatch.from_arrays([array], ["x"]), 0)
-    assert checked.reasons is None
+    assert checked.words is None
     assert checked.batch.column("x").to_pylist() == [value, None]
 
 
@@ -139,8 +193,8 @@ def test_a_column_of_no_type_is_all_missing(kind: str) -> None:
         ("boolean", pa.array(["true"]).dictionary_encode()),
     ],
 )
-def test_a_type_that_can_never_be_right_is_refused_as_a_whole(kind: str, array: pa.Array) -> None:
-    with pytest.raises(WrongColumns, match=r"Column 'x' is of type .*, which can not be "):
+def test_a_type_that_can_never_be_right_is_rejected_as_a_whole(kind: str, array: pa.Array) -> None:
+    with pytest.raises(WrongColumns, match=r"Column 'x' is of type .*, which cannot be read as "):
         types_of(one(kind), array)
 
 
@@ -165,29 +219,37 @@ def test_a_decimal_is_the_double_that_its_text_is() -> None:
         (pa.array([Decimal("1.5"), Decimal("2.0")]), [(0, "int_from_float")]),
     ],
 )
-def test_what_is_no_whole_number_of_64_bits_is_refused_for_that(array: pa.Array, found: list[tuple[int, str]]) -> None:
+def test_what_is_no_whole_number_of_64_bits_is_invalid_for_that(array: pa.Array, found: list[tuple[int, str]]) -> None:
     assert types_of(one("long"), array) == found
 
 
-def test_infinity_is_refused_for_a_double() -> None:
+def test_infinity_is_invalid_for_a_double() -> None:
     assert types_of(one("double", le=5), pa.array([float("-inf"), 6, 1])) == [
         (0, "finite_number"),
         (1, "less_than_equal"),
     ]
 
 
-def test_refusals_are_told_by_row_then_feature_and_joined() -> None:
+def test_invalid_values_are_told_by_row_then_feature_and_joined() -> None:
     bad = columns(income=[-1.0, None], age=[17, None], married=[None, None], most=[None, 1.0])
     checked = validate_columns(CONTRACT, bad, 10)
-    assert checked.errors == (
-        RowError(10, "income", "Input should be greater than or equal to 0", "greater_than_equal"),
-        RowError(10, "age", "Input should be greater than or equal to 18", "greater_than_equal"),
-        RowError(11, "income", "Input should be a valid number", "float_type"),
-        RowError(11, "age", "Input should be a valid integer", "int_type"),
+    assert checked.report.errors == (
+        InvalidValue(10, "income", "greater_than_equal", {"limit": 0}),
+        InvalidValue(10, "age", "greater_than_equal", {"limit": 18}),
+        InvalidValue(11, "income", "float_type"),
+        InvalidValue(11, "age", "int_type"),
     )
-    assert checked.total == 4
-    assert checked.reasons is not None
-    assert checked.reasons[1].as_py() == "income: Input should be a valid number; age: Input should be a valid integer"
+    assert (checked.report.invalid_rows, checked.report.invalid_values) == (2, 4)
+    assert checked.words is not None
+    assert checked.words.to_pylist() == [
+        "income: Input should be greater than or equal to 0; age: Input should be greater than or equal to 18",
+        "income: Input should be a valid number; age: Input should be a valid integer",
+    ]
+    assert checked.details is not None
+    assert json.loads(checked.details[1].as_py()) == [
+        {"column": "income", "type": "float_type", "message": "Input should be a valid number", "params": {}},
+        {"column": "age", "type": "int_type", "message": "Input should be a valid integer", "params": {}},
+    ]
 
 
 def test_the_reasons_of_a_row_stand_beside_that_row() -> None:
@@ -199,13 +261,18 @@ def test_the_reasons_of_a_row_stand_beside_that_row() -> None:
         pa.RecordBatch.from_pydict({"x": rows, "y": rows}),
         0,
     )
-    assert checked.reasons is not None
-    assert [(reason or " ")[0] for reason in checked.reasons.to_pylist()] == ["x", " ", " ", "y", " ", "x", " "]
+    assert checked.words is not None
+    assert [(reason or " ")[0] for reason in checked.words.to_pylist()] == ["x", " ", " ", "y", " ", "x", " "]
+    assert checked.details is not None
+    assert [json.loads(detail or "[{}]")[0].get("column") for detail in checked.details.to_pylist()] == [
+        *("x", None, None, "y", None, "x", None)
+    ]
+    assert (checked.report.invalid_rows, checked.report.invalid_values) == (3, 3)
 
 
 def test_order_is_looked_at_in_rows_that_are_right_in_themselves() -> None:
     checked = validate_columns(CONTRACT, columns(income=[9.0, 9.0], age=[1, 20], most=[1.0, 1.0]), 0)
-    assert [(error.row, error.feature, error.type) for error in checked.errors] == [
+    assert [(error.row, error.column, error.type) for error in checked.report.errors] == [
         (0, "age", "greater_than_equal"),
         (1, "most", "not_ordered"),
     ]
@@ -213,21 +280,23 @@ def test_order_is_looked_at_in_rows_that_are_right_in_themselves() -> None:
 
 def test_only_the_first_errors_are_told_but_all_are_counted_and_every_row_has_its_reason() -> None:
     checked = validate_columns(one("long", ge=0), pa.RecordBatch.from_pydict({"x": [-1, 5] * 500}), 3)
-    assert [error.row for error in checked.errors] == [3 + 2 * i for i in range(MAX_REPORTED_ROW_ERRORS)]
-    assert checked.total == 500
-    assert checked.reasons is not None
-    assert checked.reasons.null_count == 500
+    assert [error.row for error in checked.report.errors] == [3 + 2 * i for i in range(MAX_REPORTED)]
+    assert (checked.report.invalid_rows, checked.report.invalid_values) == (500, 500)
+    assert checked.words is not None
+    assert checked.details is not None
+    assert (checked.words.null_count, checked.details.null_count) == (500, 500)
 
 
-def test_what_the_reader_refused_has_that_reason_only() -> None:
-    refused = {
+def test_what_the_reader_found_invalid_has_that_reason_only() -> None:
+    unreadable = InvalidValue(None, "purpose", "literal_error", {"values": ["a"]})
+    found = {
         "age": wrong_type(CONTRACT.features[1], pa.array([True, None])),
-        "purpose": Refusal(pa.array([False, True]), "No such text", "odd"),
+        "purpose": Invalid(pa.array([False, True]), unreadable),
     }
-    checked = validate_columns(CONTRACT, columns(age=[None, 20], purpose=["a", None]), 0, refused=refused)
-    assert [(error.row, error.feature, error.reason) for error in checked.errors] == [
+    checked = validate_columns(CONTRACT, columns(age=[None, 20], purpose=["a", None]), 0, invalid=found)
+    assert [(error.row, error.column, error.message) for error in checked.report.errors] == [
         (0, "age", "Input should be a valid integer"),
-        (1, "purpose", "No such text"),
+        (1, "purpose", "Input should be 'a'"),
     ]
 
 
@@ -261,11 +330,11 @@ def test_nested_and_binary_columns_cannot_be_kept(array: pa.Array) -> None:
 
 def test_no_rows_are_no_trouble() -> None:
     checked = validate_columns(CONTRACT, columns().slice(0, 0), 0)
-    assert (checked.batch.num_rows, checked.total) == (0, 0)
+    assert (checked.batch.num_rows, checked.report) == (0, ALL_VALID)
 
 
 def test_a_row_may_break_several_orders() -> None:
     contract = make_contract([{"name": name, "type": "double"} for name in "abc"], ordered=[["a", "b"], ["c", "a"]])
     checked = validate_columns(contract, pa.RecordBatch.from_pydict({"a": [1.0], "b": [0.0], "c": [2.0]}), 0)
-    assert list(checked.errors) == contract.order_errors({"a": 1.0, "b": 0.0, "c": 2.0}, 0)
-    assert checked.total == 2
+    assert list(checked.report.errors) == contract.unordered({"a": 1.0, "b": 0.0, "c": 2.0}, 0)
+    assert (checked.report.invalid_rows, checked.report.invalid_values) == (1, 2)

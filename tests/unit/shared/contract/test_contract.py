@@ -1,6 +1,7 @@
 """The feature contract: what one model's signature and metadata accept, in both of its faces."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.contract import Contract, Row
-from shared.errors import BadArtifact, InvalidRows, PretError, RowError
+from shared.errors import BadArtifact, InvalidRows, PretError, Report
 from shared.formats.json_rows import row_from_json
+from shared.reasons import InvalidValue, Reason
 from tests.factories import batches_from_json, make_contract
 
 WEIRD_NAMES = ["with space", "crédit-é%", "json", "copy", "_x", "model_x", "class", "__class__", "a.b", "keys", "", "1"]
@@ -41,17 +43,17 @@ def one_feature(kind: str, *, required: bool = True, **notes: Any) -> Contract:
     return make_contract([{"name": "x", "type": kind, "required": required}], {"x": notes} if notes else {})
 
 
-def refusal(body: str, contract: Contract) -> list[str] | None:
+def invalid(body: str, contract: Contract) -> list[str] | None:
     """The types of the errors of one row, or None if it is accepted."""
     try:
         row_from_json(body.encode(), contract)
     except InvalidRows as error:
-        return [found.type for found in error.errors]
+        return [found.type for found in error.report.errors]
     return None
 
 
 @pytest.mark.parametrize(
-    ("kind", "accepted", "refused"),
+    ("kind", "accepted", "rejected"),
     [
         ("double", ["1", "1.0", "-2.5e-3", "1e308", "9223372036854775808"], ["true", '"1"', "null", "[1]", "1e999"]),
         ("float", ["1", "0.1", "1e300"], ["false", '"1"', "null", "{}", "-1e999"]),
@@ -67,20 +69,20 @@ def refusal(body: str, contract: Contract) -> list[str] | None:
         ("string", ['"1"', '""', '"nan"', '"\\u0000"', '"\\ud83d\\ude00"'], ["1", "true", "null", '["a"]']),
     ],
 )
-def test_each_type_accepts_its_own_values_only(kind: str, accepted: list[str], refused: list[str]) -> None:
+def test_each_type_accepts_its_own_values_only(kind: str, accepted: list[str], rejected: list[str]) -> None:
     contract = one_feature(kind)
-    assert [value for value in accepted if refusal(f'{{"x":{value}}}', contract)] == []
-    assert [value for value in refused if not refusal(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in accepted if invalid(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in rejected if not invalid(f'{{"x":{value}}}', contract)] == []
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize("kind", ["double", "float", "long", "integer", "boolean", "string"])
-def test_what_is_not_finite_is_refused(kind: str, number: str) -> None:
-    assert refusal(f'{{"x":{number}}}', one_feature(kind, required=False))
+def test_what_is_not_finite_is_invalid(kind: str, number: str) -> None:
+    assert invalid(f'{{"x":{number}}}', one_feature(kind, required=False))
 
 
 @pytest.mark.parametrize(
-    ("kind", "notes", "accepted", "refused"),
+    ("kind", "notes", "accepted", "rejected"),
     [
         ("double", {"ge": 0, "le": 1}, ["0", "-0.0", "1", "1.0"], ["-1e-300", "1.0000000000000002"]),
         ("float", {"le": 0.1}, ["0.1"], ["0.10000000149011612"]),
@@ -93,15 +95,15 @@ def test_what_is_not_finite_is_refused(kind: str, number: str) -> None:
     ],
 )
 def test_bounds_count_themselves_and_never_widen_the_type(
-    kind: str, notes: dict[str, Any], accepted: list[str], refused: list[str]
+    kind: str, notes: dict[str, Any], accepted: list[str], rejected: list[str]
 ) -> None:
     contract = one_feature(kind, **notes)
-    assert [value for value in accepted if refusal(f'{{"x":{value}}}', contract)] == []
-    assert [value for value in refused if not refusal(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in accepted if invalid(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in rejected if not invalid(f'{{"x":{value}}}', contract)] == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "values", "accepted", "refused"),
+    ("kind", "values", "accepted", "rejected"),
     [
         ("long", [0, 1], ["0", "1", "1.0", "1e0"], ["true", "false", "0.5", '"1"', "2", "null", "1" + "0" * 30]),
         ("integer", [5], ["5", "5.0"], ["6", "6.0"]),
@@ -109,30 +111,30 @@ def test_bounds_count_themselves_and_never_widen_the_type(
     ],
 )
 def test_allowed_values_are_of_the_features_own_type(
-    kind: str, values: list[str | int], accepted: list[str], refused: list[str]
+    kind: str, values: list[str | int], accepted: list[str], rejected: list[str]
 ) -> None:
     contract = one_feature(kind, values=values)
-    assert [value for value in accepted if refusal(f'{{"x":{value}}}', contract)] == []
-    assert [value for value in refused if not refusal(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in accepted if invalid(f'{{"x":{value}}}', contract)] == []
+    assert [value for value in rejected if not invalid(f'{{"x":{value}}}', contract)] == []
 
 
 def test_a_required_feature_may_be_neither_absent_nor_null() -> None:
     contract = one_feature("double")
-    assert refusal("{}", contract) == ["missing"]
-    assert refusal('{"x":null}', contract) == ["float_type"]
+    assert invalid("{}", contract) == ["missing"]
+    assert invalid('{"x":null}', contract) == ["float_type"]
 
 
 @pytest.mark.parametrize("kind", ["double", "float", "long", "integer", "boolean", "string"])
 def test_an_optional_feature_may_be_absent_or_null(kind: str) -> None:
     contract = one_feature(kind, required=False)
-    assert refusal("{}", contract) is None
-    assert refusal('{"x":null}', contract) is None
+    assert invalid("{}", contract) is None
+    assert invalid('{"x":null}', contract) is None
 
 
 def test_every_unknown_key_is_named() -> None:
     with pytest.raises(InvalidRows) as caught:
         row_from_json(b'{"d":1,"l":1,"D":1,"e":null}', EVERY_TYPE)
-    assert [(error.feature, error.type) for error in caught.value.errors] == [
+    assert [(error.column, error.type) for error in caught.value.report.errors] == [
         ("D", "extra_forbidden"),
         ("e", "extra_forbidden"),
     ]
@@ -147,7 +149,7 @@ def test_a_feature_may_have_any_name() -> None:
     for name in WEIRD_NAMES:
         with pytest.raises(InvalidRows) as caught:
             row_from_json(json.dumps(row | {name: "no"}).encode(), contract)
-        assert [error.feature for error in caught.value.errors] == [name]
+        assert [error.column for error in caught.value.report.errors] == [name]
 
 
 def test_columns_come_in_the_models_order_whatever_the_order_of_the_keys() -> None:
@@ -156,36 +158,38 @@ def test_columns_come_in_the_models_order_whatever_the_order_of_the_keys() -> No
     assert batch.schema.names == ["d", "f", "l", "i", "b", "s", "v", "w"]
 
 
-def test_order_errors_name_the_feature_and_the_one_it_is_below() -> None:
+def test_what_is_not_ordered_is_named_with_the_feature_that_it_is_below() -> None:
     contract = make_contract([{"name": name, "type": "double"} for name in "abc"], ordered=[["a", "b", "c"]])
-    assert contract.order_errors({"a": 1.0, "b": 1.0, "c": 1.0}) == []
-    assert contract.order_errors({"a": 2.0, "b": 1.0, "c": 1.5}, 7) == [
-        RowError(7, "b", "Input should not be less than a", "not_ordered")
+    assert contract.unordered({"a": 1.0, "b": 1.0, "c": 1.0}) == []
+    assert contract.unordered({"a": 2.0, "b": 1.0, "c": 1.5}, 7) == [
+        InvalidValue(7, "b", "not_ordered", {"other": "a"})
     ]
-    assert contract.order_errors({"a": 2.0, "b": None, "c": 1.0}) == [
-        RowError(None, "c", "Input should not be less than a", "not_ordered")
+    assert contract.unordered({"a": 2.0, "b": None, "c": 1.0}) == [
+        InvalidValue(None, "c", "not_ordered", {"other": "a"})
     ]
 
 
 @pytest.mark.parametrize(
-    ("kind", "notes"),
+    ("kind", "notes", "type"),
     [
-        ("string", {"ge": 0}),
-        ("boolean", {"le": 1}),
-        ("long", {"values": ["1"]}),
-        ("string", {"values": [1]}),
-        ("boolean", {"values": [0, 1]}),
-        ("long", {"values": [10**30]}),
-        ("integer", {"values": [2**31]}),
+        ("string", {"ge": 0}, "feature-not-bounded"),
+        ("boolean", {"le": 1}, "feature-not-bounded"),
+        ("long", {"values": ["1"]}, "feature-values-type"),
+        ("string", {"values": [1]}, "feature-values-type"),
+        ("boolean", {"values": [0, 1]}, "feature-values-type"),
+        ("long", {"values": [10**30]}, "feature-values-range"),
+        ("integer", {"values": [2**31]}, "feature-values-range"),
     ],
 )
-def test_metadata_that_does_not_fit_the_type_is_a_bad_artifact(kind: str, notes: dict[str, Any]) -> None:
-    with pytest.raises(BadArtifact, match="'x'"):
+def test_metadata_that_does_not_fit_the_type_is_a_bad_artifact(kind: str, notes: dict[str, Any], type: str) -> None:
+    with pytest.raises(BadArtifact, match="'x'") as caught:
         one_feature(kind, **notes)
+    facts = {"column": "x"} if type == "feature-not-bounded" else {"column": "x", "kind": kind}
+    assert caught.value.reason == Reason(type, facts)
 
 
 def test_a_name_that_comes_twice_is_a_bad_artifact() -> None:
-    with pytest.raises(BadArtifact, match="twice"):
+    with pytest.raises(BadArtifact, match="more than once"):
         make_contract([{"name": "x", "type": "double"}, {"name": "x", "type": "long"}])
 
 
@@ -193,7 +197,7 @@ def test_a_name_that_comes_twice_is_a_bad_artifact() -> None:
 def test_metadata_of_a_feature_that_is_not_there_is_a_bad_artifact(
     features: dict[str, Any], ordered: list[list[str]]
 ) -> None:
-    with pytest.raises(BadArtifact, match="not in the signature: y"):
+    with pytest.raises(BadArtifact, match="not in the signature: 'y'"):
         make_contract([{"name": "x", "type": "double"}], features, ordered)
 
 
@@ -220,11 +224,11 @@ def row_text(changes: dict[str, str | None]) -> str:
 ROW_TEXTS = st.one_of(CHANGES.map(row_text), CHANGES.map(row_text), FRAGMENTS)
 
 
-def verdict_alone(text: str, number: int) -> Row | list[RowError]:
+def verdict_alone(text: str, number: int) -> Row | list[InvalidValue]:
     try:
         row = row_from_json(text.encode(), EVERY_TYPE)
     except InvalidRows as error:
-        return [RowError(number, found.feature, found.reason, found.type) for found in error.errors]
+        return [replace(found, row=number) for found in error.report.errors]
     return {name: row.get(name) for name in EVERY_TYPE.names}
 
 
@@ -236,8 +240,8 @@ def test_a_row_has_the_same_verdict_and_reasons_alone_and_in_a_batch(texts: list
     if errors:
         with pytest.raises(InvalidRows) as caught:
             list(batches_from_json(body, EVERY_TYPE))
-        assert caught.value.errors == errors
-        assert caught.value.total == len(errors)
+        rows = sum(isinstance(verdict, list) for verdict in alone)
+        assert caught.value.report == Report(rows, len(errors), tuple(errors))
     else:
         assert pa.Table.from_batches(batches_from_json(body, EVERY_TYPE)).to_pylist() == alone
 
@@ -258,7 +262,7 @@ def test_numbers_that_json_does_not_know_have_the_same_verdict_alone_and_in_a_ba
     try:
         batch = pa.Table.from_batches(batches_from_json(f"[{row_text({})},{text}]".encode(), EVERY_TYPE))
     except InvalidRows as error:
-        assert error.errors == alone
+        assert list(error.report.errors) == alone
     except PretError as error:
         pytest.fail(f"The batch says {error}")
     else:

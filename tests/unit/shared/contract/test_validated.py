@@ -1,17 +1,19 @@
-"""Counting refusals while slices pass by."""
+"""Counting invalid rows and values while slices pass by."""
 
 import pyarrow as pa
 import pytest
 
 from shared.contract.validated import Tally, Validated
-from shared.errors import MAX_REPORTED_ROW_ERRORS, InvalidRows, RowError
+from shared.errors import ALL_VALID, InvalidRows, Report
+from shared.reasons import MAX_REPORTED, InvalidValue
 
 BATCH = pa.record_batch({"x": [1.0, 2.0]})
 
 
 def slice_of(start: int, bad: int) -> Validated:
-    errors = tuple(RowError(start + i, "x", "wrong", "type") for i in range(bad))
-    return Validated(BATCH, None, None, errors, bad)
+    """Some rows, `bad` of them invalid; the first one has two invalid values."""
+    errors = [InvalidValue(start + max(i - 1, 0), "x", "float_type") for i in range(bad + 1 if bad else 0)]
+    return Validated(BATCH, None, Report(bad, len(errors), tuple(errors)))
 
 
 def test_good_slices_pass() -> None:
@@ -19,24 +21,27 @@ def test_good_slices_pass() -> None:
     assert list(Tally().watch(slices, "reject")) == slices
 
 
-def test_with_reject_nothing_follows_a_bad_slice_and_all_refusals_are_counted() -> None:
+def test_with_reject_nothing_follows_a_bad_slice_and_all_that_is_invalid_is_counted() -> None:
     tally = Tally()
     passed = []
-    with pytest.raises(InvalidRows) as refusal:
+    with pytest.raises(InvalidRows) as caught:
         for checked in tally.watch([slice_of(0, 0), slice_of(2, 90), slice_of(4, 0), slice_of(6, 90)], "reject"):
             passed.append(checked)
     assert len(passed) == 1
-    assert refusal.value.total == 180
-    assert len(refusal.value.errors) == MAX_REPORTED_ROW_ERRORS
-    assert [error.row for error in refusal.value.errors[-2:]] == [14, 15]
+    report = caught.value.report
+    assert (report.invalid_rows, report.invalid_values) == (180, 182)
+    assert len(report.errors) == MAX_REPORTED
+    assert [error.row for error in report.errors[-2:]] == [12, 13]
+    assert caught.value.reason.params == {"count": 182, "limit": MAX_REPORTED}
+    assert str(caught.value) == "182 values break the feature contract; the report lists up to 100."
 
 
 def test_with_flag_all_slices_pass_and_are_counted() -> None:
     tally = Tally()
     assert len(list(tally.watch([slice_of(0, 1), slice_of(2, 0), slice_of(4, 2)], "flag"))) == 3
-    assert tally.total == 3
+    assert (tally.report.invalid_rows, tally.report.invalid_values) == (3, 5)
     tally.clear()
-    assert (tally.errors, tally.total) == ([], 0)
+    assert tally.report == ALL_VALID
 
 
 def test_counting_ends_when_there_are_enough() -> None:
@@ -46,6 +51,6 @@ def test_counting_ends_when_there_are_enough() -> None:
             yield slice_of(start, 50)
             start += 2
 
-    with pytest.raises(InvalidRows) as refusal:
+    with pytest.raises(InvalidRows) as caught:
         list(Tally(enough=120).watch(endless(), "reject"))  # type: ignore[arg-type]
-    assert refusal.value.total == 150
+    assert (caught.value.report.invalid_rows, caught.value.report.invalid_values) == (150, 153)

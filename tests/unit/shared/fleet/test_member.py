@@ -14,6 +14,7 @@ from shared.models import artifact, trial_load
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 from tests.factories import Kit, write_checksums
 from tests.unit.workbench import member_of
 
@@ -127,7 +128,7 @@ def test_a_bad_version_is_not_taken_and_the_old_one_serves_on(
     activate(fleet, redis_client, spoil(source))
     look(process)
     assert process.model is model
-    assert "CatBoost cannot read" in str(process.error)
+    assert process.error == Reason("model-file-unreadable", {"file": "model.cb"})
     [report] = fleet.processes()
     assert (report.version, report.error) == (model.version, process.error)
     activate(fleet, redis_client, model.version)

@@ -6,9 +6,10 @@ import fakeredis
 import pytest
 
 from shared.errors import NoPreviousVersion, ReloadFailed, ReloadInProgress, ReloadSourceFailed, ReloadTimedOut
-from shared.fleet.records import Candidate, Deployment, Fleet, Prepared, ProcessReport
+from shared.fleet.records import Blame, Candidate, Deployment, Fleet, Prepared, ProcessReport
 from shared.fleet.reload import PREVIOUS, Coordinator
 from shared.models.version import VersionRef
+from shared.reasons import Reason
 
 OLD, NEW = "local-000000000000", "local-111111111111"
 SOURCE = "folder:1"
@@ -80,30 +81,40 @@ def test_what_is_resolved_is_what_every_process_is_asked_to_fetch(fleet: Answeri
 
 def test_without_any_process_nothing_becomes_active(fleet: Answering) -> None:
     fleet.answer = None
-    with pytest.raises(ReloadTimedOut, match="any process"):
+    with pytest.raises(ReloadTimedOut, match="No process answered"):
         coordinator(fleet).reload(None, "test")
-    assert (active(fleet), fleet.look()[1], fleet.history()[0].outcome) == (OLD, None, "refused")
+    assert (active(fleet), fleet.look()[1], fleet.history()[0].outcome) == (OLD, None, "rejected")
+    assert fleet.history()[0].reason == Reason("reload-unanswered")
 
 
 def test_a_silent_process_is_named(fleet: Answering) -> None:
     fleet.answer = None
     fleet.report(API)
-    with pytest.raises(ReloadTimedOut, match="api:host:1"):
+    with pytest.raises(ReloadTimedOut, match="api:host:1") as caught:
         coordinator(fleet).reload(None, "test")
+    assert caught.value.reason == Reason("reload-timed-out", {"names": ["api:host:1"]})
     assert active(fleet) == OLD
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("BadArtifact", ReloadFailed), ("SourceUnavailable", ReloadSourceFailed)]
+    ("blame", "kind", "expected"),
+    [
+        ("model", "reload-failed", ReloadFailed),
+        ("version", "reload-failed", ReloadFailed),
+        ("source", "reload-source-failed", ReloadSourceFailed),
+    ],
 )
-def test_one_refusal_changes_nothing(fleet: Answering, kind: str, expected: type[ReloadFailed]) -> None:
+def test_one_failure_changes_nothing(fleet: Answering, blame: Blame, kind: str, expected: type[ReloadFailed]) -> None:
+    bad = Reason("model-file-unreadable", {"file": "model.cb"})
     fleet.report(API)
-    fleet.answer = Prepared("It is bad.", kind, 0.1)
+    fleet.answer = Prepared(bad, blame, 0.1)
     with pytest.raises(expected) as caught:
         coordinator(fleet).reload(None, "test")
     assert type(caught.value) is expected
-    assert caught.value.processes[0].error == "It is bad."
+    assert caught.value.reason == Reason(kind, {"process": "api:host:1", "reason": bad.as_dict()})
+    assert caught.value.processes[0].error == bad
     assert (active(fleet), fleet.look()[1]) == (OLD, None)
+    assert (fleet.history()[0].outcome, fleet.history()[0].reason) == ("rejected", caught.value.reason)
 
 
 def test_of_two_reloads_the_second_is_told(fleet: Answering) -> None:

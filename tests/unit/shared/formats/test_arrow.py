@@ -3,6 +3,7 @@
 import random
 import struct
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from shared.contract.columns import validate_columns
 from shared.contract.validated import Validated
-from shared.errors import InputError, InputTooLarge, MalformedInput, PretError, WrongColumns
+from shared.errors import InputError, InputTooLarge, MalformedInput, PretError, Report, WrongColumns
 from shared.formats import arrow
 from shared.formats.source import ReadOptions
 from tests.factories import LocalFile, make_contract
@@ -77,12 +78,14 @@ def assert_same(slices: list[Validated], data: pa.Table, options: ReadOptions = 
     if whole.kept is not None:
         kept = [piece.kept for piece in slices]
         assert pa.Table.from_batches(kept).combine_chunks().to_batches() == [whole.kept]
-    reasons: list[Any] = []
-    for piece in slices:
-        reasons += piece.reasons.to_pylist() if piece.reasons is not None else [None] * piece.batch.num_rows
-    assert reasons == (whole.reasons.to_pylist() if whole.reasons is not None else [None] * batch.num_rows)
-    assert sum(piece.total for piece in slices) == whole.total
-    assert tuple(error for piece in slices for error in piece.errors)[: len(whole.errors)] == whole.errors
+    for told in ("words", "details"):
+        expected = getattr(whole, told)
+        found: list[Any] = []
+        for piece in slices:
+            part = getattr(piece, told)
+            found += part.to_pylist() if part is not None else [None] * piece.batch.num_rows
+        assert found == (expected.to_pylist() if expected is not None else [None] * batch.num_rows)
+    assert reduce(Report.joined, (piece.report for piece in slices)) == whole.report
 
 
 def typed(**types: pa.DataType) -> pa.Table:
@@ -173,11 +176,11 @@ def _optional(kind: Kind, body: bytes, folder: Path) -> list[list[Any]]:
 @pytest.mark.parametrize(
     ("columns", "keep", "message"),
     [
-        ({"amount": ["1"] * 200}, (), "Column 'amount' is of type string, which can not be double"),
+        ({"amount": ["1"] * 200}, (), "Column 'amount' is of type string, which cannot be read as double"),
         ({"amount": [[1.0]] * 200}, (), "Column 'amount' is of type list"),
         ({"more": [[1.0]] * 200}, ("more",), "Column 'more' cannot be kept"),
         ({"more": [b"1"] * 200}, ("more",), "Column 'more' cannot be kept"),
-        ({}, ("other",), "not there: 'other'"),
+        ({}, ("other",), "not in the file: 'other'"),
     ],
 )
 def test_columns_that_cannot_be_right_are_named(
@@ -225,9 +228,9 @@ def test_what_is_cut_off_or_goes_on_after_its_end_is_refused(kind: Kind, tmp_pat
 
 
 def test_files_and_streams_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(MalformedInput, match="not a stream; send it as one"):
+    with pytest.raises(MalformedInput, match=r"not a stream\. Send it as an Arrow file"):
         read((arrow.read_stream, file_bytes), file_bytes(table()), tmp_path)
-    with pytest.raises(MalformedInput, match="not an Arrow file"):
+    with pytest.raises(MalformedInput, match="not in Arrow format"):
         read((arrow.read_file, stream_bytes), stream_bytes(table()), tmp_path)
 
 

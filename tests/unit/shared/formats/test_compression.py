@@ -77,7 +77,7 @@ def test_nothing_is_nothing() -> None:
 @pytest.mark.parametrize("encoding", [None, *ENCODINGS])
 def test_one_byte_over_the_limit_is_too_large(encoding: Encoding | None) -> None:
     assert unpacked(packed(TEXT, encoding), encoding, len(TEXT)) == TEXT
-    with pytest.raises(InputTooLarge, match=f"larger than {len(TEXT) - 1} bytes"):
+    with pytest.raises(InputTooLarge, match=f"larger than {len(TEXT) - 1:,} bytes"):
         unpacked(packed(TEXT, encoding), encoding, len(TEXT) - 1)
 
 

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 
 from shared.contract.columns import validate_columns
 from shared.contract.validated import Validated
-from shared.errors import MalformedInput, RowError, WrongColumns
+from shared.errors import MalformedInput, Report, WrongColumns
 from shared.formats import csv_rows
 from shared.formats.csv_blocks import MAX_RECORD_BYTES
 from shared.formats.csv_rows import read
 from shared.formats.source import ReadOptions
+from shared.reasons import InvalidValue
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -94,26 +96,26 @@ def slices(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) 
 
 def rows_of(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) -> list[dict[str, Any]]:
     checked = slices(data, options, contract)
-    assert [error for part in checked for error in part.errors] == []
+    assert [error for part in checked for error in part.report.errors] == []
     return [row for part in checked for row in part.batch.to_pylist()]
 
 
-def errors_of(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) -> list[RowError]:
-    return [error for part in slices(data, options, contract) for error in part.errors]
+def errors_of(data: bytes, options: ReadOptions = PLAIN, contract: Any = CONTRACT) -> list[InvalidValue]:
+    return [error for part in slices(data, options, contract) for error in part.report.errors]
 
 
 def field(text: str, kind: str, options: ReadOptions = PLAIN) -> Any:
-    """The value of a lone field, or the type of its refusal in brackets."""
+    """The value of a lone field, or in brackets the type of what is wrong with it."""
     quoted = '"' + text.replace('"', '""') + '"'
     (checked,) = slices(f"x\n{quoted}\n".encode(), options, ONE[kind])
-    return [error.type for error in checked.errors] or checked.batch.column(0)[0].as_py()
+    return [error.type for error in checked.report.errors] or checked.batch.column(0)[0].as_py()
 
 
 def field_beside_trouble(text: str, kind: str, options: ReadOptions = PLAIN) -> Any:
     """The same, with a bad field after it, for which the block is read the slow way."""
     quoted = '"' + text.replace('"', '""') + '"'
     (checked,) = slices(f"x\n{quoted}\nbad\n".encode(), options, ONE[kind])
-    types = [error.type for error in checked.errors if error.row == 0]
+    types = [error.type for error in checked.report.errors if error.row == 0]
     return types or checked.batch.column(0)[0].as_py()
 
 
@@ -261,7 +263,7 @@ def test_whole_numbers_may_be_written_in_any_way(read_field: Any, text: str, val
 
 def test_large_integers_keep_their_last_digit_beside_other_notations() -> None:
     (checked,) = slices(b'x\n9007199254740993\n5.0\n-9007199254740993\n\n7.5\n""\n1e3\n', contract=ONE["long"])
-    assert [error.row for error in checked.errors] == [3]
+    assert [error.row for error in checked.report.errors] == [3]
     values = checked.batch.column(0).to_pylist()
     assert values[:3] + values[4:] == [9007199254740993, 5, -9007199254740993, None, 1000]
 
@@ -284,16 +286,16 @@ def test_a_decimal_comma(read_field: Any) -> None:
         assert read_field(text, "long", COMMA) == ["int_type"], text
 
 
-def test_refusals_name_row_feature_and_reason_as_for_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_values_name_row_column_and_params_as_for_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 40)
     data = HEADER + GOOD * 5 + b"x,17,,,,\n" + b"\n" + GOOD * 5 + b"3,40,,,2,\n,40,,,,\n5,40,maybe,,,4\n5,40,,,,4\n"
     assert errors_of(data) == [
-        RowError(5, "amount", "Input should be a valid number", "float_type"),
-        RowError(5, "age", "Input should be greater than or equal to 18", "greater_than_equal"),
-        RowError(11, "step", "Input should be 0 or 1", "literal_error"),
-        RowError(12, "amount", "Input should be a valid number", "float_type"),
-        RowError(13, "flag", "Input should be a valid boolean", "bool_type"),
-        RowError(14, "most", "Input should not be less than amount", "not_ordered"),
+        InvalidValue(5, "amount", "float_type"),
+        InvalidValue(5, "age", "greater_than_equal", {"limit": 18}),
+        InvalidValue(11, "step", "literal_error", {"values": [0, 1]}),
+        InvalidValue(12, "amount", "float_type"),
+        InvalidValue(13, "flag", "bool_type"),
+        InvalidValue(14, "most", "not_ordered", {"other": "amount"}),
     ]
 
 
@@ -307,26 +309,26 @@ def test_refusals_name_row_feature_and_reason_as_for_json(monkeypatch: pytest.Mo
         (b"", "The file is empty"),
         (b"\xef\xbb\xbf", "The file is empty"),
         (b"\n\r\n\n", "The file is empty"),
-        (HEADER, "a header and no rows"),
-        (HEADER[:-1], "a header and no rows"),
-        (HEADER + b"\n\n\r\n", "a header and no rows"),
+        (HEADER, "no rows"),
+        (HEADER[:-1], "no rows"),
+        (HEADER + b"\n\n\r\n", "no rows"),
         ((HEADER + GOOD).decode().encode("utf-16"), "UTF-16"),
-        ((HEADER + GOOD).decode().encode("utf-16-le"), "Line 1: .* NUL"),
-        (HEADER + GOOD + b"1,40,,\xe9t\xe9,,\n" + GOOD, "Line 3: .* not UTF-8"),
-        (b"amo\xfcnt,age\n1,2\n", "Line 1: .* not UTF-8"),
-        (HEADER + GOOD * 2 + b"1,40,,\0,,\n", "Line 4: .* NUL"),
-        (HEADER + GOOD + b'1,40,,"\n\n",,\n\n' + b"1,2,3\n" + GOOD, "Line 7: there are 3 fields, but the header has 6"),
-        (HEADER + GOOD + GOOD[:-1] + b",\n", "Line 3: there are 7 fields"),
-        (HEADER + GOOD + b'1,40,,",,,\n",,\n 1,2', "Line 5: there are 2 fields"),
-        (HEADER + b"1,40,,a,,\n  \n", "Line 3: there are 1 fields"),
-        (HEADER + GOOD + b'1,40,,"open,,\n' + GOOD, "Line 3: a quote is opened that is not closed"),
-        (HEADER + GOOD + b'1,40,,5" pipe,,\n' + GOOD * 2, "Line 3: there is a quote within a field"),
-        (HEADER + b'1,40,,5" pipe,,\n1,40,,6" pipe,,\n', "Line 2: there is a quote within a field"),
-        (HEADER + GOOD + b'1,40,,"a"b,,\n' + GOOD, "Line 3: there is a quote within a field"),
-        (HEADER + b'1,40,, "a",,\n', "Line 2: there is a quote within a field"),
-        (HEADER + GOOD + b"1,40,,a,,\r1,40,,b,,\n", "Line 3: .* carriage return"),
-        ((HEADER + GOOD).replace(b"\n", b"\r"), "Line 1: .* carriage return"),
-        (b'"amount,age\n1,2\n', "Line 1: a quote is opened"),
+        ((HEADER + GOOD).decode().encode("utf-16-le"), "Line 1 .* NUL"),
+        (HEADER + GOOD + b"1,40,,\xe9t\xe9,,\n" + GOOD, "Line 3 is not UTF-8"),
+        (b"amo\xfcnt,age\n1,2\n", "Line 1 is not UTF-8"),
+        (HEADER + GOOD * 2 + b"1,40,,\0,,\n", "Line 4 .* NUL"),
+        (HEADER + GOOD + b'1,40,,"\n\n",,\n\n' + b"1,2,3\n" + GOOD, "Line 7 has 3 fields, but the header has 6"),
+        (HEADER + GOOD + GOOD[:-1] + b",\n", "Line 3 has 7 fields"),
+        (HEADER + GOOD + b'1,40,,",,,\n",,\n 1,2', "Line 5 has 2 fields"),
+        (HEADER + b"1,40,,a,,\n  \n", "Line 3 has 1 field,"),
+        (HEADER + GOOD + b'1,40,,"open,,\n' + GOOD, "Line 3 opens a quote that is not closed"),
+        (HEADER + GOOD + b'1,40,,5" pipe,,\n' + GOOD * 2, "Line 3 has a quote within a field"),
+        (HEADER + b'1,40,,5" pipe,,\n1,40,,6" pipe,,\n', "Line 2 has a quote within a field"),
+        (HEADER + GOOD + b'1,40,,"a"b,,\n' + GOOD, "Line 3 has a quote within a field"),
+        (HEADER + b'1,40,, "a",,\n', "Line 2 has a quote within a field"),
+        (HEADER + GOOD + b"1,40,,a,,\r1,40,,b,,\n", "Line 3 .* carriage return"),
+        ((HEADER + GOOD).replace(b"\n", b"\r"), "Line 1 .* carriage return"),
+        (b'"amount,age\n1,2\n', "Line 1 opens a quote"),
     ],
 )
 def test_what_is_no_csv_is_named_with_its_line(
@@ -339,7 +341,7 @@ def test_what_is_no_csv_is_named_with_its_line(
 
 
 def test_the_first_fault_of_the_file_is_the_one_that_is_told() -> None:
-    with pytest.raises(MalformedInput, match="Line 3: there are 2 fields"):
+    with pytest.raises(MalformedInput, match="Line 3 has 2 fields"):
         slices(HEADER + GOOD + b"1,2\n" + GOOD * 10_000 + b'1,40,,"open')
 
 
@@ -365,11 +367,11 @@ def test_options_that_make_no_sense_are_refused(options: ReadOptions, message: s
     [
         (b"amount,other", ReadOptions(), "Missing columns: 'age'"),
         (b"amount,age,agee", ReadOptions(), "Unknown columns: 'agee'"),
-        (b"amount,Age", ReadOptions(), "'Age' is not 'age': letters must be small or capital alike"),
-        (b"amount, age", ReadOptions(), "' age' is not 'age'"),
+        (b"amount,Age", ReadOptions(), "must match exactly, in case and spaces: found 'Age', expected 'age'"),
+        (b"amount, age", ReadOptions(), "found ' age', expected 'age'"),
         (b"amount,age,age", ReadOptions(), "more than once: 'age'"),
         (b"amount,age", ReadOptions(keep=("id",)), "'id'"),
-        (b"amount,age,ID", ReadOptions(keep=("id",)), "'ID' is not 'id'"),
+        (b"amount,age,ID", ReadOptions(keep=("id",)), "found 'ID', expected 'id'"),
         (b"amount;age", ReadOptions(), "delimiter=;"),
         (b"amount\tage", ReadOptions(), "delimiter=%09"),
         (b"amount,age", ReadOptions(delimiter=";"), "delimiter=,"),
@@ -392,10 +394,10 @@ def test_a_name_in_the_header_may_hold_anything_in_quotes() -> None:
 @pytest.mark.parametrize(
     ("start", "repeated", "message"),
     [
-        (HEADER + GOOD + b"1,40,,", b"a" * MEGABYTE, r"Line 3: a record begins that is longer than 16 MB"),
-        (HEADER + GOOD + b'1,40,,"', b"a\n" * 2**19, r"Line 3: a quote is opened that is not closed"),
-        (b"amount,age,", b"a,b,c,d," * 2**17, r"Line 1: a record begins that is longer"),
-        (b"amount,age\n" + b"1,40" * 2, b"\0" * MEGABYTE, r"Line 2: "),
+        (HEADER + GOOD + b"1,40,,", b"a" * MEGABYTE, r"begins in line 3 is longer than 16 MB"),
+        (HEADER + GOOD + b'1,40,,"', b"a\n" * 2**19, r"Line 3 opens a quote that is not closed"),
+        (b"amount,age,", b"a,b,c,d," * 2**17, r"begins in line 1 is longer"),
+        (b"amount,age\n" + b"1,40" * 2, b"\0" * MEGABYTE, r"[Ll]ine 2 "),
     ],
 )
 def test_what_never_ends_takes_little_memory(start: bytes, repeated: bytes, message: str) -> None:
@@ -409,13 +411,13 @@ def test_a_long_file_of_short_records_takes_little_memory() -> None:
     before = psutil.Process().memory_info().rss
     total = 0
     for checked in read(Endless(b"x\n", b"1\nx\n" * 2**16, 24), PLAIN, ONE["long"]):
-        total += checked.total
+        total += checked.report.invalid_rows
         assert psutil.Process().memory_info().rss - before < 200 * MEGABYTE
     assert total == 24 * 2**16
 
 
 def test_too_many_columns() -> None:
-    with pytest.raises(MalformedInput, match="more than 100000 columns"):
+    with pytest.raises(MalformedInput, match="more than 100,000 columns"):
         slices(b"amount,age," + b"x," * 100_000 + b"\n")
 
 
@@ -485,11 +487,14 @@ def written_by_pandas(rows: list[dict[str, Any]], options: ReadOptions, quoting:
 
 def seen(parts: list[Validated]) -> Any:
     """All that the checks say, and the exact bits of what is not refused."""
-    reasons = [reason for part in parts for reason in (part.reasons or pa.nulls(part.batch.num_rows)).to_pylist()]
+    words, details = (
+        [text for part in parts for text in (getattr(part, told) or pa.nulls(part.batch.num_rows)).to_pylist()]
+        for told in ("words", "details")
+    )
     rows = [[repr(value) for value in row.values()] for part in parts for row in part.batch.to_pylist()]
     kept = [row for part in parts if part.kept for row in part.kept.to_pylist()]
-    good = [row if reason is None else reason for row, reason in zip(rows, reasons, strict=True)]
-    return good, kept, [error for part in parts for error in part.errors], sum(part.total for part in parts)
+    good = [row if word is None else word for row, word in zip(rows, words, strict=True)]
+    return good, details, kept, reduce(Report.joined, (part.report for part in parts))
 
 
 @settings(max_examples=50, deadline=None)

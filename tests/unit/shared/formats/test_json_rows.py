@@ -1,4 +1,4 @@
-"""Bodies of requests: what is wrong is named by row, field and reason, in few words, and never repeated."""
+"""Bodies of requests: what is wrong is named by row, column and reason, in few words, and never repeated."""
 
 import json
 import re
@@ -7,15 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.contract.validated import Tally
-from shared.errors import (
-    MAX_NAME_LENGTH,
-    MAX_REPORTED_ROW_ERRORS,
-    InvalidRows,
-    MalformedInput,
-    PretError,
-    RowError,
-    WrongColumns,
-)
+from shared.errors import ALL_VALID, InvalidRows, MalformedInput, PretError, Report, WrongColumns
 from shared.formats import json_rows
 from shared.formats.json_rows import (
     SLICE_ROWS,
@@ -24,6 +16,7 @@ from shared.formats.json_rows import (
     validated_from_json,
 )
 from shared.formats.source import ReadOptions
+from shared.reasons import MAX_NAME_LENGTH, MAX_REPORTED, InvalidValue
 from tests.factories import Kit, batches_from_json, make_contract
 
 CONTRACT = make_contract(
@@ -55,10 +48,12 @@ READERS = pytest.mark.parametrize("read", [one, many])
 Reader = Callable[[bytes], None]
 
 
-def errors_of(read: Callable[[bytes], object], body: bytes) -> InvalidRows:
+def report_of(read: Callable[[bytes], object], body: bytes) -> Report:
     with pytest.raises(InvalidRows) as caught:
         read(body)
-    return caught.value
+    report = caught.value.report
+    assert caught.value.reason.params == {"count": report.invalid_values, "limit": MAX_REPORTED}
+    return report
 
 
 def array_of(rows: list[bytes]) -> bytes:
@@ -71,7 +66,7 @@ def read_array(body: bytes) -> list[int]:
 
 @READERS
 @pytest.mark.parametrize(
-    ("body", "feature", "kind"),
+    ("body", "column", "kind"),
     [
         ('{"amount": 1, "age": 40, "more": 1}', "more", "extra_forbidden"),
         ('{"amount": 1}', "age", "missing"),
@@ -99,10 +94,16 @@ def read_array(body: bytes) -> list[int]:
         (f'"{VALUE}"', None, "dict_type"),
     ],
 )
-def test_a_bad_row_is_named_with_feature_and_reason(read: Reader, body: str, feature: str | None, kind: str) -> None:
-    [error] = errors_of(read, body.encode()).errors
-    assert (error.row, error.feature, error.type) == (None if read is one else 1, feature, kind)
-    assert error.reason
+def test_an_invalid_row_is_named_with_column_and_type(read: Reader, body: str, column: str | None, kind: str) -> None:
+    [error] = report_of(read, body.encode()).errors
+    assert (error.row, error.column, error.type) == (None if read is one else 1, column, kind)
+    assert error.message
+    params = {
+        "greater_than_equal": {"limit": 0},
+        "less_than_equal": {"limit": 100},
+        "literal_error": {"values": [0, 1]},
+    }
+    assert error.params == (params | {"not_ordered": {"other": "amount"}}).get(kind, {})
 
 
 @READERS
@@ -131,21 +132,24 @@ def test_a_bad_row_is_named_with_feature_and_reason(read: Reader, body: str, fea
         GOOD + b"\x00",
     ],
 )
-def test_what_is_not_json_is_refused_with_its_place(read: Reader, body: bytes) -> None:
+def test_what_is_not_json_is_rejected_with_its_place(read: Reader, body: bytes) -> None:
     with pytest.raises(PretError) as caught:
         read(body)
     if isinstance(caught.value, InvalidRows):
-        [error] = caught.value.errors
+        [error] = caught.value.report.errors
         assert (read, error.row, error.type) == (many, 1, "json_invalid")
-        assert "line 1 column" in error.reason
+        assert "line 1 column" in error.message
+        assert error.params["line"] == 1
+        assert error.params.keys() == {"fault", "line", "character"}
     else:
         assert isinstance(caught.value, MalformedInput)
-        assert re.search(r"line 1 column|\(byte|depth", str(caught.value))
+        assert caught.value.reason.type == "json-invalid"
+        assert re.search(r": \w.* at line 1, character \d+\.$", str(caught.value))
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] "])
 def test_an_empty_list_is_refused(body: bytes) -> None:
-    with pytest.raises(MalformedInput, match="empty"):
+    with pytest.raises(MalformedInput, match="no rows"):
         read_array(body)
 
 
@@ -161,7 +165,7 @@ def test_of_a_key_that_comes_twice_the_last_counts_alone_and_in_a_batch() -> Non
     [batch] = batches_from_json(array_of([body]), CONTRACT)
     assert batch.to_pylist()[0]["amount"] == 2.5
     for read in (one, many):
-        assert [error.feature for error in errors_of(read, b'{"amount": 1, "age": 40, "amount": -1}').errors] == [
+        assert [error.column for error in report_of(read, b'{"amount": 1, "age": 40, "amount": -1}').errors] == [
             "amount"
         ]
 
@@ -183,8 +187,8 @@ def test_no_value_is_ever_repeated(read: Reader, feature: str) -> None:
     for value in ODD_VALUES:
         row = {"amount": f"{VALUE}1", "age": VALUE, "flag": '"x"', "most": VALUE} | {feature: value}
         body = "{" + ",".join(f'"{name}": {text}' for name, text in row.items()) + "}"
-        error = errors_of(read, body.encode())
-        assert VALUE not in f"{error} {error.errors}"
+        report = report_of(read, body.encode())
+        assert VALUE not in json.dumps(report.as_dict())
 
 
 @READERS
@@ -192,27 +196,26 @@ def test_no_value_is_ever_repeated(read: Reader, feature: str) -> None:
 def test_not_even_of_what_is_not_json(read: Reader, broken: str) -> None:
     with pytest.raises(PretError) as caught:
         read(f'{{"word": "{VALUE}", "amount": {broken}{VALUE}}}'.encode("utf-8", "surrogatepass"))
-    assert VALUE not in f"{caught.value} {getattr(caught.value, 'errors', '')}"
+    assert VALUE not in f"{caught.value} {caught.value.reason} {getattr(caught.value, 'report', '')}"
 
 
 @READERS
 def test_a_long_unknown_key_is_cut(read: Reader) -> None:
-    [error] = errors_of(read, b'{"amount": 1, "age": 40, "' + b"k" * 10_000 + b'": 1}').errors
-    assert error.feature == "k" * MAX_NAME_LENGTH + "…"
+    [error] = report_of(read, b'{"amount": 1, "age": 40, "' + b"k" * 10_000 + b'": 1}').errors
+    assert error.column == "k" * MAX_NAME_LENGTH + "…"
 
 
 @READERS
 def test_errors_are_capped_with_their_true_number(read: Reader) -> None:
     keys = ",".join(f'"k{i}": 1' for i in range(250))
-    error = errors_of(read, f'{{"amount": 1, "age": 40, {keys}}}'.encode())
-    assert (len(error.errors), error.total) == (MAX_REPORTED_ROW_ERRORS, 250)
-    assert "250" in str(error)
+    report = report_of(read, f'{{"amount": 1, "age": 40, {keys}}}'.encode())
+    assert (len(report.errors), report.invalid_rows, report.invalid_values) == (MAX_REPORTED, 1, 250)
 
 
-def test_all_bad_rows_are_counted_and_the_first_hundred_named() -> None:
-    error = errors_of(read_array, array_of([GOOD, b"{}"] * 1750))
-    assert error.total == 2 * 1750
-    assert [found.row for found in error.errors] == sorted([1 + 2 * i for i in range(50)] * 2)
+def test_all_invalid_rows_are_counted_and_the_first_hundred_named() -> None:
+    report = report_of(read_array, array_of([GOOD, b"{}"] * 1750))
+    assert (report.invalid_rows, report.invalid_values) == (1750, 2 * 1750)
+    assert [found.row for found in report.errors] == sorted([1 + 2 * i for i in range(50)] * 2)
 
 
 @pytest.mark.parametrize(
@@ -226,12 +229,12 @@ def test_all_bad_rows_are_counted_and_the_first_hundred_named() -> None:
 def test_row_numbers_count_from_the_start_of_the_body(bad: bytes, kind: str) -> None:
     rows = [GOOD] * 3000
     rows[2345] = bad
-    [error] = errors_of(read_array, array_of(rows)).errors
+    [error] = report_of(read_array, array_of(rows)).errors
     assert (error.row, error.type) == (2345, kind)
     first_slice = read_array(array_of([GOOD] * 3000))[0]
     rows[first_slice] = rows[first_slice - 1] = bad
     expected = sorted([first_slice - 1, first_slice, 2345])
-    assert [found.row for found in errors_of(read_array, array_of(rows)).errors] == expected
+    assert [found.row for found in report_of(read_array, array_of(rows)).errors] == expected
 
 
 @pytest.mark.parametrize("rows", [1, SLICE_ROWS, 4 * SLICE_ROWS, 20 * SLICE_ROWS + 1])
@@ -245,13 +248,13 @@ def test_a_body_comes_in_slices_in_the_order_of_its_rows(rows: int) -> None:
 
 
 def test_types_and_order_of_a_row_are_checked_in_this_turn() -> None:
-    error = errors_of(
+    report = report_of(
         read_array, array_of([b'{"amount": 2, "age": "x", "most": 1}', b'{"amount": 2, "age": 40, "most": 1}'])
     )
-    assert error.errors == [
-        RowError(0, "age", "Input should be a valid integer", "int_type"),
-        RowError(1, "most", "Input should not be less than amount", "not_ordered"),
-    ]
+    assert report.errors == (
+        InvalidValue(0, "age", "int_type"),
+        InvalidValue(1, "most", "not_ordered", {"other": "amount"}),
+    )
 
 
 AWKWARD = [
@@ -271,34 +274,41 @@ def test_a_body_is_never_cut_within_a_row(monkeypatch: pytest.MonkeyPatch, size:
     assert [amount for batch in batches for amount in batch.column("amount").to_pylist()] == [
         float((i * i) % len(AWKWARD) + 1) for i in range(60)
     ]
-    with pytest.raises(MalformedInput, match="line 1 column"):
+    with pytest.raises(MalformedInput, match="line 1, character"):
         list(batches_from_json(b"[" + b",".join(rows) + b"],{}", CONTRACT))
 
 
 def test_nested_lists_of_objects_are_not_taken_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_rows, "FIRST_SLICE_BYTES", 1)
     nested = b'{"amount": 1, "age": 40, "more": [{"a": 1},{"a": 2},{"a": 3},{"a": 4},{"a": 5}]}'
-    assert [error.row for error in errors_of(read_array, array_of([nested, GOOD, nested])).errors] == [0, 2]
+    assert [error.row for error in report_of(read_array, array_of([nested, GOOD, nested])).errors] == [0, 2]
 
 
-def test_checked_slices_tell_of_bad_rows_and_go_on() -> None:
+def test_validated_slices_tell_of_invalid_rows_and_go_on() -> None:
     body = array_of([GOOD, b'{"amount": -1, "age": 4}', b"5"])
     [checked] = validated_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False)
-    assert checked.reasons is not None
-    assert checked.reasons.to_pylist() == [
+    assert checked.words is not None
+    assert checked.words.to_pylist() == [
         None,
         "amount: Input should be greater than or equal to 0; age: Input should be greater than or equal to 18",
         "Input should be an object",
     ]
-    assert checked.total == 3
+    assert checked.details is not None
+    assert [text and json.loads(text) for text in checked.details.to_pylist()] == [
+        None,
+        [error.in_row() for error in checked.report.errors[:2]],
+        [{"column": None, "type": "dict_type", "message": "Input should be an object", "params": {}}],
+    ]
+    assert (checked.report.invalid_rows, checked.report.invalid_values) == (2, 3)
     assert checked.batch.num_rows == 3
 
 
-def test_refusals_of_all_slices_are_counted_and_the_first_hundred_named() -> None:
+def test_what_is_invalid_in_all_slices_is_counted_and_the_first_hundred_named() -> None:
     body = array_of([GOOD, b'{"amount": -1, "age": 4}'] * (2 * SLICE_ROWS))
     slices = Tally().watch(validated_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False), "reject")
-    error = errors_of(lambda _: list(slices), b"")
-    assert (len(error.errors), error.total) == (MAX_REPORTED_ROW_ERRORS, 4 * SLICE_ROWS)
+    report = report_of(lambda _: list(slices), b"")
+    assert (len(report.errors), report.invalid_rows) == (MAX_REPORTED, 2 * SLICE_ROWS)
+    assert report.invalid_values == 4 * SLICE_ROWS
 
 
 FULL = {"amount": 1.5, "age": 40, "flag": True, "word": "a", "step": 1, "most": 2.0}
@@ -319,7 +329,7 @@ FULL = {"amount": 1.5, "age": 40, "flag": True, "word": "a", "step": 1, "most": 
 def test_unknown_keys(row: dict[str, object], ignore_extra: bool, found: list[str]) -> None:
     body = json.dumps([row]).encode()
     [checked] = validated_from_json(body, CONTRACT, ReadOptions(keep=("id",)), ignore_extra=ignore_extra)
-    assert [error.feature for error in checked.errors] == found
+    assert [error.column for error in checked.report.errors] == found
     assert checked.kept is not None
     assert checked.kept.to_pylist() == [{"id": row.get("id")}]
 
@@ -341,14 +351,14 @@ def test_every_shape_has_the_same_rows(shape: object) -> None:
     assert checked.batch.to_pylist() == ROWS
     assert checked.kept is not None
     assert checked.kept.to_pydict() == {"word": ["a", "a", "a"]}
-    assert checked.total == 0
+    assert checked.report == ALL_VALID
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("bad", ['"x"', "NaN", "true", "[1]"])
 def test_every_shape_names_the_same_bad_row(shape: object, bad: str) -> None:
     [checked] = validated_from_document(json.dumps(shape).replace("0.25", bad).encode(), CONTRACT, ReadOptions())
-    assert [(error.row, error.feature) for error in checked.errors] == [(1, "amount")]
+    assert [(error.row, error.column) for error in checked.report.errors] == [(1, "amount")]
 
 
 def test_columns_of_many_rows_come_in_slices() -> None:
@@ -359,7 +369,7 @@ def test_columns_of_many_rows_come_in_slices() -> None:
     for shape in ({"columns": columns}, split):
         slices = list(validated_from_document(json.dumps(shape).encode(), CONTRACT, ReadOptions()))
         assert len(slices) > 2
-        assert [error.row for checked in slices for error in checked.errors] == [SLICE_ROWS]
+        assert [error.row for checked in slices for error in checked.report.errors] == [SLICE_ROWS]
         good = [row for checked in slices for row in checked.batch.column("amount").to_pylist()]
         assert [value for i, value in enumerate(good) if i != SLICE_ROWS] == [
             float(i) for i in range(rows) if i != SLICE_ROWS
@@ -369,28 +379,31 @@ def test_columns_of_many_rows_come_in_slices() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("{}", "an object with one key"),
-        ('{"rows": []}', "an object with one key"),
-        ('{"columns": {}, "dataframe_records": []}', "an object with one key"),
-        ('{"columns": 5}', "where an object should be"),
-        ('{"columns": {"amount": 5, "age": [40]}}', "must be a list"),
-        ('{"columns": {"amount": [1, 2], "age": [40]}}', "not of the same length"),
-        ('{"columns": {"amount": [], "age": []}}', "empty"),
-        ('{"dataframe_records": []}', "empty"),
+        ("{}", "an object with exactly one of the keys"),
+        ('{"rows": []}', "exactly one of the keys .*, .* or 'columns'"),
+        (
+            '{"columns": {}, "dataframe_records": []}',
+            "an object with exactly one of the keys 'dataframe_split', 'dataframe_records' or 'columns'",
+        ),
+        ('{"columns": 5}', "where an object is expected"),
+        ('{"columns": {"amount": 5, "age": [40]}}', "Column 'amount' is not a list"),
+        ('{"columns": {"amount": [1, 2], "age": [40]}}', "not all have the same length"),
+        ('{"columns": {"amount": [], "age": []}}', "no rows"),
+        ('{"dataframe_records": []}', "no rows"),
         ('{"dataframe_records": {}}', "not a JSON array"),
-        ('{"dataframe_split": {"columns": ["amount", "age"]}}', "must have columns and data"),
+        ('{"dataframe_split": {"columns": ["amount", "age"]}}', "must have the keys columns and data"),
         ('{"dataframe_split": {"columns": ["amount", "age"], "data": [], "x": 1}}', "nothing else"),
-        ('{"dataframe_split": {"columns": ["amount", "age"], "data": []}}', "empty"),
+        ('{"dataframe_split": {"columns": ["amount", "age"], "data": []}}', "no rows"),
         ('{"dataframe_split": {"columns": ["amount", "age"], "data": 5}}', "not a JSON array"),
         ('{"dataframe_split": {"columns": ["amount", 5], "data": [[1, 2]]}}', "not a list of names"),
         ('{"dataframe_split": {"columns": ["amount", "age"], "data": [[1, 40], [1]]}}', "Row 1 of dataframe_split"),
         ('{"dataframe_split": {"columns": ["amount", "age"], "data": [{"amount": 1}]}}', "Row 0 of dataframe_split"),
-        ('{"columns": {"amount": [1]', "not JSON"),
+        ('{"columns": {"amount": [1]', "not valid JSON"),
         ("5", "not a JSON array"),
-        ("", "not JSON"),
+        ("", "not valid JSON"),
     ],
 )
-def test_what_is_of_no_shape_is_refused_in_words(body: str, said: str) -> None:
+def test_what_is_of_no_shape_is_rejected_in_words(body: str, said: str) -> None:
     with pytest.raises(MalformedInput, match=said):
         list(validated_from_document(body.encode(), CONTRACT, ReadOptions()))
 
@@ -420,4 +433,4 @@ def test_a_row_of_endless_keys_is_refused_for_its_length(numbers: Kit) -> None:
     contract = make_contract(numbers.inputs)
     row = numbers.rows[0] | {f"key{i}": "x" for i in range(40_000)}
     [checked] = validated_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
-    assert [error.type for error in checked.errors] == ["too_long"]
+    assert [error.type for error in checked.report.errors] == ["too_long"]

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from shared.contract.columns import validate_columns
 from shared.contract.validated import Validated
-from shared.errors import InputError, InputTooLarge, MalformedInput, WrongColumns
+from shared.errors import InputError, InputTooLarge, MalformedInput, Report, WrongColumns
 from shared.formats import parquet
 from shared.formats.source import ReadOptions
 from tests.factories import LocalFile, make_contract
@@ -65,11 +66,14 @@ def assert_same(slices: list[Validated], data: pa.Table) -> None:
     assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
     kept = pa.Table.from_batches([piece.kept for piece in slices])
     assert kept.combine_chunks().to_batches() == [whole.kept]
-    reasons: list[Any] = []
-    for piece in slices:
-        reasons += piece.reasons.to_pylist() if piece.reasons is not None else [None] * piece.batch.num_rows
-    assert reasons == (whole.reasons.to_pylist() if whole.reasons is not None else [None] * batch.num_rows)
-    assert sum(piece.total for piece in slices) == whole.total
+    for told in ("words", "details"):
+        expected = getattr(whole, told)
+        found: list[Any] = []
+        for piece in slices:
+            part = getattr(piece, told)
+            found += part.to_pylist() if part is not None else [None] * piece.batch.num_rows
+        assert found == (expected.to_pylist() if expected is not None else [None] * batch.num_rows)
+    assert reduce(Report.joined, (piece.report for piece in slices)) == whole.report
 
 
 @pytest.mark.parametrize(
@@ -140,10 +144,10 @@ def test_a_name_with_a_dot_is_not_taken_for_a_nested_column(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("columns", "keep", "message"),
     [
-        ({"amount": ["1"] * 200}, (), "Column 'amount' is of type string, which can not be double"),
+        ({"amount": ["1"] * 200}, (), "Column 'amount' is of type string, which cannot be read as double"),
         ({"amount": [[1.0]] * 200}, (), "Column 'amount' is of type list"),
         ({}, ("more",), "Column 'more' cannot be kept"),
-        ({}, ("other",), "not there: 'other'"),
+        ({}, ("other",), "not in the file: 'other'"),
     ],
 )
 def test_columns_that_cannot_be_right_are_named(
@@ -162,7 +166,7 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     ("body", "message"),
     [
         (b"", "empty"),
-        (b"amount,age\n1,2\n", "not a Parquet file"),
+        (b"amount,age\n1,2\n", "not in Parquet format"),
         (b"PAR1", "cut off"),
         (b"PARE" + bytes(20) + b"PARE", "encrypted"),
         (b"PAR1" + bytes(20) + b"\xff\xff\xff\x7fPAR1", "cut off, or its end is damaged"),
@@ -231,7 +235,7 @@ def test_metadata_that_are_too_large_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "snappy"])
 def test_a_page_that_unpacks_to_too_much_is_refused(compression: str, tmp_path: Path) -> None:
     data = table(word=["x" * 500_000] * 140 + [None] * 60)
-    with pytest.raises(InputTooLarge, match="pages beyond 64 MB"):
+    with pytest.raises(InputTooLarge, match="pages of more than 64 MB"):
         read(body_of(data, compression=compression, use_dictionary=False), tmp_path)
 
 

@@ -1,7 +1,8 @@
-"""A row has the same verdict, in the same words, and the same values alone, in a JSON array and as columns."""
+"""A row has the same verdict, with the same words and params, and the same values alone, in a JSON array and as columns."""
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
-from shared.errors import InvalidRows, RowError
+from shared.errors import InvalidRows, Report
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
+from shared.reasons import MAX_REPORTED, InvalidValue
 from tests.factories import INPUTS, METADATA, PURPOSE, make_contract
 
 PLAIN = make_contract([*INPUTS[:3], PURPOSE, *INPUTS[3:]], METADATA["features"], METADATA["ordered"])
@@ -84,15 +86,15 @@ def tables(draw: st.DrawFn, *, wrong: bool) -> tuple[Contract, list[dict[str, An
     return contract, rows
 
 
-def alone(rows: list[dict[str, Any]], contract: Contract) -> tuple[list[RowError], list[list[Any] | None]]:
-    """All refusals of the rows, each read alone, and of each good row the features' values."""
-    errors: list[RowError] = []
+def alone(rows: list[dict[str, Any]], contract: Contract) -> tuple[list[InvalidValue], list[list[Any] | None]]:
+    """All that is invalid in the rows, each read alone, and of each good row the features' values."""
+    errors: list[InvalidValue] = []
     values: list[list[Any] | None] = []
     for number, row in enumerate(rows):
         try:
             good = row_from_json(json.dumps(row).encode(), contract)
         except InvalidRows as error:
-            errors += [RowError(number, found.feature, found.reason, found.type) for found in error.errors]
+            errors += [replace(found, row=number) for found in error.report.errors]
             values.append(None)
         else:
             values.append([good.get(name) for name in contract.names])
@@ -104,20 +106,25 @@ def bits(values: list[Any]) -> list[Any]:
     return [struct.pack("d", value) if isinstance(value, float) else (type(value), value) for value in values]
 
 
-def same(checked: Validated, errors: list[RowError], values: list[list[Any] | None]) -> None:
-    assert list(checked.errors) == errors
-    assert checked.total == len(errors)
-    reasons: list[str | None] = [None] * len(values)
-    for error in errors:
-        said = error.reason if error.feature is None else f"{error.feature}: {error.reason}"
-        assert error.row is not None
-        before = reasons[error.row]
-        reasons[error.row] = said if before is None else f"{before}; {said}"
-    assert (checked.reasons is None) == (not errors)
-    assert checked.reasons is None or checked.reasons.to_pylist() == reasons
+def same(checked: Validated, errors: list[InvalidValue], values: list[list[Any] | None]) -> None:
+    of_row: list[list[InvalidValue]] = [[error for error in errors if error.row == row] for row in range(len(values))]
+    assert checked.report == Report(sum(map(bool, of_row)), len(errors), tuple(errors[:MAX_REPORTED]))
+    assert (checked.words is None) == (checked.details is None) == (not errors)
+    words = ["; ".join(_in_words(error) for error in found) or None for found in of_row]
+    assert checked.words is None or checked.words.to_pylist() == words
+    details = [[_as_json(error) for error in found] or None for found in of_row]
+    assert checked.details is None or [text and json.loads(text) for text in checked.details.to_pylist()] == details
     rows = zip(*(column.to_pylist() for column in checked.batch.columns), strict=True)
     for row, expected in zip(rows, values, strict=True):
         assert expected is None or bits(list(row)) == bits(expected)
+
+
+def _in_words(error: InvalidValue) -> str:
+    return error.message if error.column is None else f"{error.column}: {error.message}"
+
+
+def _as_json(error: InvalidValue) -> dict[str, Any]:
+    return {"column": error.column, "type": error.type, "message": error.message, "params": error.params}
 
 
 def as_column(values: list[Any]) -> pa.Array | None:
@@ -172,11 +179,12 @@ def test_bulk_and_row_by_row_have_the_same_verdict(
     slow = reader.from_rows(texts, 7)
     for fast in (reader.from_array(b"[" + b",".join(texts) + b"]", 7), reader.from_lines(texts, 7)):
         if fast is not None:
-            assert (fast.errors, fast.total) == (slow.errors, slow.total)
-            assert (fast.reasons or pa.array([])).to_pylist() == (slow.reasons or pa.array([])).to_pylist()
+            assert fast.report == slow.report
+            assert (fast.words or pa.array([])).to_pylist() == (slow.words or pa.array([])).to_pylist()
+            assert (fast.details or pa.array([])).to_pylist() == (slow.details or pa.array([])).to_pylist()
             assert fast.kept is not None and fast.kept.equals(slow.kept)
-            refused = slow.reasons.is_valid().to_pylist() if slow.reasons else [False] * len(rows)
-            for one, other, bad in zip(fast.batch.to_pylist(), slow.batch.to_pylist(), refused, strict=True):
+            invalid = slow.words.is_valid().to_pylist() if slow.words else [False] * len(rows)
+            for one, other, bad in zip(fast.batch.to_pylist(), slow.batch.to_pylist(), invalid, strict=True):
                 assert bad or bits(list(one.values())) == bits(list(other.values()))
 
 

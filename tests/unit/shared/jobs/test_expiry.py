@@ -11,7 +11,7 @@ from shared.jobs.expiry import ORPHAN_AGE, remove_expired
 from shared.jobs.job import JobState
 from shared.jobs.store import JobStore
 from tests.factories import Kit
-from tests.store_contract import store_over
+from tests.store_contract import WHY, store_over
 from tests.unit.workbench import Workbench, as_file
 
 
@@ -41,7 +41,7 @@ def test_an_expired_job_goes_with_its_blobs_and_no_other(bench: Workbench, short
 
 def test_a_job_that_is_tried_again_does_not_go(bench: Workbench, short_lived: JobStore, numbers: Kit) -> None:
     job = bench.submit(numbers.rows[:3])
-    short_lived.fail(job.id, "why")
+    short_lived.fail(job.id, WHY)
     short_lived.retry(job.id, 10)
     remove_expired(short_lived, bench.parts.storage)
     assert bench.score_all(job).state is JobState.SUCCEEDED

@@ -15,11 +15,13 @@ from shared.errors import RedisUnavailable
 from shared.jobs import notify
 from shared.jobs.job import Job
 from shared.jobs.notify import message_of, tell_caller
+from shared.reasons import Reason
 from shared.webhooks.delivery import BACKOFF, deliver, sign
 from tests.factories import Kit, make_job
 from tests.unit.shared.webhooks.test_webhooks import Receiver, http_server, to
 from tests.unit.workbench import Workbench
 
+WHY = Reason("storage-full")
 SECRET = "a secret that nobody may see"  # noqa: S105
 
 
@@ -101,7 +103,7 @@ def test_a_caller_that_answers_later_was_told(bench: Workbench, receiver: Receiv
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 410])
-def test_a_caller_that_refuses_is_not_asked_again(
+def test_a_caller_that_rejects_it_is_not_asked_again(
     bench: Workbench, receiver: Receiver, hosts: list[str], job: Job, status: int
 ) -> None:
     receiver.status = status
@@ -153,7 +155,7 @@ def test_the_message_says_what_became_of_the_job_and_repeats_no_address(job: Job
         rows=5,
         finished_at=1_700_000_100.5,
         granted=3,
-        error="why",
+        error=WHY,
         input_uri="s3://secret/a",
         keep=("secret",),
     )
@@ -168,5 +170,5 @@ def test_the_message_says_what_became_of_the_job_and_repeats_no_address(job: Job
         "granted": 3,
         "refused": 0,
         "invalid": 0,
-        "error": "why",
+        "error": {"type": "storage-full", "message": WHY.message, "params": {}},
     }

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from shared.errors import RedisUnavailable, StorageUnavailable
+from shared.errors import ALL_VALID, RedisUnavailable, StorageUnavailable
 from shared.formats import csv_rows, ndjson
 from shared.formats.format import Format
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
+from shared.reasons import InvalidValue, Reason
 from tests.factories import Kit, Row, removed
+from tests.store_contract import given_up
 from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, Workbench, as_file
 
 ROWS = 10
-TOO_YOUNG = "Input should be greater than or equal to 18"
+WHY = Reason("storage-full")
 FORMATS = [Format.CSV, Format.NDJSON, Format.PARQUET]
 
 
@@ -119,13 +121,11 @@ def test_a_file_with_bad_rows_fails_with_a_report_and_leaves_nothing(
     made = bench.submit_file(as_file(with_bad_rows(rows, 0, 7), format), format=format)
     job = bench.read(made.id)
     assert (job.state, job.retryable, job.rows) == (JobState.FAILED, False, None)
-    assert job.error == "The rows break the feature contract 2 time(s); the report names the first."
-    errors, total = bench.parts.store.report(job.id)
-    assert total == 2
-    assert [(error.row, error.feature, error.reason) for error in errors] == [
-        (0, "age", TOO_YOUNG),
-        (7, "age", TOO_YOUNG),
-    ]
+    assert job.error == Reason("invalid-rows", {"count": 2, "limit": 100})
+    assert job.error.message == "2 values break the feature contract; the report lists up to 100."
+    report = bench.parts.store.report(job.id)
+    assert (report.invalid_rows, report.invalid_values) == (2, 2)
+    assert report.errors == tuple(InvalidValue(row, "age", "greater_than_equal", {"limit": 18}) for row in (0, 7))
     assert not (bench.folder / "storage" / job.folder).exists()
     assert bench.parts.store.retry(job.id, 10) is None
 
@@ -133,9 +133,16 @@ def test_a_file_with_bad_rows_fails_with_a_report_and_leaves_nothing(
 def test_a_report_tells_the_first_hundred_and_the_number_of_all(bench: Workbench, numbers: Kit) -> None:
     rows = numbers.rows[:5] + [row | {"age": 17} for row in numbers.rows[5:155]]
     job = bench.read(bench.submit_file(as_file(rows)).id)
-    errors, total = bench.parts.store.report(job.id)
-    assert ([error.row for error in errors], total) == (list(range(5, 105)), 150)
-    assert job.error == "The rows break the feature contract 150 time(s); the report names the first."
+    report = bench.parts.store.report(job.id)
+    assert ([error.row for error in report.errors], report.invalid_values) == (list(range(5, 105)), 150)
+    assert job.error == Reason("invalid-rows", {"count": 150, "limit": 100})
+
+
+def test_a_report_counts_invalid_rows_and_invalid_values_apart(bench: Workbench, numbers: Kit) -> None:
+    rows = [numbers.rows[0], numbers.rows[1] | {"age": 17, "income": -1}, numbers.rows[2] | {"age": 17}]
+    job = bench.read(bench.submit_file(as_file(rows)).id)
+    report = bench.parts.store.report(job.id)
+    assert (report.invalid_rows, report.invalid_values, len(report.errors)) == (2, 3, 3)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -145,8 +152,8 @@ def test_flagged_rows_are_reported_and_the_others_scored(
     made = bench.submit_file(as_file(with_bad_rows(rows, 0, 7), format), format=format, on_invalid="flag")
     job = bench.read(made.id)
     assert (job.state, job.stage, job.rows) == (JobState.RUNNING, Stage.SCORING, ROWS)
-    errors, total = bench.parts.store.report(job.id)
-    assert ([error.row for error in errors], total) == ([0, 7], 2)
+    report = bench.parts.store.report(job.id)
+    assert ([error.row for error in report.errors], report.invalid_rows) == ([0, 7], 2)
     done = bench.score_all(job)
     assert (done.state, done.rows_done, done.invalid, done.granted + done.refused) == (JobState.SUCCEEDED, ROWS, 2, 8)
     expected = [None if i in (0, 7) else score for i, score in enumerate(numbers.expected(numbers.rows[:ROWS]))]
@@ -155,7 +162,7 @@ def test_flagged_rows_are_reported_and_the_others_scored(
 
 def test_a_flagged_file_without_a_bad_row_has_no_report(bench: Workbench, rows: list[Row]) -> None:
     job = bench.read(bench.submit_file(as_file(rows), on_invalid="flag").id)
-    assert bench.parts.store.report(job.id) == ([], 0)
+    assert bench.parts.store.report(job.id) == ALL_VALID
 
 
 @pytest.mark.parametrize("last", ["last", 0.5, None])
@@ -166,7 +173,7 @@ def test_kept_columns_that_do_not_fit_together_are_read_again_as_text(
     bad = with_bad_rows(rows, 0, 7)
     made = bench.submit_file(as_file(bad, Format.NDJSON), format=Format.NDJSON, keep=("id",), on_invalid="flag")
     job = bench.read(made.id)
-    assert bench.parts.store.report(job.id)[1] == 2
+    assert bench.parts.store.report(job.id).invalid_values == 2
     bench.score_all(job)
     ids = [value for batch in bench.results(job).batches() for value in batch.column("id").to_pylist()]
     assert ids == [*(str(i) for i in range(ROWS - 1)), last if last is None else str(last)]
@@ -188,30 +195,31 @@ def cut_in_half(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("format", "change", "words"),
+    ("format", "change", "type", "words"),
     [
-        (Format.PARQUET, cut_in_half, "cut off"),
-        (Format.PARQUET, lambda _: b"no Parquet", "not a Parquet file"),
-        (Format.NDJSON, lambda content: content + b"{", "line 11"),
-        (Format.CSV, lambda _: b"", "empty"),
-        (Format.CSV, lambda content: content.replace(b"income", b"outcome"), "outcome"),
-        (Format.CSV, lambda content: content.split(b"\n")[0] + b"\n", "no rows"),
+        (Format.PARQUET, cut_in_half, "file-cut-off", "cut off"),
+        (Format.PARQUET, lambda _: b"no Parquet", "file-format", "not in Parquet format"),
+        (Format.NDJSON, lambda content: content + b"{", "ndjson-invalid", "Line 11"),
+        (Format.CSV, lambda _: b"", "file-empty", "empty"),
+        (Format.CSV, lambda content: content.replace(b"income", b"outcome"), "columns-missing-and-unknown", "outcome"),
+        (Format.CSV, lambda content: content.split(b"\n")[0] + b"\n", "no-rows", "no rows"),
     ],
 )
-def test_a_file_that_is_not_what_it_should_be_is_refused_for_good(
-    bench: Workbench, rows: list[Row], format: Format, change: Callable[[bytes], bytes], words: str
+def test_a_file_that_is_not_what_it_should_be_is_rejected_for_good(
+    bench: Workbench, rows: list[Row], format: Format, change: Callable[[bytes], bytes], type: str, words: str
 ) -> None:
     job = bench.read(bench.submit_file(change(as_file(rows, format)), format=format).id)
     assert (job.state, job.retryable) == (JobState.FAILED, False)
-    assert words in (job.error or "")
+    assert job.error is not None
+    assert (job.error.type, words in job.error.message) == (type, True)
     assert bench.stored_files() == []
-    assert bench.parts.store.report(job.id) == ([], 0)
+    assert bench.parts.store.report(job.id) == ALL_VALID
 
 
-def test_a_file_of_too_many_rows_is_refused(bench: Workbench, job: Job) -> None:
+def test_a_file_of_too_many_rows_is_rejected(bench: Workbench, job: Job) -> None:
     failed = bench.read(job.id, limits=replace(bench.parts.limits, rows=ROWS - 1))
     assert (failed.state, failed.retryable) == (JobState.FAILED, False)
-    assert failed.error == f"The file has more than the {ROWS - 1} rows that this service accepts."
+    assert failed.error == Reason("too-many-rows", {"limit": ROWS - 1})
     assert bench.stored_files() == []
 
 
@@ -219,11 +227,11 @@ def test_a_file_of_as_many_rows_as_may_be_is_read(bench: Workbench, job: Job) ->
     assert bench.read(job.id, limits=replace(bench.parts.limits, rows=ROWS)).rows == ROWS
 
 
-def test_a_file_that_becomes_too_large_when_it_is_decompressed_is_refused(bench: Workbench, rows: list[Row]) -> None:
+def test_a_file_that_becomes_too_large_when_it_is_decompressed_is_rejected(bench: Workbench, rows: list[Row]) -> None:
     made = bench.submit_file(gzip.compress(as_file(rows)), encoding="gzip")
     failed = bench.read(made.id, limits=replace(bench.parts.limits, decoded_bytes=300))
     assert (failed.state, failed.retryable) == (JobState.FAILED, False)
-    assert "larger than 300 bytes" in (failed.error or "")
+    assert failed.error == Reason("decompressed-too-large", {"limit": 300})
 
 
 def test_a_file_is_read_later_when_the_storage_is_nearly_full(bench: Workbench, job: Job) -> None:
@@ -239,7 +247,9 @@ def test_a_model_that_is_gone_fails_the_job_which_can_be_tried_again(bench: Work
         (bench.folder / folder).rename(bench.folder / f"lost {folder}")
     failed = bench.read(job.id, bench.place(models=MeddlingCache(bench, lambda: None)))
     assert (failed.state, failed.retryable) == (JobState.FAILED, True)
-    assert job.model_version in (failed.error or "")
+    assert failed.error is not None
+    assert (failed.error.type, failed.error.params["version"]) == ("model-cannot-score", job.model_version)
+    assert failed.error.params["reason"]["type"] == "model-file-missing"
     bench.offer(numbers)
     assert bench.parts.store.retry(job.id, 10) == [READING]
     assert bench.read(job.id).rows == ROWS
@@ -254,7 +264,7 @@ def test_a_file_that_cannot_be_read_now_is_tried_again_and_then_fails_the_job(be
         assert bench.parts.store.overdue(job.id) == [READING]
     failed = bench.read(job.id)
     assert (failed.state, failed.retryable) == (JobState.FAILED, True)
-    assert (failed.error or "").startswith("The reading of its file was given up after 3 attempts. The stor")
+    assert failed.error == given_up(READING, Reason("storage-file-missing"))
     (bench.folder / "elsewhere").rename(upload)
     bench.parts.store.retry(job.id, 10)
     assert bench.read(job.id).rows == ROWS
@@ -267,9 +277,8 @@ def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(be
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             bench.read(job.id, bench.place(models=MeddlingCache(bench, fault)))
-    assert bench.read(job.id).error == (
-        "The reading of its file was given up after 3 attempts. ZeroDivisionError in the worker."
-    )
+    fault_of_ours = Reason("worker-failed", {"fault": "ZeroDivisionError"})
+    assert bench.read(job.id).error == given_up(READING, fault_of_ours)
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x"])
@@ -319,7 +328,7 @@ def test_a_reading_that_cannot_be_recorded_is_raised_and_done_again(bench: Workb
     with pytest.raises(RedisUnavailable):
         bench.read(job.id, bench.place(storage=MeddlingStorage(bench, redis_goes_away)))
     bench.server.connected = True
-    bench.parts.store.release(job.id, READING, "")
+    bench.parts.store.release(job.id, READING, WHY)
     assert bench.read(job.id).rows == ROWS
 
 
@@ -329,7 +338,7 @@ def another_worker_reads(bench: Workbench, job: Job) -> Callable[[], None]:
 
     def read() -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, "")
+            bench.parts.store.release(job.id, READING, WHY)
             bench.read(job.id)
 
     return read
@@ -344,7 +353,7 @@ def test_of_two_readings_the_first_one_to_end_counts(bench: Workbench, numbers: 
 
 
 def test_a_job_that_fails_meanwhile_can_still_be_tried_again(bench: Workbench, job: Job) -> None:
-    meddling = MeddlingCache(bench, lambda: bench.parts.store.fail(job.id, "The attempts are used up."))
+    meddling = MeddlingCache(bench, lambda: bench.parts.store.fail(job.id, WHY))
     assert bench.read_units(job.id, bench.place(models=meddling)) == []
     assert bench.stored_files() == [job.upload_blob]
     assert bench.parts.store.retry(job.id, 10) == [READING]
@@ -415,14 +424,14 @@ def test_a_job_cancelled_in_the_middle_of_its_file_leaves_nothing(bench: Workben
     assert bench.parts.store.get(job.id).state is JobState.CANCELLED
 
 
-def test_a_refusal_after_another_worker_has_done_the_work_leaves_its_results(
+def test_a_failure_after_another_worker_has_done_the_work_leaves_its_results(
     bench: Workbench, numbers: Kit, job: Job
 ) -> None:
     turns = iter([True])
 
     def another_does_it_all(_: int) -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, "")
+            bench.parts.store.release(job.id, READING, WHY)
             bench.score_all(bench.read(job.id))
 
     limits = replace(bench.parts.limits, rows=ROWS - 1)

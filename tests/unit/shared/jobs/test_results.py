@@ -1,5 +1,6 @@
 """Results are read in the order of the rows, across the borders of chunks and batches."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,21 @@ from shared.errors import JobConflict, StorageUnavailable
 from shared.jobs import rows as job_rows
 from shared.jobs.job import Job, JobState
 from shared.jobs.results import RESULT_COLUMNS, Results
+from shared.reasons import Reason
 from tests.factories import Kit, Row, make_job
 from tests.unit.workbench import Workbench
 
 ROWS = 11
 TOO_YOUNG = "age: Input should be greater than or equal to 18"
+TOO_YOUNG_IN_JSON = [
+    {
+        "column": "age",
+        "type": "greater_than_equal",
+        "message": "Input should be greater than or equal to 18",
+        "params": {"limit": 18},
+    }
+]
+WHY = Reason("storage-full")
 
 
 def table(results: Results, *limits: int) -> dict[str, list[Any]]:
@@ -56,7 +67,7 @@ def test_the_scores_are_those_of_the_model_itself_to_the_bit(bench: Workbench, k
 
 
 @pytest.mark.usefixtures("_batch_rows")
-def test_flagged_rows_have_a_reason_and_no_score_and_the_others_theirs(
+def test_flagged_rows_have_errors_and_no_score_and_the_others_theirs(
     bench: Workbench, numbers: Kit, rows: list[Row], chunk_rows: int
 ) -> None:
     submitted = bench.submit(rows, chunk_rows=chunk_rows, keep=("id",), on_invalid="flag")
@@ -64,17 +75,19 @@ def test_flagged_rows_have_a_reason_and_no_score_and_the_others_theirs(
     columns = table(bench.results(job))
     expected = numbers.expected(numbers.rows[:ROWS])
     bad = {2, 10}
-    assert list(columns) == ["id", "score", "prediction", "decision", "error"]
+    assert list(columns) == ["id", "score", "prediction", "decision", "error", "errors"]
     assert columns["id"] == [f"n{i}" for i in range(ROWS)]
     assert columns["score"] == [None if i in bad else score for i, score in enumerate(expected)]
     assert columns["error"] == [TOO_YOUNG if i in bad else None for i in range(ROWS)]
+    details = [text and json.loads(text) for text in columns["errors"]]
+    assert details == [TOO_YOUNG_IN_JSON if i in bad else None for i in range(ROWS)]
     predictions = [None if i in bad else int(score >= job.threshold) for i, score in enumerate(expected)]
     assert columns["prediction"] == predictions
     assert columns["decision"] == [None if one is None else ("Accordé", "Refusé")[one] for one in predictions]
     assert (job.granted, job.refused, job.invalid) == (predictions.count(0), predictions.count(1), 2)
 
 
-def test_a_row_that_is_refused_for_a_missing_value_has_no_score_either(bench: Workbench, mixed: Kit) -> None:
+def test_a_row_that_is_invalid_for_a_missing_value_has_no_score_either(bench: Workbench, mixed: Kit) -> None:
     bench.offer(mixed)
     rows = [{"income": None, "age": None}, *mixed.rows[:3]]
     job = bench.score_all(bench.submit(rows, on_invalid="flag"))
@@ -82,6 +95,8 @@ def test_a_row_that_is_refused_for_a_missing_value_has_no_score_either(bench: Wo
     assert columns["score"] == [None, *mixed.expected(mixed.rows[:3])]
     assert columns["error"][1:] == [None] * 3
     assert columns["error"][0].startswith("income: ")
+    assert [value["column"] for value in json.loads(columns["errors"][0])] == ["income", "age"]
+    assert columns["errors"][1:] == [None] * 3
 
 
 @pytest.mark.usefixtures("_batch_rows")
@@ -150,14 +165,16 @@ def test_only_a_job_that_succeeded_has_results_and_only_an_open_one_has_part_of_
         if partial and not state.is_final:
             assert Results.of(job, bench.parts.store, bench.parts.storage, partial=True).rows == 0
         else:
-            with pytest.raises(JobConflict, match=state.value):
+            with pytest.raises(JobConflict, match=state.value) as caught:
                 Results.of(job, bench.parts.store, bench.parts.storage, partial=partial)
+            assert caught.value.reason == Reason("no-results", {"state": state.value})
 
 
 def test_a_failed_job_tells_why_it_has_none(bench: Workbench) -> None:
-    failed = make_job(state=JobState.FAILED, error="its model is gone")
-    with pytest.raises(JobConflict, match="its model is gone"):
+    failed = make_job(state=JobState.FAILED, error=WHY)
+    with pytest.raises(JobConflict, match=r"^The job failed, so it has no results\. The storage is full") as caught:
         Results.of(failed, bench.parts.store, bench.parts.storage)
+    assert caught.value.reason == Reason("no-results-failed", {"reason": WHY.as_dict()})
 
 
 @pytest.mark.parametrize("content", [None, b"", b"ARROW1", "half", "other"])
@@ -180,6 +197,6 @@ def test_a_job_that_ends_between_two_looks_has_no_more_finished_rows_than_before
     job = bench.submit(numbers.rows[:ROWS])
     bench.score(job.id, 0)
     seen = bench.parts.store.get(job.id)
-    bench.parts.store.fail(job.id, "why")
+    bench.parts.store.fail(job.id, WHY)
     results = Results.of(seen, bench.parts.store, bench.parts.storage, partial=True)
     assert results.rows <= (job.chunk_rows or 0)

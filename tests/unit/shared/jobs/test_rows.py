@@ -10,16 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract.validated import Validated
-from shared.errors import MalformedInput
+from shared.contract.validated import Told, Validated
+from shared.errors import MalformedInput, Report
 from shared.jobs import rows
 from shared.jobs.job import Job
 from shared.jobs.rows import LARGEST_CHUNK, SMALLEST_CHUNK, KeptTypesDiffer, regrouped, sizes_for, store_rows
 from shared.models.artifact import Model
+from shared.reasons import InvalidValue
 from tests.factories import Kit, make_job
 from tests.unit.workbench import Workbench
 
-REASON = "age: Input should be greater than or equal to 18"
+TOO_YOUNG = InvalidValue(None, "age", "greater_than_equal", {"limit": 18})
+WORDS = "age: Input should be greater than or equal to 18"
+DETAILS = (
+    '[{"column": "age", "type": "greater_than_equal", "message": "Input should be greater than or equal to 18", '
+    '"params": {"limit": 18}}]'
+)
+
+
+def told(*is_invalid: bool) -> Told:
+    """Some rows, of which some are of somebody too young."""
+    return lambda write, _: pa.array([write(TOO_YOUNG) if invalid else None for invalid in is_invalid], pa.string())
 
 
 def numbered(start: int, end: int) -> pa.RecordBatch:
@@ -49,7 +60,7 @@ def model(bench: Workbench) -> Model:
 
 def checked(model: Model, kit: Kit, start: int, end: int, **facts: Any) -> Validated:
     """Some rows of the kit, all good unless `facts` say otherwise."""
-    return Validated(model.contract.to_batch(kit.rows[start:end]), **({"kept": None, "reasons": None} | facts))
+    return Validated(model.contract.to_batch(kit.rows[start:end]), **({"kept": None} | facts))
 
 
 def kept(**columns: Any) -> pa.RecordBatch:
@@ -105,24 +116,28 @@ def test_kept_columns_are_stored_beside_the_rows(bench: Workbench, model: Model,
     assert pa.Table.from_batches(batches).to_pydict() == {"id": ["a", None, "c", "d", "é"], "n": [1, 2, 3, 4, None]}
 
 
-def test_flagged_rows_are_marked_and_their_reasons_kept(bench: Workbench, model: Model, numbers: Kit) -> None:
+def test_flagged_rows_are_marked_and_what_is_invalid_is_kept(bench: Workbench, model: Model, numbers: Kit) -> None:
     slices = [
-        checked(model, numbers, 0, 3, kept=kept(id=[1, 2, 3]), reasons=pa.array([None, REASON, None]), total=1),
+        checked(model, numbers, 0, 3, kept=kept(id=[1, 2, 3]), report=Report(1, 1), told=told(False, True, False)),
         checked(model, numbers, 3, 5, kept=kept(id=[4, 5])),
     ]
     job = store(bench, slices, keep=("id",), on_invalid="flag")
     own, echo = (pa.Table.from_batches(stored(bench, blob)) for blob in (job.rows_blob, job.echo_blob))
     assert own.schema.names == [*model.contract.names, "to_score"]
     assert own["to_score"].to_pylist() == [True, False, True, True, True]
-    assert echo.to_pydict() == {"id": [1, 2, 3, 4, 5], "error": [None, REASON, None, None, None]}
+    assert echo.to_pydict() == {
+        "id": [1, 2, 3, 4, 5],
+        "error": [None, WORDS, None, None, None],
+        "errors": [None, DETAILS, None, None, None],
+    }
 
 
-def test_a_flagged_job_that_keeps_nothing_has_its_reasons_all_the_same(
+def test_a_flagged_job_that_keeps_nothing_has_what_is_invalid_all_the_same(
     bench: Workbench, model: Model, numbers: Kit
 ) -> None:
-    job = store(bench, [checked(model, numbers, 0, 2, reasons=pa.array([REASON, None]), total=1)], on_invalid="flag")
+    job = store(bench, [checked(model, numbers, 0, 2, report=Report(1, 1), told=told(True, False))], on_invalid="flag")
     [echo] = stored(bench, job.echo_blob)
-    assert echo.to_pydict() == {"error": [REASON, None]}
+    assert echo.to_pydict() == {"error": [WORDS, None], "errors": [DETAILS, None]}
 
 
 def test_two_readings_of_one_file_write_under_different_names(bench: Workbench, model: Model, numbers: Kit) -> None:

@@ -11,7 +11,9 @@ from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import attempt
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
+from shared.reasons import Reason
 from tests.factories import Kit, make_job, make_kit, removed
+from tests.store_contract import WHY, given_up
 from tests.unit.workbench import MeddlingCache, MeddlingStorage, Workbench
 
 ROWS = 10
@@ -86,7 +88,7 @@ def test_a_version_that_is_nowhere_fails_the_job_with_the_reason(bench: Workbenc
     failed = bench.parts.store.get(job.id)
     assert failed.state is JobState.FAILED
     assert failed.error is not None
-    assert job.model_version in failed.error
+    assert (failed.error.type, failed.error.params["version"]) == ("model-cannot-score", job.model_version)
 
 
 def lose_the_rows(bench: Workbench, job: Job) -> None:
@@ -102,9 +104,16 @@ def empty_the_rows(bench: Workbench, job: Job) -> None:
     (bench.folder / "storage" / job.rows_blob).write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [lose_the_rows, cut_the_rows, empty_the_rows])
+@pytest.mark.parametrize(
+    ("damage", "type"),
+    [
+        (lose_the_rows, "storage-file-missing"),
+        (cut_the_rows, "storage-damaged"),
+        (empty_the_rows, "storage-damaged"),
+    ],
+)
 def test_rows_that_cannot_be_read_are_tried_again_and_then_fail_the_job(
-    bench: Workbench, job: Job, damage: Callable[[Workbench, Job], None]
+    bench: Workbench, job: Job, damage: Callable[[Workbench, Job], None], type: str
 ) -> None:
     damage(bench, job)
     for _ in range(3):
@@ -114,7 +123,7 @@ def test_rows_that_cannot_be_read_are_tried_again_and_then_fail_the_job(
     bench.score(job.id, 1)
     failed = bench.parts.store.get(job.id)
     assert failed.state is JobState.FAILED
-    assert (failed.error or "").startswith("Chunk 1 was given up after 3 attempts. The stor")
+    assert failed.error == given_up(1, Reason(type))
 
 
 def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(bench: Workbench, job: Job) -> None:
@@ -126,7 +135,7 @@ def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(be
             bench.score(job.id, 0, MeddlingCache(bench, fault))
     bench.score(job.id, 0)
     error = bench.parts.store.get(job.id).error
-    assert error == "Chunk 0 was given up after 3 attempts. ZeroDivisionError in the worker."
+    assert error == given_up(0, Reason("worker-failed", {"fault": "ZeroDivisionError"}))
 
 
 @pytest.mark.parametrize("meddling", [MeddlingCache, MeddlingStorage])
@@ -149,7 +158,7 @@ def test_a_job_that_ends_while_it_is_scored_stays_so_and_leaves_nothing(
 def test_a_job_that_fails_while_it_is_scored_keeps_its_rows_for_a_retry(
     bench: Workbench, numbers: Kit, job: Job
 ) -> None:
-    bench.score(job.id, 0, MeddlingCache(bench, lambda: bench.parts.store.fail(job.id, "why")))
+    bench.score(job.id, 0, MeddlingCache(bench, lambda: bench.parts.store.fail(job.id, WHY)))
     assert bench.parts.store.retry(job.id, 10) == ["0", "1", "2"]
     assert bench.score_all(job).state is JobState.SUCCEEDED
     assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
@@ -161,7 +170,7 @@ def test_a_chunk_that_is_done_makes_room_for_the_next_one(bench: Workbench, numb
     assert [bench.score(job.id, chunk) for chunk in (1, 0)] == [[str(window)], [str(window + 1)]]
 
 
-def test_a_job_of_refused_rows_only_has_no_score(bench: Workbench, numbers: Kit) -> None:
+def test_a_job_of_invalid_rows_only_has_no_score(bench: Workbench, numbers: Kit) -> None:
     bad = numbers.rows[0] | {"age": 17}
     done = bench.score_all(bench.submit([bad] * 5, on_invalid="flag"))
     assert (done.state, done.rows_done, done.invalid, done.granted, done.refused) == (JobState.SUCCEEDED, 5, 5, 0, 0)
@@ -184,5 +193,5 @@ def test_a_score_that_cannot_be_recorded_is_raised_and_the_chunk_done_again(benc
     with pytest.raises(RedisUnavailable):
         bench.score(job.id, 0, MeddlingCache(bench, redis_goes_away))
     bench.server.connected = True
-    bench.parts.store.release(job.id, "0", "")
+    bench.parts.store.release(job.id, "0", WHY)
     assert bench.score_all(job).rows_done == ROWS

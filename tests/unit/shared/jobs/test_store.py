@@ -9,7 +9,7 @@ from shared.errors import RedisUnavailable
 from shared.jobs.job import READING, JobState
 from shared.jobs.store import JobStore
 from tests.factories import make_job
-from tests.store_contract import JOB, NEWER, WINDOW, StoreContract, make_file_job, read, store_over
+from tests.store_contract import JOB, NEWER, REPORT, WHY, WINDOW, StoreContract, make_file_job, read, store_over
 
 
 class TestStore(StoreContract):
@@ -30,12 +30,12 @@ class TestStore(StoreContract):
         lambda store: store.commit(JOB, "0", WINDOW, granted=1, refused=0),
         lambda store: store.commit_writing(JOB),
         lambda store: store.fill(JOB, WINDOW),
-        lambda store: store.release(JOB, "0", "why"),
-        lambda store: store.fail(JOB, "why"),
+        lambda store: store.release(JOB, "0", WHY),
+        lambda store: store.fail(JOB, WHY),
         lambda store: store.cancel(JOB),
         lambda store: store.retry(JOB, WINDOW),
         lambda store: store.report(JOB),
-        lambda store: store.note_report(JOB, [], 0),
+        lambda store: store.note_report(JOB, REPORT),
         lambda store: store.finished_chunks(make_job()),
         lambda store: store.open_jobs(),
         lambda store: store.queued_rows(),

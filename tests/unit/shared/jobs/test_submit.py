@@ -72,7 +72,7 @@ def test_rows_that_break_off_leave_nothing(bench: Workbench, numbers: Kit, fault
     model = bench.model()
 
     def broken(_: ReadOptions) -> Iterator[Validated]:
-        yield Validated(model.contract.to_batch(numbers.rows[:10]), None, None)
+        yield Validated(model.contract.to_batch(numbers.rows[:10]), None)
         raise fault
 
     with pytest.raises(fault):
@@ -100,7 +100,7 @@ def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None
     (bench.folder / "full").write_text("no folder")
     away = replace(bench.intake(), storage=create_storage(str(bench.folder / "full")))
     model = bench.model()
-    rows = [Validated(model.contract.to_batch(numbers.rows[:10]), None, None)]
+    rows = [Validated(model.contract.to_batch(numbers.rows[:10]), None)]
     with pytest.raises(StorageUnavailable):
         away.submit_rows(lambda _: rows, new_job(bench), model)
     assert_nothing_was_created(bench)
@@ -131,7 +131,7 @@ class TestIdempotency:
         assert bench.stored_files() == files
         assert len(list((bench.folder / "storage" / "jobs").iterdir())) == 1
 
-    def test_another_submission_under_the_same_key_is_refused_and_leaves_nothing(
+    def test_another_submission_under_the_same_key_is_rejected_and_leaves_nothing(
         self, bench: Workbench, numbers: Kit, submit: Callable[[Workbench, Kit, int], Job]
     ) -> None:
         submit(bench, numbers, 5)

@@ -11,6 +11,7 @@ from shared.formats.format import Format
 from shared.jobs.job import WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.write import output_format
+from shared.reasons import Reason
 from tests.factories import Kit, removed
 from tests.unit.workbench import Workbench
 
@@ -85,7 +86,7 @@ def test_the_name_tells_the_format(name: str, format: Format) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a.json", "a.csv.gz", "a.xlsx", "csv", "a.csv/"])
-def test_a_name_that_does_not_tell_the_format_is_refused(name: str) -> None:
+def test_a_name_that_does_not_tell_the_format_is_rejected(name: str) -> None:
     with pytest.raises(MalformedInput, match="must end in"):
         output_format(f"s3://bucket/{name}")
 
@@ -120,7 +121,12 @@ def test_an_output_that_cannot_be_written_is_tried_again_and_then_fails_the_job(
     bench.write(job.id)
     failed = bench.parts.store.get(job.id)
     assert (failed.state, failed.retryable) == (JobState.FAILED, True)
-    assert " was given up after 3 attempts. " in (failed.error or "")
+    assert failed.error is not None
+    assert (failed.error.type, failed.error.params["unit"], failed.error.params["attempts"]) == (
+        "file-given-up",
+        WRITING,
+        3,
+    )
     target.parent.unlink()
     bench.parts.store.retry(job.id, 10)
     bench.score_all(failed)
@@ -140,7 +146,7 @@ def test_a_writing_that_cannot_be_recorded_is_done_again(bench: Workbench, job: 
     with pytest.raises(RedisUnavailable):
         bench.write(job.id, bench.place(store=store))
     bench.server.connected = True
-    bench.parts.store.release(job.id, WRITING, "")
+    bench.parts.store.release(job.id, WRITING, Reason("worker-died"))
     bench.write(job.id)
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
     assert files_at(target) == [target]

@@ -27,7 +27,7 @@ def folder(mixed: Kit, tmp_path: Path) -> Path:
     return mixed.write(tmp_path / "model")
 
 
-def refusal(folder: Path) -> str:
+def rejection(folder: Path) -> str:
     with pytest.raises(BadArtifact) as caught:
         artifact.load(folder, "v")
     return str(caught.value)
@@ -56,7 +56,7 @@ def test_a_folder_without_a_file_that_it_must_have_is_refused(folder: Path, name
     (folder / name).unlink()
     with pytest.raises(BadArtifact, match=name):
         artifact.folder_version(folder)
-    assert name in refusal(folder)
+    assert name in rejection(folder)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -109,25 +109,25 @@ def test_a_card_that_is_too_large_is_none(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["model.cb", "MLmodel", "input_example.json", "golden.json"])
 def test_a_file_that_does_not_match_its_checksum_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
-    assert name in refusal(folder)
+    assert name in rejection(folder)
 
 
 @pytest.mark.parametrize("name", ["input_example.json", "golden.json"])
 def test_a_listed_file_that_is_missing_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    assert name in refusal(folder)
+    assert name in rejection(folder)
 
 
 @pytest.mark.parametrize("name", ["model.cb", "MLmodel", "input_example.json", "golden.json"])
 def test_a_served_file_that_is_not_listed_is_refused(folder: Path, name: str) -> None:
     sums = folder / "SHA256SUMS"
     sums.write_text("".join(line for line in sums.read_text().splitlines(True) if not line.endswith(f"{name}\n")))
-    assert f"does not list '{name}'" in refusal(folder)
+    assert f"does not list '{name}'" in rejection(folder)
 
 
 def test_checksums_that_are_not_text_are_refused(folder: Path) -> None:
     (folder / "SHA256SUMS").write_bytes(b"\xff\xfe\x00")
-    assert "does not list" in refusal(folder)
+    assert "does not list" in rejection(folder)
 
 
 def test_every_flipped_bit_is_refused(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_every_flipped_bit_is_refused(folder: Path) -> None:
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         (folder / "model.cb").write_bytes(flipped)
-        assert "model.cb" in refusal(folder)
+        assert "model.cb" in rejection(folder)
 
 
 def test_a_model_file_that_was_cut_before_it_was_summed_is_refused(folder: Path) -> None:
@@ -145,21 +145,21 @@ def test_a_model_file_that_was_cut_before_it_was_summed_is_refused(folder: Path)
     for length in (0, 1, len(content) - 1, *random.Random(8).sample(range(len(content)), 50)):
         (folder / "model.cb").write_bytes(content[:length])
         write_checksums(folder)
-        assert refusal(folder) == "CatBoost cannot read 'model.cb'."
+        assert rejection(folder) == "CatBoost cannot read 'model.cb'."
 
 
 def test_a_model_of_other_features_is_refused(mixed: Kit, tmp_path: Path) -> None:
     renamed = [column | {"name": {"age": "years"}.get(column["name"], column["name"])} for column in mixed.inputs]
-    assert "age, years" in refusal(write_bare_artifact(tmp_path, mixed.classifier, renamed))
+    assert "'age', 'years'" in rejection(write_bare_artifact(tmp_path, mixed.classifier, renamed))
 
 
 def test_a_model_of_features_in_another_order_is_refused(mixed: Kit, tmp_path: Path) -> None:
-    assert "the order differs" in refusal(write_bare_artifact(tmp_path, mixed.classifier, mixed.inputs[::-1]))
+    assert "the order differs" in rejection(write_bare_artifact(tmp_path, mixed.classifier, mixed.inputs[::-1]))
 
 
 def test_a_contract_that_contradicts_itself_is_refused(mixed: Kit, tmp_path: Path) -> None:
     folder = write_bare_artifact(tmp_path, mixed.classifier, mixed.inputs, features={"height": {"ge": 0}})
-    assert "height" in refusal(folder)
+    assert "height" in rejection(folder)
 
 
 @pytest.mark.parametrize(
@@ -173,25 +173,25 @@ def test_a_contract_that_contradicts_itself_is_refused(mixed: Kit, tmp_path: Pat
     ids=["regressor", "three classes", "multiclass of two", "multilabel"],
 )
 def test_what_is_no_binary_classifier_is_refused(tmp_path: Path, train: Callable[[], Any]) -> None:
-    assert "not a binary classifier" in refusal(write_bare_artifact(tmp_path, train(), NUMBERS))
+    assert "not a binary classifier" in rejection(write_bare_artifact(tmp_path, train(), NUMBERS))
 
 
 def test_a_string_that_is_no_category_of_the_model_is_refused(tmp_path: Path) -> None:
     inputs = [{"name": "n", "type": "string"}, NUMBERS[1]]
-    assert "'n' is a string" in refusal(write_bare_artifact(tmp_path, fitted(DATA, TARGET), inputs))
+    assert "'n' is a string" in rejection(write_bare_artifact(tmp_path, fitted(DATA, TARGET), inputs))
 
 
 def test_a_fraction_that_is_a_category_of_the_model_is_refused(tmp_path: Path) -> None:
     classifier = fitted(DATA, TARGET, cat_features=["n"])
     inputs = [{"name": "n", "type": "double"}, NUMBERS[1]]
-    assert "'n' is a category" in refusal(write_bare_artifact(tmp_path, classifier, inputs))
+    assert "'n' is a category" in rejection(write_bare_artifact(tmp_path, classifier, inputs))
 
 
 def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
     data = DATA[["x"]].assign(t=np.where(TARGET, "a good loan", "some bad loan"))
     inputs = [NUMBERS[1], {"name": "t", "type": "string"}]
     classifier = fitted(data, TARGET, text_features=["t"])
-    assert "Text and embedding" in refusal(write_bare_artifact(tmp_path, classifier, inputs))
+    assert "Text and embedding" in rejection(write_bare_artifact(tmp_path, classifier, inputs))
 
 
 def test_string_class_labels_are_served_with_the_second_as_class_1(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_golden_scores_must_be_reproduced_to_the_last_bit(folder: Path, directio
     golden = json.loads((folder / "golden.json").read_text())
     golden["scores"][-1] = float(np.nextafter(golden["scores"][-1], direction))
     put_json(folder / "golden.json", golden)
-    assert "does not reproduce" in refusal(folder)
+    assert "does not reproduce" in rejection(folder)
 
 
 @pytest.mark.parametrize(
@@ -216,13 +216,13 @@ def test_golden_scores_must_be_reproduced_to_the_last_bit(folder: Path, directio
 def test_golden_scores_of_another_shape_are_refused(folder: Path, scores: Any) -> None:
     golden = json.loads((folder / "golden.json").read_text())
     put_json(folder / "golden.json", golden | {"scores": scores})
-    assert "golden.json" in refusal(folder)
+    assert "golden.json" in rejection(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[" * 100_000, "\ufffe", "[]", "5", "null", "{}", '{"rows": 5, "scores": 5}'])
 def test_golden_rows_of_another_shape_are_refused(folder: Path, content: str) -> None:
     put_json(folder / "golden.json", content)
-    assert "golden.json" in refusal(folder)
+    assert "golden.json" in rejection(folder)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_golden_rows_that_break_the_contract_are_refused(folder: Path, change: d
     golden = json.loads((folder / "golden.json").read_text())
     golden["rows"][0] |= change
     put_json(folder / "golden.json", golden)
-    assert "golden.json" in refusal(folder)
+    assert "golden.json" in rejection(folder)
 
 
 @pytest.mark.parametrize(
@@ -241,13 +241,13 @@ def test_golden_rows_that_break_the_contract_are_refused(folder: Path, change: d
 )
 def test_an_example_that_breaks_the_contract_is_refused(folder: Path, mixed: Kit, change: dict[str, Any]) -> None:
     put_json(folder / "input_example.json", mixed.rows[0] | change)
-    assert "input_example.json" in refusal(folder)
+    assert "input_example.json" in rejection(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "5", '{"columns": [], "data": []}'])
 def test_an_example_that_is_no_row_is_refused(folder: Path, content: str) -> None:
     put_json(folder / "input_example.json", content)
-    assert "input_example.json" in refusal(folder)
+    assert "input_example.json" in rejection(folder)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shared.errors import MalformedInput
+from shared.reasons import Reason
 from shared.webhooks import delivery as webhook_delivery
 from shared.webhooks.delivery import Delivery, Outcome, deliver, next_attempt, sign
 from shared.webhooks.target import check_webhook_url, is_public
@@ -76,31 +77,31 @@ def test_a_listed_host_may_be_called(url: str) -> None:
         ("https://evilhooks.example.com/", "not one of"),
         ("https://partner.example/", "not one of"),
         ("https://evilpartner.example/", "not one of"),
-        ("https://.partner.example/", "cannot be"),
-        ("https://a..partner.example/", "cannot be"),
-        ("https://*.partner.example/", "cannot be"),
-        (f"https://{'a' * 64}.partner.example/", "cannot be"),
+        ("https://.partner.example/", "or the port of callback_url is invalid"),
+        ("https://a..partner.example/", "or the port of callback_url is invalid"),
+        ("https://*.partner.example/", "or the port of callback_url is invalid"),
+        (f"https://{'a' * 64}.partner.example/", "or the port of callback_url is invalid"),
         ("https://odd.example/", "not one of"),
         ("https://hooks.example.com:8443/", "not one of"),
         ("https://hooks.example.com:80/", "not one of"),
         ("http://hooks.example.com:443/", "not one of"),
         ("https://8.8.4.4/", "not one of"),
-        ("https://hooks%2eexample.com/", "cannot be"),
-        ("https://hooks.example.com%00/", "cannot be"),
-        ("https://hooks.example.com..", "cannot be"),
-        ("https://10.0.0.1/", "not public"),
-        ("https://127.1/", "cannot be"),
-        ("https://2130706433/", "cannot be"),
-        ("https://0x7f000001/", "cannot be"),
-        ("https://0x7f.1/", "cannot be"),
-        ("https://10.0.0.1./", "not public"),
+        ("https://hooks%2eexample.com/", "or the port of callback_url is invalid"),
+        ("https://hooks.example.com%00/", "or the port of callback_url is invalid"),
+        ("https://hooks.example.com..", "or the port of callback_url is invalid"),
+        ("https://10.0.0.1/", "not a public address"),
+        ("https://127.1/", "or the port of callback_url is invalid"),
+        ("https://2130706433/", "or the port of callback_url is invalid"),
+        ("https://0x7f000001/", "or the port of callback_url is invalid"),
+        ("https://0x7f.1/", "or the port of callback_url is invalid"),
+        ("https://10.0.0.1./", "not a public address"),
         ("https://010.0.0.1/", "not a URL"),
-        ("https://hooks.example.com:0/", "cannot be"),
-        ("https://hooks.example.com:99999/", "cannot be"),
+        ("https://hooks.example.com:0/", "or the port of callback_url is invalid"),
+        ("https://hooks.example.com:99999/", "or the port of callback_url is invalid"),
         ("https://hooks.example.com:x/", "not a URL"),
         ("https://[::1/", "not a URL"),
-        ("https:///x", "cannot be"),
-        ("https:hooks.example.com", "cannot be"),
+        ("https:///x", "or the port of callback_url is invalid"),
+        ("https:hooks.example.com", "or the port of callback_url is invalid"),
         ("ftp://hooks.example.com/", "https:// or http://"),
         ("file:///etc/passwd", "https:// or http://"),
         ("//hooks.example.com/", "https:// or http://"),
@@ -112,15 +113,15 @@ def test_a_listed_host_may_be_called(url: str) -> None:
         ("https://hooks.example.com/#part", "fragment"),
         ("https://hooks.example.com/#", "fragment"),
         ("https://evil.example\\@hooks.example.com/", "backslashes"),
-        ("https://hooks.example.com/a b", "blanks"),
-        ("https://hooks.example.com/\r\nHost: x", "blanks"),
-        ("https://hooks.example.com/\x00", "blanks"),
-        ("https://hooks.example.com/\u2028", "blanks"),
-        (" https://hooks.example.com/", "blanks"),
-        ("https://hooks.example.com/" + "x" * 1975, "longer than 2000 characters"),
+        ("https://hooks.example.com/a b", "spaces"),
+        ("https://hooks.example.com/\r\nHost: x", "spaces"),
+        ("https://hooks.example.com/\x00", "spaces"),
+        ("https://hooks.example.com/\u2028", "spaces"),
+        (" https://hooks.example.com/", "spaces"),
+        ("https://hooks.example.com/" + "x" * 1975, "longer than 2,000 characters"),
     ],
 )
-def test_anything_else_is_refused_in_a_sentence_that_does_not_repeat_it(url: str, reason: str) -> None:
+def test_anything_else_is_rejected_in_a_sentence_that_does_not_repeat_it(url: str, reason: str) -> None:
     with pytest.raises(MalformedInput, match=reason) as caught:
         check_webhook_url(url, HOSTS)
     assert "hooks" not in str(caught.value)
@@ -128,7 +129,7 @@ def test_anything_else_is_refused_in_a_sentence_that_does_not_repeat_it(url: str
 
 
 def test_nothing_may_be_called_while_the_list_is_empty() -> None:
-    with pytest.raises(MalformedInput, match=r"^Callbacks are not enabled: WEBHOOK_HOSTS is empty\.$"):
+    with pytest.raises(MalformedInput, match=r"^Webhooks are disabled: WEBHOOK_HOSTS is empty\.$"):
         check_webhook_url("https://hooks.example.com/", [])
 
 
@@ -165,7 +166,7 @@ def test_nothing_is_sent_if_any_address_is_private(receiver: "Receiver") -> None
     for address in PRIVATE:
         for addresses in (["8.8.8.8", address], [address, "8.8.8.8"], [address]):
             delivery = deliver(receiver.url, BODY, SECRET, NOW, job_id=JOB_ID, resolve=to(*addresses))
-            assert delivery == Delivery(Outcome.REFUSED, "The receiver's address is not a public one.")
+            assert delivery == Delivery(Outcome.REJECTED, Reason("receiver-not-public"))
     assert receiver.requests == []
 
 
@@ -318,7 +319,7 @@ def test_without_a_secret_it_is_not_signed(receiver: Receiver) -> None:
     [
         ([200, 201, 202, 204, 299], Outcome.DELIVERED),
         ([408, 425, 429, 500, 502, 503, 504, 599], Outcome.RETRY),
-        ([300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 410, 422, 499], Outcome.REFUSED),
+        ([300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 410, 422, 499], Outcome.REJECTED),
     ],
 )
 def test_the_status_decides(receiver: Receiver, statuses: list[int], outcome: Outcome) -> None:
@@ -326,7 +327,8 @@ def test_the_status_decides(receiver: Receiver, statuses: list[int], outcome: Ou
         receiver.status = status
         delivery = send(receiver.url)
         assert delivery.outcome is outcome
-        assert delivery.reason is None if outcome is Outcome.DELIVERED else str(status) in (delivery.reason or "")
+        assert (delivery.reason is None) == (outcome is Outcome.DELIVERED)
+        assert delivery.reason is None or delivery.reason.params == {"status": status}
     assert len(receiver.requests) == len(statuses)
 
 
@@ -334,9 +336,7 @@ def test_the_status_decides(receiver: Receiver, statuses: list[int], outcome: Ou
 def test_redirects_are_not_followed(receiver: Receiver, status: int) -> None:
     receiver.status = status
     receiver.headers = {"Location": f"http://127.0.0.1:{receiver.port}/elsewhere"}
-    assert send(receiver.url) == Delivery(
-        Outcome.REFUSED, f"The receiver answered {status}; redirects are not followed."
-    )
+    assert send(receiver.url) == Delivery(Outcome.REJECTED, Reason("receiver-redirected", {"status": status}))
     assert len(receiver.requests) == 1
 
 
@@ -361,7 +361,7 @@ def test_the_name_is_looked_up_once_and_the_checked_address_is_the_one_called(re
 
     assert send(receiver.url, resolve=resolve, is_allowed_address=is_allowed).outcome is Outcome.DELIVERED
     assert (looked_up, checked) == ([("hooks.example.com", receiver.port)], ["127.0.0.1"])
-    assert send(receiver.url, resolve=resolve, is_allowed_address=is_allowed).outcome is Outcome.REFUSED
+    assert send(receiver.url, resolve=resolve, is_allowed_address=is_allowed).outcome is Outcome.REJECTED
 
 
 def test_an_address_that_does_not_answer_is_passed_over(receiver: Receiver) -> None:
@@ -370,13 +370,13 @@ def test_an_address_that_does_not_answer_is_passed_over(receiver: Receiver) -> N
 
 def test_localhost_in_earnest_is_refused(receiver: Receiver) -> None:
     url = f"http://localhost:{receiver.port}/"
-    assert deliver(url, BODY, SECRET, NOW, job_id=JOB_ID).outcome is Outcome.REFUSED
-    assert deliver(url.replace("localhost", "127.0.0.1"), BODY, SECRET, NOW, job_id=JOB_ID).outcome is Outcome.REFUSED
+    assert deliver(url, BODY, SECRET, NOW, job_id=JOB_ID).outcome is Outcome.REJECTED
+    assert deliver(url.replace("localhost", "127.0.0.1"), BODY, SECRET, NOW, job_id=JOB_ID).outcome is Outcome.REJECTED
     assert receiver.requests == []
 
 
 def test_a_url_that_cannot_be_is_refused() -> None:
-    assert send("https://u:p@hooks.example.com/").outcome is Outcome.REFUSED
+    assert send("https://u:p@hooks.example.com/").outcome is Outcome.REJECTED
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), UnicodeError("empty")])
@@ -384,7 +384,7 @@ def test_a_name_that_is_not_found_may_be_later(error: Exception) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise error
 
-    expected = Delivery(Outcome.RETRY, "The receiver's name could not be resolved.")
+    expected = Delivery(Outcome.RETRY, Reason("receiver-unresolved"))
     assert send("https://hooks.example.com/", resolve=resolve) == expected
     assert send("https://hooks.example.com/", resolve=to()) == expected
 
@@ -393,14 +393,14 @@ def test_a_receiver_that_is_not_there_may_be_later() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://hooks.example.com:{taken.getsockname()[1]}/"
-        assert send(url) == Delivery(Outcome.RETRY, "The receiver could not be reached.")
+        assert send(url) == Delivery(Outcome.RETRY, Reason("receiver-unreachable"))
 
 
 def test_a_receiver_that_never_answers_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         delivery = send(f"http://hooks.example.com:{silent.getsockname()[1]}/", total_timeout=0.2)
-    assert delivery == Delivery(Outcome.RETRY, "The receiver did not answer in time.")
+    assert delivery == Delivery(Outcome.RETRY, Reason("receiver-timed-out"))
     assert time.monotonic() - started < 1
 
 
@@ -427,7 +427,7 @@ def test_a_receiver_that_drips_holds_no_one_longer(pieces: list[bytes]) -> None:
         delivery = send(url, total_timeout=0.2)
         took = time.monotonic() - started
         stop.set()
-    assert delivery == Delivery(Outcome.RETRY, "The receiver did not answer in time.")
+    assert delivery == Delivery(Outcome.RETRY, Reason("receiver-timed-out"))
     assert took < 1
 
 
@@ -456,7 +456,7 @@ def test_an_answer_that_is_not_http_may_be_better_later(answer: bytes) -> None:
     with raw_server(lambda connection: connection.sendall(answer)) as url:
         delivery = send(url)
     assert delivery.outcome is Outcome.RETRY
-    assert delivery.reason in ("The receiver did not answer in HTTP.", "The receiver could not be reached.")
+    assert delivery.reason in (Reason("receiver-not-http"), Reason("receiver-unreachable"))
 
 
 def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -1,0 +1,68 @@
+"""What pydantic finds wrong, as invalid values of our own table: with parameters, and without the input that it would repeat."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from shared.reasons import InvalidValue, Params, cut
+
+PLACES = (
+    re.compile(r"(?P<fault>.*) at line (?P<line>\d+) column (?P<character>\d+)"),  # pydantic
+    re.compile(r"(?:JSON is malformed: )?(?P<fault>.*) \((?P<line>)byte (?P<character>\d+)\)"),  # msgspec
+)
+
+BEYOND_INT64 = 2**63
+BEYOND_EXACT = 2**53
+
+
+def invalid_values(
+    error: ValidationError, row: int | None, allowed: Mapping[str | None, Sequence[Any] | None]
+) -> list[InvalidValue]:
+    """Translate what was found in one row, or in a lone value, whose column is None.
+
+    `allowed` has the values that a column may have, where they are listed.
+    """
+    found = []
+    for detail in error.errors(include_input=False, include_url=False):
+        column = str(detail["loc"][0]) if detail["loc"] else None
+        params = _params(detail["type"], detail.get("ctx", {}), allowed.get(column))
+        found.append(InvalidValue(row, None if column is None else cut(column), detail["type"], params))
+    return found
+
+
+class JsonFault(NamedTuple):
+    """What a parser met in a JSON text, in its own words, and where: `line` from 1, `character` within it."""
+
+    fault: str
+    line: int
+    character: int
+
+
+def json_fault(message: str, length: int = 0) -> JsonFault:
+    """Read the message of a parser, pydantic's or msgspec's, about a text of so many characters."""
+    for place in PLACES:
+        if found := place.fullmatch(message):
+            return JsonFault(found["fault"], int(found["line"] or 1), int(found["character"]))
+    return JsonFault("nested too deeply" if "recursion" in message else "unexpected end", 1, length)
+
+
+def _params(kind: str, context: Mapping[str, Any], allowed: Sequence[Any] | None) -> Params:
+    match kind:
+        case "greater_than_equal":
+            return {"limit": _number(context["ge"])}
+        case "less_than_equal":
+            return {"limit": _number(context["le"])}
+        case "literal_error":
+            return {"values": list(allowed or ())}
+        case "json_invalid":
+            return json_fault(context["error"])._asdict()
+    return {}
+
+
+def _number(bound: float) -> float:
+    """Give a bound as people write it: whole without a fraction, and nothing that JSON readers would take for another number."""
+    if isinstance(bound, int):
+        return bound if -BEYOND_INT64 <= bound < BEYOND_INT64 else float(bound)
+    return int(bound) if bound.is_integer() and abs(bound) < BEYOND_EXACT else bound
