@@ -76,7 +76,7 @@ def test_a_reference_of_another_model_is_dropped() -> None:
     scored(test)
     test.button(key="keep_reference").click().run()
     scored(test)
-    assert "scored by another one" in shown(test)
+    assert "scored by the previous one" in shown(test)
     assert test.metric[0].delta == ""
 
 
@@ -88,10 +88,14 @@ def test_a_score_next_to_the_threshold_is_written_so_that_one_sees_on_which_side
 
 
 def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
-    errors = (InvalidValue("not_ordered", "Input should not be less than LOW_RATE", column="HIGH_RATE"),)
-    refusal = InvalidRows("1 value is invalid", Problem(422, "invalid-rows", [], errors=errors, invalid_values=1))
+    errors = (InvalidValue("not_ordered", "Not below LOW_RATE.", column="HIGH_RATE", params={"other": "LOW_RATE"}),)
+    refusal = InvalidRows(
+        "1 value is invalid",
+        Problem(422, "invalid-rows", [], {"count": 1, "limit": 100}, errors=errors, invalid_values=1),
+    )
     test, _ = opened(score=refusal)
     text = shown(scored(test))
+    assert "1 valeur n'est pas valide." in text
     assert "**High rate**" in text
     assert text.count("Cette valeur ne peut pas être inférieure à «\u00a0Low rate\u00a0».") == 2
 
@@ -176,14 +180,14 @@ def test_each_field_says_what_it_takes() -> None:
     assert "From 18 to 100." in str(test.text_input(key="field_2").help)
     assert "Name in files: AGE" in str(test.text_input(key="field_2").help)
     assert test.text_input(key="field_1").label == "High rate (optional)"
-    assert "May stay empty" in str(test.text_input(key="field_1").help)
+    assert "May be left empty" in str(test.text_input(key="field_1").help)
 
 
 def test_the_page_without_its_service_is_a_sentence(console: Callable[..., Any]) -> None:
     for error, words in (
         (DOWN, "ne répond pas"),
         (NO_MODEL, "Aucun modèle"),
-        (RuntimeError("bug"), "La console a rencontré"),
+        (RuntimeError("bug"), "Une erreur s'est produite dans la console"),
     ):
         assert words in shown(console(model_signature=error, version=error).open())
 
