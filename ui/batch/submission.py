@@ -95,8 +95,9 @@ def _show_file(say: Texts, client: Client, signature: ModelSignature, file: Uplo
     offered = keepable(preview.columns, features, {*preview.odd, *can.result_columns})[:MAX_OFFERED]
     if is_new:
         st.session_state.update({"delimiter": preview.delimiter, "decimal": preview.decimal, "submission": None})
-    if is_new or st.session_state.get("columns_seen") != preview.columns:
-        st.session_state.update({"columns_seen": preview.columns, "keep": list(check.kept_at_first(offered))})
+    columns = (preview.columns, offered)
+    if is_new or st.session_state.get("columns_seen") != columns:
+        st.session_state.update({"columns_seen": columns, "keep": list(check.kept_at_first(offered))})
     _show_rows(say, preview, file)
     order = _show_options(say, preview, offered, can.limits.keep)
     if not preview.is_blind:

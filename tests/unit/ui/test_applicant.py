@@ -89,11 +89,11 @@ def test_a_score_next_to_the_threshold_is_written_so_that_one_sees_on_which_side
 
 def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
     errors = (InvalidValue("not_ordered", "Not below LOW_RATE.", column="HIGH_RATE", params={"other": "LOW_RATE"}),)
-    refusal = InvalidRows(
+    invalid = InvalidRows(
         "1 value is invalid",
         Problem(422, "invalid-rows", [], {"count": 1, "limit": 100}, errors=errors, invalid_values=1),
     )
-    test, _ = opened(score=refusal)
+    test, _ = opened(score=invalid)
     text = shown(scored(test))
     assert "1 valeur n'est pas valide." in text
     assert "**High rate**" in text
@@ -103,8 +103,8 @@ def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
 def test_many_errors_are_summed_up() -> None:
     columns = [Column(f"f{index}", "double") for index in range(9)]
     errors = tuple(InvalidValue("missing", "Field required", column=column.name) for column in columns)
-    refusal = InvalidRows("", Problem(422, "invalid-rows", [], errors=errors, invalid_values=9))
-    test, _ = opened("en", model_signature=signature_of(*columns), score=refusal)
+    invalid = InvalidRows("", Problem(422, "invalid-rows", [], errors=errors, invalid_values=9))
+    test, _ = opened("en", model_signature=signature_of(*columns), score=invalid)
     text = shown(scored(test))
     assert "And 4 more" in text
     assert text.count(":material/error: This value is required.") == 9
@@ -120,7 +120,7 @@ def test_a_failed_call_is_a_sentence_and_what_was_filled_in_stays(error: Excepti
     assert test.text_input(key="field_2").value == "30"
 
 
-def test_a_decimal_comma_is_one_and_what_is_no_number_is_left_for_the_service_to_refuse() -> None:
+def test_a_decimal_comma_is_one_and_what_is_no_number_is_left_for_the_service_to_reject() -> None:
     test, fake = opened()
     test.text_input(key="field_4").set_value("12 000,50")
     test.text_input(key="field_2").set_value("forty")
