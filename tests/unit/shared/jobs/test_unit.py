@@ -70,14 +70,14 @@ def test_what_another_worker_holds_is_left_to_it(bench: Workbench, job: Job) -> 
 
 
 def test_input_that_cannot_be_scored_fails_the_job_for_good(bench: Workbench, job: Job) -> None:
-    assert attempt(job.id, UNIT, raising(MalformedInput()), bench.place()) == []
+    assert attempt(job.id, UNIT, raising(MalformedInput("file-empty")), bench.place()) == []
     failed = bench.parts.store.get(job.id)
     assert (failed.state, failed.retryable) == (JobState.FAILED, False)
     assert bench.stored_files() == []
 
 
 def test_a_model_that_cannot_serve_fails_the_job_until_it_is_retried(bench: Workbench, job: Job) -> None:
-    assert attempt(job.id, UNIT, raising(BadArtifact()), bench.place()) == []
+    assert attempt(job.id, UNIT, raising(BadArtifact("trial-timed-out")), bench.place()) == []
     failed = bench.parts.store.get(job.id)
     assert (failed.state, failed.retryable) == (JobState.FAILED, True)
     assert bench.stored_files()
