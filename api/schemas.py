@@ -10,6 +10,7 @@ from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
 from shared.reasons import INVALID_VALUES, REASONS, Reason
+from shared.scoring import Decision
 
 
 class Body(BaseModel):
@@ -24,7 +25,7 @@ class Score(Body):
     score: float = Field(description="Probability of class 1, from 0 to 1, unrounded.", examples=[0.1234])
     prediction: Literal[0, 1] = Field(description="1 if the score reaches the threshold, else 0.")
     threshold: float = Field(description="Threshold of the model version.", examples=[0.5])
-    decision: Literal["Accordé", "Refusé"] = Field(description="Accordé for prediction 0, Refusé for 1.")
+    decision: Decision = Field(description="Accordé for prediction 0, Refusé for 1.")
     model_version: str = Field(description="Model version that scored.", examples=["local-0123456789ab"])
 
 
@@ -167,7 +168,7 @@ class Result(Body):
     score: float | None = Field(description="Probability of class 1; None if the row breaks the feature contract.")
     prediction: Literal[0, 1] | None
     threshold: float
-    decision: Literal["Accordé", "Refusé"] | None
+    decision: Decision | None
     model_version: str
     error: str | None = Field(None, description="With on_invalid=flag: why the row has no score, for people.")
     errors: list[InvalidInRow] | None = Field(None, description="With on_invalid=flag: the invalid values of the row.")

@@ -1,4 +1,4 @@
-"""The client that blocks and the one for asyncio: the same calls over two transports."""
+"""The blocking client and the one for asyncio: the same operations over two transports."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import wraps
@@ -12,15 +12,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
-"""Seconds that a connection, or a piece of an answer, may take."""
+"""Seconds that a connection, or the next piece of a response, may take."""
 DEFAULT_RETRIES = 3
 
 
 class AsyncClient(Operations):
     """The client for asyncio.
 
-    `url` and `key` are PRET_URL (http://127.0.0.1:8000) and PRET_KEY if not given. A request is sent up to `retries` times more
-    after a lost connection, and after 429 and 503 with Retry-After, where that is safe.
+    `url` and `key` default to PRET_URL (http://127.0.0.1:8000) and PRET_KEY. After a lost connection, and after 429 and 503 with
+    Retry-After, a request is sent again up to `retries` times, where that is safe.
     """
 
     def __init__(
@@ -47,30 +47,30 @@ class AsyncClient(Operations):
 
 
 def _blocking(
-    call: Callable[Concatenate[Operations, P], Coroutine[Any, Any, T]],
+    operation: Callable[Concatenate[Operations, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate["Client", P], T]:
-    @wraps(call)
+    @wraps(operation)
     def blocking(client: "Client", /, *args: P.args, **options: P.kwargs) -> T:
-        return run(call(client.calls, *args, **options))
+        return run(operation(client._operations, *args, **options))
 
     return blocking
 
 
 def _iterating(
-    call: Callable[Concatenate[Operations, P], AsyncGenerator[T, None]],
+    operation: Callable[Concatenate[Operations, P], AsyncGenerator[T, None]],
 ) -> Callable[Concatenate["Client", P], Generator[T, None, None]]:
-    @wraps(call)
+    @wraps(operation)
     def iterating(client: "Client", /, *args: P.args, **options: P.kwargs) -> Generator[T, None, None]:
-        return iterate(call(client.calls, *args, **options))
+        return iterate(operation(client._operations, *args, **options))
 
     return iterating
 
 
 class Client:
-    """The client that blocks; one may be shared by threads.
+    """The blocking client. Threads may share one.
 
-    `url` and `key` are PRET_URL (http://127.0.0.1:8000) and PRET_KEY if not given. A request is sent up to `retries` times more
-    after a lost connection, and after 429 and 503 with Retry-After, where that is safe.
+    `url` and `key` default to PRET_URL (http://127.0.0.1:8000) and PRET_KEY. After a lost connection, and after 429 and 503 with
+    Retry-After, a request is sent again up to `retries` times, where that is safe.
     """
 
     def __init__(
@@ -82,8 +82,7 @@ class Client:
         retries: int = DEFAULT_RETRIES,
     ) -> None:
         self._transport = BlockingTransport(Address.of(url, key, timeout))
-        self.calls = Operations(self._transport, retries)
-        """The calls themselves: only those of this client run without an event loop."""
+        self._operations = Operations(self._transport, retries)
 
     def __enter__(self) -> "Client":
         return self
@@ -99,7 +98,7 @@ class Client:
 
     raw = _blocking(Operations.raw)
     score = _blocking(Operations.score)
-    multiple = _blocking(Operations.multiple)
+    score_many = _blocking(Operations.score_many)
     submit = _blocking(Operations.submit)
     submit_uri = _blocking(Operations.submit_uri)
     job = _blocking(Operations.job)
@@ -121,3 +120,4 @@ class Client:
     rollback = _blocking(Operations.rollback)
     health = _blocking(Operations.health)
     version = _blocking(Operations.version)
+    capabilities = _blocking(Operations.capabilities)

@@ -1,24 +1,24 @@
-"""What can go wrong, by what one can do about it.
+"""What can go wrong, by what to do about it.
 
     PretError
-    ├── NotReachable            nothing answers, or the connection broke
-    ├── Refused                 the service does not take the request: a reason is given
-    │   ├── InvalidRows         rows break the model's contract: `errors` names them
+    ├── NotReachable            no connection, or it broke
+    ├── Rejected                the service does not accept the request
+    │   ├── InvalidRows         rows do not fit the model's contract: `errors`
     │   ├── UnknownJob
     │   └── NotAuthenticated
     ├── Busy                    not now: `problem.retry_after` says when
-    ├── ServerFault             a fault of the service, or something else answers at that address
+    ├── ServerFault             a fault of the service, or something else answers at its address
     ├── JobFailed               a job that was waited for failed or was cancelled: `job`
     └── TimedOut                a job that was waited for has not ended yet: `job`
 
-The text of each is a sentence for the person who made the request.
+The text of each is a sentence for the person who made the request; `problem.type` is for programs.
 """
 
-from pret.models import Job, Problem, RowError
+from pret.models import InvalidValue, Job, Problem
 
 
 class PretError(Exception):
-    """Base of all errors of the client; `problem` is what the service answered, if it did."""
+    """Base of all errors of the client. `problem` is the response of the service, if there was one."""
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:
         super().__init__(message)
@@ -26,40 +26,41 @@ class PretError(Exception):
 
 
 class NotReachable(PretError):
-    """Nothing answers, or the connection broke; `sent` tells whether the request may have arrived nevertheless."""
+    """There is no connection, or it broke. `sent` says whether the request may have arrived."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
 
 
-class Refused(PretError):
-    """The service does not take the request."""
+class Rejected(PretError):
+    """The service does not accept the request."""
 
 
-class InvalidRows(Refused):
-    """Rows break the contract of the model: `errors` are the first of `total`."""
+class InvalidRows(Rejected):
+    """Rows do not fit the model's contract. `errors` are the first of `invalid_values`."""
 
-    def __init__(self, message: str, problem: Problem, errors: tuple[RowError, ...]) -> None:
+    def __init__(self, message: str, problem: Problem) -> None:
         super().__init__(message, problem)
-        self.errors = errors
-        self.total = problem.total if problem.total is not None else len(errors)
+        self.errors: tuple[InvalidValue, ...] = problem.errors
+        count = problem.invalid_values
+        self.invalid_values = len(problem.errors) if count is None else count
 
 
-class UnknownJob(Refused):
+class UnknownJob(Rejected):
     """There is no such job, or no longer."""
 
 
-class NotAuthenticated(Refused):
-    """This needs a key."""
+class NotAuthenticated(Rejected):
+    """The request needs a key."""
 
 
 class Busy(PretError):
-    """The service cannot take this now; later it may."""
+    """The service cannot take the request now."""
 
 
 class ServerFault(PretError):
-    """A fault of the service, or the answer of something else."""
+    """The service failed, or something else answered."""
 
 
 class JobFailed(PretError):
@@ -71,7 +72,7 @@ class JobFailed(PretError):
 
 
 class TimedOut(PretError, TimeoutError):
-    """The job goes on, but the time to wait for it is over; without `job`, nothing was heard of it."""
+    """The job has not ended in time; it continues. `job` is None if nothing was heard of it."""
 
     def __init__(self, message: str, job: Job | None) -> None:
         super().__init__(message)

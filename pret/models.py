@@ -1,31 +1,54 @@
-"""What the service answers, as frozen dataclasses: times are aware datetimes, durations seconds, rows count from 0.
+"""What the service answers, as frozen dataclasses. Times are aware datetimes, durations are seconds, rows count from 0.
 
-What a newer service adds is ignored, and what an older one leaves out is None.
+Fields that a newer service adds are ignored; fields that an older one leaves out have their default.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pret.formats import Encoding, Format
+
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 @dataclass(frozen=True)
-class RowError:
-    """Why a row is refused; without `row` it is the only one, or all of them are meant."""
+class Reason:
+    """Why something failed, as a stable type for programs and a sentence for people."""
 
-    reason: str
+    type: str
+    """Such as storage-full; decide by it, not by the message."""
+    message: str
+    params: dict[str, Any] = field(default_factory=dict)
+    """The facts in the message, such as `limit` or `columns`."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class InvalidValue:
+    """One value that does not fit the model's contract."""
+
+    type: str
+    """Such as missing or greater_than_equal."""
+    message: str
     row: int | None = None
+    """None for a lone row."""
     column: str | None = None
-    type: str | None = None
+    """None if the whole row is invalid."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """The facts in the message, such as `limit`."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Why a file was refused: the first errors of `total`."""
+    """The invalid values of a job, counted, and the first of them."""
 
-    total: int
-    errors: tuple[RowError, ...] = ()
+    invalid_rows: int
+    invalid_values: int
+    """A row may have several."""
+    errors: tuple[InvalidValue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +59,7 @@ class Job:
     state: str
     """queued, running, succeeded, failed or cancelled."""
     stage: str | None = None
-    """reading, scoring or writing: what it does or waits for; None when it has ended."""
+    """reading, scoring or writing: what the job is doing or waiting for; None once it has ended."""
     name: str | None = None
     format: str | None = None
     model_version: str | None = None
@@ -44,13 +67,13 @@ class Job:
     on_invalid: str | None = None
     keep: tuple[str, ...] = ()
     rows: int | None = None
-    """Rows of the input; None until it is read."""
+    """Rows of the input; None until they are counted."""
     rows_read: int = 0
     rows_done: int = 0
     granted: int = 0
     refused: int = 0
     invalid: int = 0
-    """Rows that the contract of the model refuses, with `on_invalid="flag"`."""
+    """Rows without a score, because they do not fit the model's contract (with `on_invalid="flag"`)."""
     chunks: int | None = None
     rows_per_second: float | None = None
     eta_seconds: float | None = None
@@ -59,14 +82,14 @@ class Job:
     finished_at: datetime | None = None
     expires_at: datetime | None = None
     seconds: float | None = None
-    """From submission to the end; None while it lasts."""
-    error: str | None = None
+    """From submission to the end; None until then."""
+    error: Reason | None = None
     report: Report | None = None
-    """Only where this one job was asked for."""
+    """Only when a single job is asked for."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job has ended."""
         return self.state in FINAL_STATES
 
 
@@ -81,7 +104,7 @@ class JobPage:
 
 @dataclass(frozen=True)
 class Score:
-    """The answer for one row. Flagged rows have an `error` and no score."""
+    """The result for one row. An invalid row has an `error` and no score."""
 
     score: float | None
     """Probability of class 1, from 0 to 1."""
@@ -90,8 +113,11 @@ class Score:
     threshold: float | None = None
     model_version: str | None = None
     error: str | None = None
+    """Why the row has no score, for people: `age: Field required; income: …`."""
+    errors: tuple[InvalidValue, ...] | None = None
+    """The same for programs; None if the row is scored."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """The columns of the input that were to be kept."""
+    """The columns of the input that were asked for with `keep`."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +140,12 @@ class Process:
     pid: int
     version: str | None = None
     since: datetime | None = None
-    error: str | None = None
+    error: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version that a reload is making ready."""
+    """A version that a reload is preparing."""
 
     version: str
     by: str
@@ -139,14 +165,14 @@ class ModelStatus:
     active_version: str | None = None
     candidate: Candidate | None = None
     converged: bool | None = None
-    """Whether every process has the active version; None if that is not known."""
-    error: str | None = None
+    """Whether every process serves the active version; None if that is unknown."""
+    error: Reason | None = None
     processes: tuple[Process, ...] = ()
 
 
 @dataclass(frozen=True)
 class Column:
-    """One feature of the model; it may be missing unless it is required."""
+    """One feature of the model. A value may be missing unless the feature is required."""
 
     name: str
     type: str
@@ -159,14 +185,14 @@ class Column:
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """The features that the model takes, in its order."""
+    """The features of the model, in its order."""
 
     columns: tuple[Column, ...]
     nb_features: int
     ordered: tuple[tuple[str, ...], ...] = ()
-    """Lists of features that must not decrease."""
+    """Lists of features whose values must not decrease."""
     input_example: dict[str, Any] | None = None
-    """One applicant as the model takes it, by feature; None where the model brings none along."""
+    """One applicant, by feature; None if the model comes without an example."""
 
 
 @dataclass(frozen=True)
@@ -186,14 +212,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Version:
-    """One change of the active version, or an attempt."""
+    """One change of the active version, or an attempt at one."""
 
     version: str
     at: datetime
     by: str
     outcome: str
-    """activated or refused."""
-    reason: str | None = None
+    """activated or rejected."""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -206,12 +232,12 @@ class ReloadedProcess:
     version_before: str | None = None
     version: str | None = None
     seconds: float | None = None
-    error: str | None = None
+    error: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Reload:
-    """What a reload did."""
+    """The outcome of a reload."""
 
     status: str
     """reloaded or unchanged."""
@@ -225,36 +251,81 @@ class Part:
     """One part of the service."""
 
     status: str
+    """ok or down."""
     detail: str | None = None
+    """A sentence for people."""
+    type: str | None = None
+    """Such as workers-running or redis-unavailable."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """The facts in the detail, such as `count`."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """What is up: ready, degraded (single scoring works) or not ready."""
+    """The state of the service: ready, degraded (only single scoring works) or not ready."""
 
     status: str
     parts: dict[str, Part]
     queues: dict[str, int] | None = None
-    """Tasks that wait, by queue (quick, chunks, files); None while Redis is away."""
+    """Waiting tasks by queue (quick, chunks, files); None while Redis is down."""
 
 
 @dataclass(frozen=True)
 class ServiceVersion:
-    """Which version of the service answers."""
+    """The version of the service."""
 
     version: str
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What the service accepts at most; None if it does not say."""
+
+    keep: int | None = None
+    """Columns beside the scores."""
+    page: int | None = None
+    """Rows of a page of results."""
+    jobs_page: int | None = None
+    wait: float | None = None
+    """Seconds that a call may wait for its scores."""
+    body_bytes: int | None = None
+    """Of a JSON body."""
+    file_bytes: int | None = None
+    """Of a file, before and after decompression."""
+    row_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the service can do."""
+
+    version: str
+    formats: tuple[Format, ...] = ()
+    encodings: tuple[Encoding, ...] = ()
+    result_columns: tuple[str, ...] = ()
+    """Names that no kept column may have."""
+    limits: Limits = Limits()
+    on_invalid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Problem:
-    """An answer that is an error (RFC 9457)."""
+    """An error response (RFC 9457)."""
 
     status: int
-    kind: str | None = None
-    """The last part of its `type`, such as unknown-job."""
+    type: str | None = None
+    """Such as unknown-job; None if the response is not one of the service."""
     detail: Any = None
-    total: int | None = None
-    retry_after: float | None = None
-    """Seconds after which the service wants to be asked again."""
+    """A sentence, or a list of `{loc, msg, type}` for invalid rows and parameters."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """The facts in the sentence, such as `limit`."""
+    request_id: str | None = None
+    """Names the request in the logs of the service."""
+    errors: tuple[InvalidValue, ...] = ()
+    """Of invalid rows: the first invalid values."""
+    invalid_rows: int | None = None
+    invalid_values: int | None = None
     processes: tuple[ReloadedProcess, ...] = ()
-    """Of a refused reload: what each process did."""
+    """Of a rejected reload: what each process did."""
+    retry_after: float | None = None
+    """Seconds after which to try again."""

@@ -1,4 +1,4 @@
-"""What is asked: one plain function a request."""
+"""The requests: one plain function for each."""
 
 import json
 import math
@@ -7,53 +7,43 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from pret.formats import READABLE, WRITABLE, media_type
 from pret.uploads import Upload, upload_of
 
-JSON = "application/json"
-CONTENT_TYPES = {
-    "json": JSON,
-    "ndjson": "application/x-ndjson",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-    "arrow": "application/vnd.apache.arrow.file",
-    "arrows": "application/vnd.apache.arrow.stream",
-}
-RESULT_FORMATS = ("csv", "ndjson", "parquet", "arrow")
-"""Formats of whole result files."""
+JSON = media_type("json")
 
 FILE_SECONDS = 120.0
-"""The answer to a file comes when all of it is stored, and that to a resumed download when the file is made again."""
-
+"""For the response to a file, which comes once all of it is stored, and to a resumed download, whose file is made again."""
 RELOAD_SECONDS = 300.0
-"""A reload takes as long as a download of the model does."""
+"""For the response to a reload, which takes as long as a download of the model."""
 
 Row = Mapping[str, Any]
-"""One applicant: feature name to number, boolean, string or None."""
+"""One applicant: numbers, booleans, strings or None, by feature."""
 Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, before it is known who sends it."""
+    """A request, whichever transport sends it."""
 
     method: str
     path: str
     query: Query = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Upload | None = None
-    repeatable: bool = True
-    """Whether it does no harm if it arrives twice."""
-    patient: bool = True
-    """Whether it is asked again where the service says that it is busy."""
-    seconds: float | None = None
-    """Time to wait for a piece of the answer; None is the client's."""
-    answers: frozenset[int] = frozenset()
-    """Statuses that are answers here, though they are errors elsewhere."""
+    idempotent: bool = True
+    """Whether it may arrive twice without harm."""
+    retry_if_busy: bool = True
+    """Whether to send it again if the service is busy."""
+    read_timeout: float | None = None
+    """Seconds to wait for the next piece of the response; None takes the client's."""
+    expected: frozenset[int] = frozenset()
+    """Statuses that are no errors here, though they are elsewhere."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the rows of a job are to be read and what comes with the results."""
+    """How to read the rows of a job, and what to put beside the scores."""
 
     keep: Sequence[str] = ()
     on_invalid: str = "reject"
@@ -63,7 +53,7 @@ class Options:
     callback_url: str | None = None
 
     def query(self) -> Query:
-        """Give the parameters that differ from the service's own defaults."""
+        """Give the parameters that differ from the defaults of the service."""
         keep = (self.keep,) if isinstance(self.keep, str) else self.keep
         given = {
             "on_invalid": None if self.on_invalid == "reject" else self.on_invalid,
@@ -77,117 +67,124 @@ class Options:
 
 def score(row: Row) -> Request:
     """Score one row."""
-    return _post_json("/individual_score", row, repeatable=True)
+    return _post_json("/individual_score", row, idempotent=True)
 
 
-def multiple(rows: Iterable[Row], wait: float, seconds: float) -> Request:
-    """Score rows and wait up to `wait` seconds for it; `seconds` more for the answer itself."""
-    return _post_json("/multiple_score", list(rows), {"Prefer": f"wait={math.ceil(wait)}"}, seconds=wait + seconds)
+def score_many(rows: Iterable[Row], wait: float, timeout: float) -> Request:
+    """Score rows. The service may take `wait` seconds for them, and `timeout` more to respond."""
+    prefer = {"Prefer": f"wait={math.ceil(wait)}"}
+    return _post_json("/multiple_score", list(rows), prefer, read_timeout=wait + timeout)
 
 
 def submit(body: Upload, format: str, encoding: str | None, options: Options, key: str) -> Request:
-    """Submit a file; the same `key` makes the same job, however often it arrives."""
-    if format not in CONTENT_TYPES:
-        raise ValueError(f"The format {format!r} is none of {', '.join(CONTENT_TYPES)}.")
-    headers = {"Content-Type": CONTENT_TYPES[format], "Idempotency-Key": key}
+    """Submit a file. Requests with the same `key` make one job, however many arrive."""
+    if format not in READABLE:
+        raise ValueError(f"The format of the rows must be one of {', '.join(READABLE)}, not {format!r}.")
+    headers = {"Content-Type": media_type(format), "Idempotency-Key": key}
     if encoding:
         headers["Content-Encoding"] = encoding
-    return Request("POST", "/jobs", options.query(), headers, body, seconds=FILE_SECONDS)
+    return Request("POST", "/jobs", options.query(), headers, body, read_timeout=FILE_SECONDS)
 
 
 def submit_uri(input_uri: str, output_uri: str, options: Options, key: str) -> Request:
-    """Submit a file that lies in an object store; the results go there too."""
+    """Submit a file in an object store; the results are written there too."""
     rows = {"input_uri": input_uri, "output_uri": output_uri}
-    return _post_json("/jobs", rows, {"Idempotency-Key": key}, query=options.query(), repeatable=True)
+    return _post_json("/jobs", rows, {"Idempotency-Key": key}, query=options.query(), idempotent=True)
 
 
 def job(job_id: str) -> Request:
-    """Look at a job."""
+    """Get a job."""
     return Request("GET", _job_path(job_id))
 
 
 def jobs(state: str | None = None, limit: int = 50, offset: int = 0) -> Request:
-    """Look at some of the jobs."""
+    """List some of the jobs."""
     return Request("GET", "/jobs", _given({"state": state, "limit": str(limit), "offset": str(offset)}))
 
 
 def cancel(job_id: str) -> Request:
-    """Cancel a job. A second time it would be refused, but a job that is cancelled stays so."""
+    """Cancel a job. A second request would be rejected, but the job stays cancelled."""
     return Request("DELETE", _job_path(job_id))
 
 
 def retry(job_id: str) -> Request:
-    """Give a failed job another try."""
-    return Request("POST", f"{_job_path(job_id)}/retry", repeatable=False)
+    """Run a failed job again."""
+    return Request("POST", f"{_job_path(job_id)}/retry", idempotent=False)
 
 
-def events(job_id: str, seconds: float) -> Request:
-    """Follow a job; silent for `seconds`, the connection counts as lost."""
-    return Request("GET", f"{_job_path(job_id)}/events", headers={"Accept": "text/event-stream"}, seconds=seconds)
+def events(job_id: str, timeout: float) -> Request:
+    """Follow a job. A connection that is silent for `timeout` seconds counts as lost."""
+    return Request("GET", f"{_job_path(job_id)}/events", headers={"Accept": "text/event-stream"}, read_timeout=timeout)
 
 
 def results_page(job_id: str, offset: int, limit: int, partial: bool = False) -> Request:
-    """Fetch some of the results."""
+    """Get some of the results."""
     query = {"format": "json", "offset": str(offset), "limit": str(limit), "partial": "true" if partial else None}
     return Request("GET", f"{_job_path(job_id)}/results", _given(query))
 
 
 def results_file(job_id: str, format: str, partial: bool = False) -> Request:
-    """Fetch all results as a file, byte for byte: without a content encoding, or its pieces could not be resumed."""
-    if format not in RESULT_FORMATS:
-        raise ValueError(f"Results come as {', '.join(RESULT_FORMATS)}, not as {format!r}.")
+    """Get all results as one file, without content encoding: only bytes as they are can be resumed."""
+    if format not in WRITABLE:
+        raise ValueError(f"The format of the results must be one of {', '.join(WRITABLE)}, not {format!r}.")
     query = _given({"format": format, "partial": "true" if partial else None})
-    return Request("GET", f"{_job_path(job_id)}/results", query, {"Accept-Encoding": "identity"}, seconds=FILE_SECONDS)
+    headers = {"Accept-Encoding": "identity"}
+    return Request("GET", f"{_job_path(job_id)}/results", query, headers, read_timeout=FILE_SECONDS)
 
 
 def model_status() -> Request:
-    """Ask for the model file and who serves it."""
+    """Get the model file and who serves it."""
     return Request("GET", "/model_status")
 
 
 def model_signature() -> Request:
-    """Ask for the features."""
+    """Get the features of the model."""
     return Request("GET", "/model_signature")
 
 
 def model_info() -> Request:
-    """Ask where the model comes from."""
+    """Get where the model comes from."""
     return Request("GET", "/model_info")
 
 
 def model_versions() -> Request:
-    """Ask for the history of versions."""
+    """Get the history of versions."""
     return Request("GET", "/model_versions")
 
 
 def model_card() -> Request:
-    """Ask for the text that describes the model."""
+    """Get the model card."""
     return Request("GET", "/model_card")
 
 
 def reload(revision: str | None) -> Request:
-    """Make a new version the active one."""
+    """Activate another version."""
     body = None if revision is None else {"revision": revision}
-    return _post_json("/reload_model", body, seconds=RELOAD_SECONDS, patient=False)
+    return _post_json("/reload_model", body, read_timeout=RELOAD_SECONDS, retry_if_busy=False)
 
 
 def rollback() -> Request:
-    """Return to the version before."""
-    return _post_json("/rollback_model", None, seconds=RELOAD_SECONDS, patient=False)
+    """Return to the previous version."""
+    return _post_json("/rollback_model", None, read_timeout=RELOAD_SECONDS, retry_if_busy=False)
 
 
 def health() -> Request:
-    """Ask what is up. Not ready is an answer too."""
-    return Request("GET", "/router_health", patient=False, answers=frozenset({503}))
+    """Get the state of the service. Not ready (503) is an answer too."""
+    return Request("GET", "/router_health", retry_if_busy=False, expected=frozenset({503}))
 
 
 def version() -> Request:
-    """Ask which version of the service answers."""
+    """Get the version of the service."""
     return Request("GET", "/version")
 
 
+def capabilities() -> Request:
+    """Get what the service can do: formats, limits, result columns."""
+    return Request("GET", "/capabilities")
+
+
 def dump(value: Any) -> bytes:
-    """Write JSON, with NaN as null and the scalars of numpy as numbers; raises ValueError on an infinite number."""
+    """Encode as JSON, with NaN as null and scalars of numpy as numbers; raises ValueError for an infinite number."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
     except ValueError:
@@ -201,12 +198,13 @@ def _post_json(
     headers: Mapping[str, str] | None = None,
     *,
     query: Query = (),
-    repeatable: bool = False,
-    patient: bool = True,
-    seconds: float | None = None,
+    idempotent: bool = False,
+    retry_if_busy: bool = True,
+    read_timeout: float | None = None,
 ) -> Request:
     body = None if value is None else upload_of(dump(value))
-    return Request("POST", path, query, {"Content-Type": JSON, **(headers or {})}, body, repeatable, patient, seconds)
+    headers = {"Content-Type": JSON, **(headers or {})}
+    return Request("POST", path, query, headers, body, idempotent, retry_if_busy, read_timeout)
 
 
 def _job_path(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a download goes: a file that appears when it is whole, or a stream."""
+"""Where downloads are written: to a file that appears once it is complete, or to a stream."""
 
 import os
 from pathlib import Path
@@ -7,34 +7,34 @@ from typing import BinaryIO, Protocol
 from pret.errors import NotReachable
 
 Target = str | os.PathLike[str] | BinaryIO
-"""A string is the path of a file."""
+"""A string is a path."""
 
 
 class Sink(Protocol):
-    """What takes the pieces of a download."""
+    """Takes the pieces of a download."""
 
     def write(self, piece: bytes) -> None:
-        """Take a piece."""
+        """Write a piece."""
 
     def restart(self) -> None:
-        """Forget what was written; raises NotReachable if that cannot be."""
+        """Discard what was written and start over; raises NotReachable if that is impossible."""
 
     def finish(self) -> None:
-        """Take it that the download is whole."""
+        """Complete the download."""
 
     def discard(self) -> None:
-        """Take it that no more will come."""
+        """Give the download up."""
 
 
 class FileSink:
-    """Writes `X.part`, which becomes `X` at the end or is removed."""
+    """Writes `X.part`, which becomes `X` once it is complete, or is removed."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._part = path, path.with_name(f"{path.name}.part")
         self._file = self._part.open("wb")
 
     def write(self, piece: bytes) -> None:
-        """Take a piece."""
+        """Write a piece."""
         self._file.write(piece)
 
     def restart(self) -> None:
@@ -48,39 +48,37 @@ class FileSink:
         self._part.replace(self._path)
 
     def discard(self) -> None:
-        """Remove what there is."""
+        """Remove the file."""
         self._file.close()
         self._part.unlink(missing_ok=True)
 
 
 class StreamSink:
-    """Writes to a stream of someone else, from where it stands."""
+    """Writes to the stream of a caller, from its current position."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._start = stream.tell() if hasattr(stream, "seekable") and stream.seekable() else None
 
     def write(self, piece: bytes) -> None:
-        """Take a piece."""
+        """Write a piece."""
         self._stream.write(piece)
 
     def restart(self) -> None:
-        """Go back to the start, where the stream can."""
+        """Go back to where the download began, if the stream can."""
         if self._start is None:
-            raise NotReachable(
-                "The connection broke, and what was written to the stream cannot be taken back.", sent=True
-            )
+            raise NotReachable("The connection broke, and the stream cannot be rewound to start over.", sent=True)
         self._stream.seek(self._start)
         self._stream.truncate()
 
     def finish(self) -> None:
-        """Hand over what is buffered."""
+        """Flush the stream."""
         self._stream.flush()
 
     def discard(self) -> None:
-        """Leave it as it is."""
+        """Leave the stream as it is."""
 
 
-def sink_of(target: Target) -> Sink:
-    """Make the sink; raises OSError if the file cannot be written."""
+def open_sink(target: Target) -> Sink:
+    """Open the sink for a target; raises OSError if the file cannot be written."""
     return FileSink(Path(target)) if isinstance(target, str | os.PathLike) else StreamSink(target)

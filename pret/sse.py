@@ -1,11 +1,11 @@
-"""Server-sent events from the pieces of a stream, however it is cut."""
+"""Server-sent events from a stream in pieces, wherever it is cut."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its name and its data, lines joined with newlines."""
+    """One event: its name, and its data with lines joined by newlines."""
 
     name: str
     data: str
@@ -13,16 +13,16 @@ class Event:
 
 @dataclass
 class EventParser:
-    """Takes pieces, gives the events that are complete."""
+    """Collects pieces and returns the events that they complete."""
 
     _rest: bytes = b""
     _name: str = ""
     _data: list[str] = field(default_factory=list)
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Take a piece."""
+        """Take a piece and return the events that it completes."""
         self._rest += piece
-        # A carriage return at the end may be half of a line's end.
+        # A carriage return at the end may be the first half of a line break.
         whole, held = (self._rest[:-1], b"\r") if self._rest.endswith(b"\r") else (self._rest, b"")
         *lines, rest = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = rest + held

@@ -1,7 +1,7 @@
-"""The two ways to send requests, both over httpx: one that waits in the event loop, and one that blocks.
+"""The two ways to send requests, both over httpx: one for asyncio, and one that blocks.
 
-The calls of the client are written once, as coroutines. Over `BlockingTransport` no coroutine is ever suspended, so `run` brings
-it to its end in one step, without an event loop.
+The operations of the client are written once, as coroutines. Over `BlockingTransport` no coroutine is ever suspended, so `run`
+completes it in one step, without an event loop.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import httpx
 
 from pret.errors import NotReachable
 from pret.requests import Request
-from pret.responses import Answer
+from pret.responses import Response
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True)
 class Address:
-    """Where the service is, the key for it, and how many seconds a piece of an answer may take."""
+    """Where the service is, its key, and how many seconds the next piece of a response may take."""
 
     url: str
     key: str | None
@@ -36,47 +36,47 @@ class Address:
 
     @classmethod
     def of(cls, url: str | None, key: str | None, timeout: float) -> "Address":
-        """Fill in PRET_URL and PRET_KEY; raises ValueError if the address is none."""
+        """Fill in PRET_URL and PRET_KEY; raises ValueError if the address or the key is malformed."""
         url = (url or os.environ.get("PRET_URL") or DEFAULT_URL).rstrip("/")
         if not _is_address(url):
-            raise ValueError(f"The address of the service must be like {DEFAULT_URL}.")
+            raise ValueError(f"The address of the service must look like {DEFAULT_URL}.")
         key = key or os.environ.get("PRET_KEY") or None
         if key and not (key.isascii() and key.isprintable()):
-            raise ValueError("The key has characters that no key can have: set PRET_KEY anew.")
+            raise ValueError("A key is printable ASCII; this one is not. Check PRET_KEY.")
         return cls(url, key, timeout)
 
     def options(self) -> dict[str, Any]:
-        """Make the options of an httpx client. No proxy is asked for this machine itself."""
+        """Give the options of an httpx client. For this machine itself no proxy is used."""
         headers = {"User-Agent": "pret", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
         parts = urlsplit(self.url)
         options = {"base_url": self.url, "headers": headers, "timeout": self.timeout}
-        # Without TLS, reading all certificate authorities would be most of the time that a command takes.
+        # Without TLS, loading the certificate authorities would only cost time: most of what a command takes.
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
         return {**options, "verify": verify, "trust_env": parts.hostname not in LOOPBACK}
 
 
 class Stream(Protocol):
-    """An answer whose body is read piece by piece."""
+    """A response whose body is read in pieces."""
 
-    answer: Answer
+    response: Response
 
     async def read(self) -> bytes:
-        """Give the next piece, b"" at the end; raises NotReachable if the connection breaks."""
+        """Read the next piece, b"" at the end; raises NotReachable if the connection breaks."""
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Release the connection."""
 
 
 class Transport(Protocol):
-    """What the calls need of the world."""
+    """What the operations need of the world."""
 
-    async def open(self, request: Request) -> Stream:
-        """Send a request and read the head of its answer; raises NotReachable."""
+    async def send(self, request: Request) -> Stream:
+        """Send a request and read status and headers of its response; raises NotReachable."""
 
-    async def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Wait."""
 
-    async def call(self, function: Callable[[], T]) -> T:
+    async def run_sync(self, function: Callable[[], T]) -> T:
         """Call a function that may block, such as one that writes a file."""
 
     async def close(self) -> None:
@@ -84,25 +84,25 @@ class Transport(Protocol):
 
 
 class BlockingTransport:
-    """Blocks; its coroutines are never suspended."""
+    """Blocks: its coroutines are never suspended."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._client = httpx.Client(**address.options())
 
-    async def open(self, request: Request) -> Stream:
+    async def send(self, request: Request) -> Stream:
         """Send a request."""
         body = None if request.body is None else iter(request.body)
-        sent = self._client.build_request(**_arguments(self._address, request), content=body)
-        with _told(self._address, request):
-            return _BlockingStream(self._address, request, self._client.send(sent, stream=True))
+        built = self._client.build_request(**_arguments(self._address, request), content=body)
+        with _mapped_errors(self._address, request):
+            return _BlockingStream(self._address, request, self._client.send(built, stream=True))
 
-    async def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Sleep."""
         time.sleep(seconds)
 
-    async def call(self, function: Callable[[], T]) -> T:
-        """Call it."""
+    async def run_sync(self, function: Callable[[], T]) -> T:
+        """Call the function."""
         return function()
 
     async def close(self) -> None:
@@ -113,37 +113,37 @@ class BlockingTransport:
 class _BlockingStream:
     def __init__(self, address: Address, request: Request, response: httpx.Response) -> None:
         self._address, self._request = address, request
-        self._response, self._pieces = response, response.iter_bytes()
-        self.answer = _answer(response)
+        self._original, self._pieces = response, response.iter_bytes()
+        self.response = _head_of(response)
 
     async def read(self) -> bytes:
-        with _told(self._address, self._request):
+        with _mapped_errors(self._address, self._request):
             return next(self._pieces, b"")
 
     async def close(self) -> None:
-        self._response.close()
+        self._original.close()
 
 
 class AsyncTransport:
-    """Waits in the event loop of asyncio; files are read and written in threads."""
+    """For asyncio; files are read and written in threads."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._client = httpx.AsyncClient(**address.options())
 
-    async def open(self, request: Request) -> Stream:
+    async def send(self, request: Request) -> Stream:
         """Send a request."""
         body = None if request.body is None else _in_threads(iter(request.body))
-        sent = self._client.build_request(**_arguments(self._address, request), content=body)
-        with _told(self._address, request):
-            return _AsyncStream(self._address, request, await self._client.send(sent, stream=True))
+        built = self._client.build_request(**_arguments(self._address, request), content=body)
+        with _mapped_errors(self._address, request):
+            return _AsyncStream(self._address, request, await self._client.send(built, stream=True))
 
-    async def pause(self, seconds: float) -> None:
-        """Let others work meanwhile."""
+    async def sleep(self, seconds: float) -> None:
+        """Wait without blocking the event loop."""
         await asyncio.sleep(seconds)
 
-    async def call(self, function: Callable[[], T]) -> T:
-        """Call it in a thread."""
+    async def run_sync(self, function: Callable[[], T]) -> T:
+        """Call the function in a thread."""
         return await asyncio.to_thread(function)
 
     async def close(self) -> None:
@@ -154,30 +154,30 @@ class AsyncTransport:
 class _AsyncStream:
     def __init__(self, address: Address, request: Request, response: httpx.Response) -> None:
         self._address, self._request = address, request
-        self._response, self._pieces = response, response.aiter_bytes()
-        self.answer = _answer(response)
+        self._original, self._pieces = response, response.aiter_bytes()
+        self.response = _head_of(response)
 
     async def read(self) -> bytes:
-        with _told(self._address, self._request):
+        with _mapped_errors(self._address, self._request):
             return await anext(self._pieces, b"")
 
     async def close(self) -> None:
-        await self._response.aclose()
+        await self._original.aclose()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Bring a coroutine over BlockingTransport to its end."""
+    """Run a coroutine over BlockingTransport."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         result: T = end.value
         return result
     coroutine.close()
-    raise RuntimeError("Only what never waits can be run without an event loop.")
+    raise RuntimeError("Only a coroutine that is never suspended can run without an event loop.")
 
 
 def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-    """Give the items of an asynchronous generator over BlockingTransport."""
+    """Iterate over an asynchronous generator over BlockingTransport."""
     try:
         while True:
             try:
@@ -214,35 +214,34 @@ def _arguments(address: Address, request: Request) -> dict[str, Any]:
     headers = dict(request.headers)
     if request.body and request.body.size is not None:
         headers["Content-Length"] = str(request.body.size)
-    seconds = address.timeout if request.seconds is None else request.seconds
+    seconds = address.timeout if request.read_timeout is None else request.read_timeout
     timeout = httpx.Timeout(address.timeout, read=seconds)
     query = list(request.query) or None
     return {"method": request.method, "url": request.path, "params": query, "headers": headers, "timeout": timeout}
 
 
-def _answer(response: httpx.Response) -> Answer:
-    return Answer(
-        response.status_code, {name.lower(): value for name, value in response.headers.items()}, str(response.url)
-    )
+def _head_of(response: httpx.Response) -> Response:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, str(response.url))
 
 
 @contextmanager
-def _told(address: Address, request: Request) -> Iterator[None]:
-    """Turn the errors of httpx into sentences."""
+def _mapped_errors(address: Address, request: Request) -> Iterator[None]:
+    """Turn the exceptions of httpx into NotReachable."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise NotReachable(
-            f"Nothing answers at {address.url}. Is the service up? Start it with ./scripts/up, or give its address in "
-            "PRET_URL or with --url.",
+            f"Cannot connect to {address.url}. Is the service up? Start it with ./scripts/up, or set its address with "
+            "PRET_URL or --url.",
             sent=False,
         ) from error
     except httpx.PoolTimeout as error:
-        raise NotReachable("Too many requests of this client are under way at once.", sent=False) from error
+        raise NotReachable("This client has too many requests under way.", sent=False) from error
     except httpx.TimeoutException as error:
-        seconds = address.timeout if request.seconds is None else request.seconds
-        raise NotReachable(f"{address.url} did not go on within {seconds:.0f} s.", sent=True) from error
+        seconds = address.timeout if request.read_timeout is None else request.read_timeout
+        raise NotReachable(f"{address.url} sent nothing for {seconds:.0f} s.", sent=True) from error
     except (httpx.TransportError, httpx.DecodingError) as error:
         raise NotReachable(
-            f"The connection to {address.url} broke before the answer was complete.", sent=True
+            f"The connection to {address.url} broke before the response was complete.", sent=True
         ) from error

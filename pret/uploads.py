@@ -1,4 +1,4 @@
-"""What is sent: a file, bytes, a stream or an iterator, in pieces, so that memory does not depend on its size."""
+"""Request bodies from a file, bytes, a stream or an iterator, in pieces: memory does not depend on their size."""
 
 import os
 import zlib
@@ -8,67 +8,52 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-PIECE = 1 << 18
-"""Bytes that are read and sent at a time."""
-GZIP = 16 + zlib.MAX_WBITS
-QUICK = 1
-"""Compression level: the line is to be kept busy, not the processor."""
+PIECE_BYTES = 1 << 18
+"""Read and sent at a time."""
+GZIP_WBITS = 16 + zlib.MAX_WBITS
+GZIP_LEVEL = 1
+"""The fastest: the network is the bottleneck."""
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
-"""What can be submitted; a string is the path of a file."""
-
-FORMATS = {
-    ".json": "json",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".arrows": "arrows",
-}
-ENCODINGS = {".gz": "gzip", ".zst": "zstd"}
+"""What can be submitted; a string is a path."""
 
 
 @dataclass
 class Upload:
-    """A body that is made anew for each attempt, where its source allows."""
+    """A request body, read anew for each attempt if its source allows."""
 
     make: Callable[[], Iterator[bytes]]
     size: int | None = None
-    """Bytes, where that is known."""
+    """Bytes; None if unknown."""
     once: bool = False
-    """Whether the source is gone once it has been read."""
-    begun: bool = field(default=False, init=False)
+    """Whether the source can be read only once."""
+    started: bool = field(default=False, init=False)
 
     def __iter__(self) -> Iterator[bytes]:
-        self.begun = True
-        # An empty piece would look like the end.
+        self.started = True
+        # An empty piece would end the body.
         return filter(None, self.make())
 
     @property
     def can_be_sent(self) -> bool:
-        """Whether the whole of it is still there."""
-        return not (self.once and self.begun)
+        """Whether all of it is still there."""
+        return not (self.once and self.started)
 
     def compressed(self) -> "Upload":
-        """Make the same with gzip."""
+        """Give the same body compressed with gzip."""
         return replace(self, make=lambda: _gzip(self.make()), size=None)
 
 
 def upload_of(source: Source) -> Upload:
-    """Make a body; raises OSError if the file cannot be read, ValueError if the source gives no bytes."""
+    """Make a body; raises OSError if the file cannot be read."""
     if isinstance(source, bytes):
         return Upload(lambda: iter((source,)), len(source))
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        # Opened now, so that what cannot be read is told before a connection is made.
+        # Opened now, so that a file that cannot be read is an error before a connection is made.
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-        # A pipe has no size and is gone once read.
+        # A pipe has no size and can be read only once.
         return (
             Upload(lambda: _file_pieces(path), size)
             if path.is_file()
@@ -79,17 +64,8 @@ def upload_of(source: Source) -> Upload:
     return Upload(lambda: iter(source), once=True)
 
 
-def guess_format(name: str | os.PathLike[str] | None) -> tuple[str | None, str | None]:
-    """Tell format and content encoding from a file name: `rows.csv.gz` is ("csv", "gzip"); None what is not known."""
-    suffixes = [suffix.lower() for suffix in Path(name or "").suffixes]
-    encoding = ENCODINGS.get(suffixes[-1]) if suffixes else None
-    if encoding:
-        suffixes.pop()
-    return (FORMATS.get(suffixes[-1]) if suffixes else None), encoding
-
-
 def name_of(source: Source) -> str | None:
-    """Name a file without its folder; None for what has no name."""
+    """Give the name of a file without its folder; None if the source has no name."""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     return Path(name).name if isinstance(name, str | os.PathLike) else None
 
@@ -114,11 +90,11 @@ def _file_pieces(path: Path) -> Iterator[bytes]:
 
 
 def _stream_pieces(stream: BinaryIO) -> Iterator[bytes]:
-    return iter(partial(stream.read, PIECE), b"")
+    return iter(partial(stream.read, PIECE_BYTES), b"")
 
 
 def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    compressor = zlib.compressobj(QUICK, wbits=GZIP)
+    compressor = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_WBITS)
     for piece in pieces:
         if packed := compressor.compress(piece):
             yield packed

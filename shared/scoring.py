@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 import msgspec
 import numpy as np
@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from shared.contract.contract import Row
 from shared.models.artifact import Model
 
-GRANTED = "Accordé"
-REFUSED = "Refusé"
+Decision = Literal["Accordé", "Refusé"]
+GRANTED: Decision = "Accordé"
+REFUSED: Decision = "Refusé"
 """The decisions: below the threshold, and from it up."""
 
 DECISIONS = pa.array([GRANTED, REFUSED])
@@ -34,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     score: float
     prediction: int
     threshold: float
-    decision: str
+    decision: Decision
     model_version: str
 
 

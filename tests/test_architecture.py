@@ -14,8 +14,27 @@ PACKAGES = ("api", "worker", "shared", "pret", "ui")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
-LEAVES = {f"shared.{name}" for name in ("settings", "reasons", "errors", "logging", "redis", "memory")}
+LEAVES = tuple(f"shared.{name}" for name in ("settings", "reasons", "errors", "logging", "redis", "memory", "version"))
 """May rest on each other, and on nothing else of the project."""
+
+STOREYS: dict[str, tuple[str, ...]] = {
+    "shared.contract": (),
+    "shared.storage": (),
+    "shared.webhooks": (),
+    "shared.formats": ("shared.contract",),
+    "shared.models": ("shared.contract",),
+    "shared.fleet": ("shared.models",),
+    "shared.scoring": ("shared.contract", "shared.models"),
+    "shared.jobs": (
+        *("shared.contract", "shared.storage", "shared.webhooks", "shared.formats", "shared.models", "shared.fleet"),
+        "shared.scoring",
+    ),
+}
+"""What each part of `shared` rests on, besides the leaves; each only on those above it."""
+
+DOOR = "shared/scoring.py"
+SCORING = {"score_rows", "score_batch", "score_encoded", "predict_proba", "predict"}
+"""What turns rows into scores without a decision."""
 
 HTTP = {"fastapi", "fastapi_offline", "starlette", "http", "uvicorn"}
 CELERY = {"celery", "kombu", "billiard"}
@@ -103,11 +122,61 @@ def test_api_and_worker_rest_on_shared_alone_and_the_client_on_none(package: str
 
 def test_leaves_rest_on_nothing_but_leaves() -> None:
     leaves = [path for module, path in MODULES.items() if module in LEAVES]
+    assert len(leaves) == len(LEAVES)
     assert offenders(leaves, lambda name: is_of(*PACKAGES)(name) and name not in LEAVES) == {}
 
 
-def test_models_know_nothing_of_jobs() -> None:
-    assert offenders(sources("shared/models"), is_of("shared.jobs")) == {}
+@pytest.mark.parametrize("storey", STOREYS)
+def test_each_storey_of_shared_rests_on_those_below_it(storey: str) -> None:
+    allowed = is_of(storey, *STOREYS[storey], *LEAVES)
+    modules = [path for module, path in MODULES.items() if is_of(storey)(module)]
+    assert modules
+    assert offenders(modules, lambda name: is_of(*PACKAGES)(name) and not allowed(name)) == {}
+
+
+def test_everything_in_shared_is_a_leaf_or_of_a_storey() -> None:
+    known = is_of("shared.jobs", *STOREYS, *LEAVES)
+    assert [module for module in MODULES if is_of("shared")(module) and not known(module)] == ["shared"]
+
+
+def test_only_models_know_catboost() -> None:
+    others = [path for path in SOURCES if not module_of(path).startswith("shared.models.")]
+    assert offenders(others, is_of("catboost")) == {}
+
+
+def attributes_of(path: Path) -> set[str]:
+    return {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+
+
+def test_whoever_scores_passes_the_door() -> None:
+    others = [path for path in sources("api", "worker", "shared/jobs") if name_of(path) != DOOR]
+    assert {name_of(path): used for path in others if (used := attributes_of(path) & SCORING)} == {}
+    assert attributes_of(ROOT / DOOR) >= {"score_rows", "score_batch", "score_encoded"}
+
+
+def compares_with_the_threshold(path: Path) -> bool:
+    compared = [part for node in ast.walk(tree_of(path)) if isinstance(node, ast.Compare) for part in ast.walk(node)]
+    names = {part.attr if isinstance(part, ast.Attribute) else getattr(part, "id", "") for part in compared}
+    return "threshold" in names
+
+
+def test_a_score_becomes_a_decision_at_the_door_alone() -> None:
+    services = sources("api", "worker", "shared/jobs", "shared/fleet", "shared/formats")
+    assert [name_of(path) for path in services if compares_with_the_threshold(path)] == []
+    words = [name_of(path) for path in sources("api", "worker", "shared") if "Refusé" in decision_words(path)]
+    assert words == [DOOR]
+
+
+def decision_words(path: Path) -> set[str]:
+    return {
+        node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_nothing_goes_around_the_edge() -> None:
+    assert [name_of(path) for path in sources("api") if "build_middleware_stack" in attributes_of(path)] == []
+    made = {name_of(path) for path in sources("api") for name in imports_of(path) if name == "api.edge"}
+    assert made == {"api/main.py"}
 
 
 def test_only_the_queue_and_the_worker_know_celery() -> None:

@@ -1,1 +1,1 @@
-"""The console: Streamlit pages over the client `pret`; nothing here knows the names of features."""
+"""The console: Streamlit pages on top of the client `pret`. It knows no feature by name."""

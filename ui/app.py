@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parents[1])
 if ROOT not in sys.path:
-    # The command `streamlit` looks for modules in the folder of this file alone.
+    # The command `streamlit` looks for modules only in the folder of this file.
     sys.path.insert(0, ROOT)
 
 from ui.console import run  # noqa: E402

@@ -1,4 +1,4 @@
-"""Changing the model: asked, confirmed, done, and what each process made of it."""
+"""Changing the model: the request, its confirmation, and the outcome on each process."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,15 +9,14 @@ from typing import Literal
 import streamlit as st
 
 from pret import Client, NotAuthenticated, PretError, Reload, ReloadedProcess
-from ui import service
-from ui.outcome import short
+from ui import reasons, service
 from ui.tables import show_table
-from ui.texts import NOTHING, Texts
+from ui.texts import NOTHING, Texts, short
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change that was asked for; without `revision`, what the configured one stands for."""
+    """A requested change; without `revision`, the configured one is reloaded."""
 
     kind: Literal["reload", "rollback"]
     revision: str | None = None
@@ -25,7 +24,7 @@ class Change:
 
 @dataclass
 class Attempt:
-    """A change that was confirmed, and what came of it."""
+    """A confirmed change and its outcome; None while it is under way."""
 
     with_key: bool
     outcome: Reload | PretError | None = None
@@ -68,7 +67,7 @@ def _confirm(say: Texts, client: Client, wanted: Change) -> None:
     else:
         question = say("model.confirm_reload")
     st.warning(question, icon=":material/help:")
-    # A form, for there a key is sent as it stands; elsewhere one that is left by way of its eye button would not be.
+    # A form sends the key as typed; a lone field would not send it if it is left through its eye button.
     with st.form("confirmation", border=False):
         key = _key(say) if st.session_state.get("key_wanted") else ""
         with st.container(horizontal=True):
@@ -84,8 +83,8 @@ def _key(say: Texts) -> str:
 
 
 def _act(say: Texts, client: Client, wanted: Change, key: str) -> None:
-    """Do it; it stays wanted while only the key is missing."""
-    # A click meanwhile runs the page anew as soon as this comes back: it must not be done twice, nor its outcome be lost.
+    """Make the change; if only the key is missing, ask for the confirmation again."""
+    # A click in the meantime reruns the page once this returns: the change must not be made twice, nor its outcome be lost.
     _forget()
     attempt = st.session_state["change"] = Attempt(with_key=bool(key))
     with st.spinner(say("model.changing")):
@@ -97,7 +96,7 @@ def _act(say: Texts, client: Client, wanted: Change, key: str) -> None:
 
 
 def _done(client: Client, wanted: Change, key: str) -> Reload | PretError:
-    """Do it, with the visitor's key where one was given."""
+    """Make the change, with the visitor's key if there is one."""
     try:
         chosen: AbstractContextManager[Client] = service.keyed(key) if key else nullcontext(client)
     except ValueError:
@@ -139,7 +138,7 @@ def _show_processes(say: Texts, processes: Sequence[ReloadedProcess]) -> None:
             short(it.version_before),
             short(it.version),
             say.duration(it.seconds),
-            it.error or NOTHING,
+            reasons.plainly(it.error, say) if it.error else NOTHING,
         ]
         for it in processes
     ]

@@ -20,16 +20,16 @@ VIEWS: dict[str, tuple[View, str]] = {
     "model": (model.render, ":material/model_training:"),
     "health": (health.render, ":material/monitor_heart:"),
 }
-"""Page and icon by the last part of the address; the first page has the address of the console itself."""
+"""Page and icon by path; the first page is also at the address of the console itself."""
 LOGO = str(Path(__file__).with_name("logo.svg"))
 NAMES = {"fr": "FR", "en": "EN"}
-"""Short, for on a telephone they stand beside the menu."""
+"""Short: on a phone they are beside the menu."""
 VERSION_SECONDS = 60
-"""How long an answer about the version of the service is good."""
+"""How long the version of the service is cached."""
 
 
 def run() -> None:
-    """Show the page that the address names."""
+    """Show the page of the current address."""
     say = Texts.of(_language(), st.context.timezone)
     st.set_page_config(page_title=say.plain("common.product"), page_icon=LOGO, layout="wide")
     pages = {name: _page(name, say) for name in VIEWS}
@@ -61,12 +61,12 @@ def _show(render: View, say: Texts) -> None:
 
 
 def _language() -> str:
-    """Give the chosen language: of this session, else of the address, else the first; keep it in the address."""
+    """Give the language of this session, else of the address, else the default; and keep it in the address."""
     wanted = st.query_params.get("lang")
     language = st.session_state.get("language") or st.session_state.get("spoken") or wanted
     language = language if language in LANGUAGES else LANGUAGES[0]
     st.session_state["spoken"] = language
-    # Changing page empties the address of its parameters.
+    # Going to another page drops the parameters of the address.
     if (wanted or LANGUAGES[0]) != language:
         st.query_params["lang"] = language
     return str(language)

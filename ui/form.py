@@ -1,4 +1,4 @@
-"""The form of one applicant, made from the signature of the live model and from nothing else."""
+"""The form of one applicant, made only from the signature of the live model."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pret import Column, ModelSignature
 
 MAX_FIELDS = 200
-"""A form with more fields than this is no help to anybody, and slow."""
+"""A form with more fields would be slow, and of no use."""
 MAX_CHOICES = 5
-"""A whole number of this many values at most is chosen, not typed."""
+"""An integer with at most so many possible values is chosen, not typed."""
 LARGEST_NUMBER = 2**53 - 1
-"""A larger whole number may not be what it looks like; it is not filled in, nor told as a bound."""
+"""Larger integers are not exact in every program; they are neither filled in nor shown as bounds."""
 
 Kind = Literal["number", "integer", "boolean", "choice", "text"]
 KINDS: dict[str, Kind] = {"double": "number", "float": "number", "long": "integer", "integer": "integer"}
@@ -24,7 +24,7 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 
 @dataclass(frozen=True)
 class FormField:
-    """One feature as a field; `index` is its place in the signature."""
+    """One feature as a field; `index` is its position in the signature."""
 
     index: int
     name: str
@@ -39,20 +39,20 @@ class FormField:
 
     @property
     def key(self) -> str:
-        """The name of its widget."""
+        """The key of its widget."""
         return f"field_{self.index}"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Fields that stand together; those of `ordered` must not decrease from one to the next."""
+    """Fields shown together; those of `ordered` must not decrease from one to the next."""
 
     name: Literal["ordered", "choices", "numbers"]
     fields: tuple[FormField, ...]
 
 
 def fields_of(signature: ModelSignature) -> tuple[FormField, ...]:
-    """Make the fields, in the order of the signature; each is filled in as the model's example is, where it brings one."""
+    """Make the fields, in the order of the signature, with the values of the model's example as defaults."""
     example = signature.input_example or {}
     fields = [_field(index, column, example.get(column.name)) for index, column in enumerate(signature.columns)]
     labels = [field.label for field in fields]
@@ -60,7 +60,7 @@ def fields_of(signature: ModelSignature) -> tuple[FormField, ...]:
 
 
 def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
-    """Group the fields: each ordered list, what is chosen, then numbers, where those whose names begin alike stand together."""
+    """Group the fields: each ordered list, then choices, then numbers, those with the same first word together."""
     fields = fields_of(signature)
     by_name = {field.name: field for field in fields}
     ordered = [[by_name[name] for name in names if name in by_name] for names in _disjoint(signature.ordered)]
@@ -77,9 +77,9 @@ def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
 def row_of(
     fields: Iterable[FormField], values: Mapping[str, Any], read_number: Callable[[str], float | str]
 ) -> dict[str, Any]:
-    """Make the row to be scored from what the widgets hold, by key. What is empty is left out; empty text is missing.
+    """Make the row to score from the values of the widgets, by key; empty ones are left out.
 
-    Numbers are text that `read_number` reads; what it cannot read is left as it is, for the service to refuse.
+    Numbers are text that `read_number` reads; what it cannot read stays as it is, and the service reports it as invalid.
     """
     filled = ((field, values.get(field.key)) for field in fields)
     return {
@@ -117,7 +117,7 @@ def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
-    """Give the bounds as they are told: floats for numbers, whole ones for integers."""
+    """Give the bounds to show: floats for numbers, integers for integers."""
     if kind == "number":
         return _as_float(column.ge), _as_float(column.le)
     if kind != "integer":
@@ -128,7 +128,7 @@ def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
 
 
 def _default(field: FormField, example: Any) -> Any:
-    """Give the example's value, if it is of the field's kind and within its bounds."""
+    """Give the example's value if it has the field's kind and is within its bounds."""
     if field.choices:
         return next((choice for choice in field.choices if _same(choice, example)), None)
     if field.kind == "text":
@@ -143,7 +143,7 @@ def _default(field: FormField, example: Any) -> Any:
 
 
 def _same(choice: Any, value: Any) -> bool:
-    """Whether two values are equal and of one type: to Python, True is 1."""
+    """Whether two values are equal and of one type; for Python, True equals 1."""
     return type(choice) is type(value) and bool(choice == value)
 
 
@@ -156,7 +156,7 @@ def _up(bound: float) -> int:
 
 
 def _disjoint(lists: Iterable[tuple[str, ...]]) -> Iterable[list[str]]:
-    """Leave out what an earlier list has, and lists of which fewer than two are left."""
+    """Drop names that an earlier list has, then lists with fewer than two names."""
     seen: set[str] = set()
     for names in lists:
         left = [name for name in dict.fromkeys(names) if name not in seen]

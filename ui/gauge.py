@@ -1,4 +1,4 @@
-"""The score against the threshold, as a figure; beside it the score of the reference, where there is one."""
+"""The score against the threshold as a figure, with the score of the reference if there is one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from ui.palette import GRANTED, REFUSED, THRESHOLD
 from ui.texts import Texts
 
 EDGES = 52
-"""Height of what stands above and below the scores: the name of the threshold, and the axis."""
+"""Height of the name of the threshold and the axis, above and below the scores, in pixels."""
 Figure = alt.LayerChart | alt.FacetChart
 Align = Literal["left", "center", "right"]
 
-LANE = 40
+ROW = 40
 """Height of one score in the figure, in pixels."""
 LOW, HIGH = 0.25, 0.75
-"""Thresholds beyond these would leave one side too narrow to be read on an even scale."""
+"""With a threshold beyond these, one side of an even scale would be too narrow to read."""
 TICKS = {"low": (0, 0.1, 0.25, 0.5, 1), "even": (0, 0.25, 0.5, 0.75, 1)}
 
 
@@ -30,9 +30,9 @@ class Reading:
 
 
 def figure(readings: Sequence[Reading], threshold: float, written: str, say: Texts, ink: str) -> Figure:
-    """Draw the readings, the first on top; the side from the threshold up is the refused one; `ink` is the colour of words.
+    """Draw the readings, the first on top. The refused side is from the threshold up.
 
-    `written` is the threshold as text.
+    `written` is the threshold as text, `ink` the colour of text.
     """
     names = [reading.name for reading in readings]
     several = alt.Axis(ticks=False, domain=False, labelLimit=150, labelPadding=8) if len(names) > 1 else None
@@ -46,7 +46,7 @@ def figure(readings: Sequence[Reading], threshold: float, written: str, say: Tex
         *(mark.encode(x=_x(threshold, None)) for mark in marks),
     ]
     drawn: Figure = alt.layer(*layers).resolve_axis(x="independent").configure_axis(labelColor=ink)
-    sized: Figure = drawn.properties(height=LANE * len(names) + EDGES, padding={"left": 4, "right": 12})
+    sized: Figure = drawn.properties(height=ROW * len(names) + EDGES, padding={"left": 4, "right": 12})
     return sized
 
 
@@ -60,7 +60,7 @@ def _ticks(threshold: float, say: Texts) -> alt.Axis:
 
 
 def _threshold_mark(threshold: float, written: str, say: Texts) -> alt.Axis:
-    """Name the threshold as an axis does, for its words have the colour of the theme."""
+    """Name the threshold by a label of an axis, which has the colour of the theme."""
     text = say.plain("applicant.threshold_mark", threshold=written)
     align: Align = "left" if threshold < LOW else "right" if threshold > HIGH else "center"
     return alt.Axis(
@@ -77,7 +77,7 @@ def _threshold_mark(threshold: float, written: str, say: Texts) -> alt.Axis:
 
 
 def _scale(threshold: float) -> alt.Scale:
-    """Give low scores more room where the threshold is low; the marks of the axis tell."""
+    """Give low scores more room if the threshold is low, and high ones if it is high; the ticks show it."""
     if threshold < LOW:
         return alt.Scale(type="pow", exponent=0.5, domain=[0, 1])
     return alt.Scale(type="pow", exponent=2, domain=[0, 1]) if threshold > HIGH else alt.Scale(domain=[0, 1])

@@ -1,4 +1,4 @@
-"""The fields of the form as widgets, each with its help, and beside it what the service refused."""
+"""The fields of the form as widgets, each with its help and its error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,28 +7,28 @@ from typing import Any
 
 import streamlit as st
 
-from pret import RowError
+from pret import InvalidValue
 from ui import reasons
 from ui.form import FormField, Group
 from ui.texts import Texts
 
 MAX_DIGITS = 40
-"""Characters of a number."""
+"""Characters of a number at most."""
 IN_A_ROW = 3
-"""Fields side by side; on a telephone they stand below each other."""
+"""Fields side by side; on a phone they are below each other."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Shows fields, with the errors of the last answer by the name of the feature."""
+    """Shows fields, with the errors of the last response by feature."""
 
     say: Texts
-    errors: Mapping[str | None, RowError]
+    errors: Mapping[str | None, InvalidValue]
     labels: Mapping[str, str]
     """Readable names of the features."""
 
     def show(self, groups: Sequence[Group]) -> None:
-        """Show all groups, those of one name under one heading."""
+        """Show all groups, those with the same name under one heading."""
         for name, alike in groupby(groups, lambda group: group.name):
             st.markdown(f"**{self.say(f'applicant.group_{name}')}**")
             for group in alike:
@@ -36,7 +36,7 @@ class Inputs:
                     self._row(group.fields[start : start + IN_A_ROW])
 
     def _row(self, fields: Sequence[FormField]) -> None:
-        # Where a label takes two lines its neighbours' boxes stay level, unless an error stands below one.
+        # If a label takes two lines, the boxes beside it stay level, unless there is an error below one of them.
         wrong = any(field.name in self.errors for field in fields)
         columns = st.columns(IN_A_ROW, gap="small", vertical_alignment="top" if wrong else "bottom")
         for column, field in zip(columns, fields, strict=False):
@@ -54,14 +54,14 @@ class Inputs:
         elif field.kind == "text":
             st.text_input(label, value=None, placeholder=empty, **options)
         else:
-            # A field of the browser's own for numbers swallows a decimal comma, and keeps the form back beyond bounds.
+            # A number input drops a decimal comma, and blocks the form if the number is out of bounds.
             placeholder = None if field.required else empty
             st.text_input(label, value=None, placeholder=placeholder, max_chars=MAX_DIGITS, **options)
         if error := self.errors.get(field.name):
-            st.markdown(f":small[:red[:material/error: {reasons.translated(error.reason, self.say, self.labels)}]]")
+            st.markdown(f":small[:red[:material/error: {reasons.said(error, self.say, self.labels)}]]")
 
     def help_of(self, field: FormField) -> str:
-        """Say what the field is, what it takes, whether it may be empty, and its name in files; in Markdown."""
+        """Describe the field in Markdown: description, bounds, whether it is required, and its name in files."""
         parts = [self.say("applicant.help_description", text=field.description)] if field.description else []
         if field.lowest is not None and field.highest is not None:
             parts.append(self.say("applicant.help_between", lowest=field.lowest, highest=field.highest))
@@ -80,6 +80,4 @@ def written(value: object, say: Texts) -> str:
     """Write a value of a field as text."""
     if value is None or value == "":
         return say.plain("applicant.unknown")
-    if isinstance(value, bool):
-        return say.plain("common.yes" if value else "common.no")
-    return say.number(value) if isinstance(value, int | float) else str(value)
+    return say.written(value)

@@ -1,4 +1,4 @@
-"""What came of scoring one applicant: the decision in words, the figure, and what-if beside a reference."""
+"""The outcome of scoring one applicant: the decision in words, the figure, and what-if beside a reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,15 @@ from ui.form import FormField
 from ui.gauge import Reading, figure
 from ui.inputs import written
 from ui.palette import ink
-from ui.texts import NOTHING, Texts, escaped
+from ui.texts import NOTHING, Texts, escaped, short
 
-SHORT_VERSION = 18
-"""Characters of a version that are shown; the whole of it stands in its help."""
 MOST_DIGITS = 14
-"""Decimals of a percentage."""
+"""Decimals of a percentage at most."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """An applicant as it was sent, by feature, and the answer."""
+    """The values of an applicant by feature, and their score."""
 
     row: dict[str, Any]
     score: Score
@@ -30,14 +28,14 @@ class Scored:
 def show_outcome(
     say: Texts, now: Scored | None, reference: Scored | None, fields: Sequence[FormField], *, failed: bool
 ) -> None:
-    """Show the newest score, beside that of the reference where one is kept; or where they will stand."""
+    """Show the latest score, beside that of the reference if there is one; without a score, say where it will appear."""
     st.subheader(say("applicant.outcome"), anchor=False)
     if failed:
         st.error(say("applicant.not_scored"), icon=":material/error:")
     elif now is None:
         st.info(say("applicant.no_outcome"), icon=":material/info:")
     if now and reference and now.score.model_version != reference.score.model_version:
-        # Two models and two thresholds cannot stand in one figure.
+        # One figure cannot show two thresholds.
         _drop()
         reference = None
         st.info(say("applicant.reference_dropped"), icon=":material/info:")
@@ -48,11 +46,6 @@ def show_outcome(
     _buttons(say, now, reference)
     if now is not None and reference is not None:
         _changes(say, now, reference, fields)
-
-
-def short(version: str | None) -> str:
-    """Cut a version to what tells it from others."""
-    return version[:SHORT_VERSION] if version else NOTHING
 
 
 def _decision(say: Texts, score: Score, reference: Score | None) -> None:
@@ -73,19 +66,19 @@ def _decision(say: Texts, score: Score, reference: Score | None) -> None:
 
 
 def _share(say: Texts, score: Score, share: float | None) -> str:
-    """Write a share as finely as it takes to see on which side of the threshold the score is."""
+    """Write a share with as many decimals as it takes to tell the score from the threshold."""
     digits = 1 if score.score is None or score.threshold is None else _digits(score.score, score.threshold)
     return say.percent(share, digits)
 
 
 def _digits(one: float, other: float, least: int = 1) -> int:
-    """Give the decimals by which two percentages differ once they are written."""
+    """Give the number of decimals with which two percentages look different."""
     fine = (digits for digits in range(least, MOST_DIGITS) if f"{one:.{digits + 2}f}" != f"{other:.{digits + 2}f}")
     return least if one == other else next(fine, MOST_DIGITS)
 
 
 def _signed(say: Texts, difference: float) -> str:
-    # A sign of ASCII, for Streamlit reads from it whether the value went up or down.
+    # An ASCII sign: Streamlit reads from it whether the value went up or down.
     points = say.number(abs(difference) * 100, _digits(difference, 0.0, least=2))
     return f"{'-' if difference < 0 else '+'}{points}"
 

@@ -1,72 +1,98 @@
-"""Why a value is refused: the English sentences of the service in the language of the page."""
+"""Why something failed or is invalid, in the language of the page; made from type and parameters, not from English words."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ui.texts import Texts
+from pret import InvalidValue, Reason
+from ui.texts import Texts, escaped, short
 
-PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), name)
-    for pattern, name in (
-        (r"Field required", "missing"),
-        (r"Input should be a valid number(?:, .+)?", "number"),
-        (r"Input should be a valid integer, got a number with a fractional part", "fraction"),
-        (r"Input should be a valid integer(?:, .+)?", "integer"),
-        (r"Input should be an integer of at most 64 bits", "too_long"),
-        (r"Input should be a finite number", "finite"),
-        (r"Input should be a valid boolean(?:, .+)?", "boolean"),
-        (r"Input should be a valid string(?:, .+)?", "text"),
-        (r"Input should be greater than or equal to (?P<bound>\S+)", "at_least"),
-        (r"Input should be less than or equal to (?P<bound>\S+)", "at_most"),
-        (r"Input should not be less than (?P<other>.+)", "not_ordered"),
-        (r"Input should be (?P<values>(?:'|-?\d).*)", "one_of"),
-        (r"Extra inputs are not permitted", "unknown"),
-    )
-)
-"""Sentences of the service, and the names of ours, `reasons.…`."""
-SEPARATOR = "; "
-"""Between the reasons of one row."""
-
-
-def translated(reason: str, say: Texts, labels: Mapping[str, str] | None = None) -> str:
-    """Translate one sentence of the service, to Markdown; one that is not known stays as it is."""
-    return _said(reason, say, labels, markdown=True)
-
-
-def plainly(reasons: str, say: Texts) -> str:
-    """Translate the reasons of a row of a job, `name: sentence; name: sentence`, for a table; what is not known stays."""
-    return SEPARATOR.join(_named(part, say) for part in reasons.split(SEPARATOR))
-
-
-def _named(part: str, say: Texts) -> str:
-    name, colon, reason = part.rpartition(": ")
-    if not colon:
-        return _said(part, say, None, markdown=False)
-    return f"{name}{say.plain('common.colon')} {_said(reason, say, None, markdown=False)}"
+WAYS: dict[str, tuple[str, ...]] = {
+    "busy": (
+        *("bodies-full", "hub-answered", "hub-file-", "hub-unavailable", "hub-unreadable", "mlflow-timed-out"),
+        *("model-folder-changed", "model-not-fetched", "queue-full", "reload-in-progress"),
+    ),
+    "columns": ("columns-",),
+    "file": (
+        *("arrow-", "column-", "compressed-", "csv-", "feather-", "json-", "memory-", "ndjson-", "parquet-"),
+        *("file-cut-off", "file-damaged", "file-empty", "file-format", "no-rows", "text-too-large"),
+    ),
+    "health": ("redis-", "storage-"),
+    "job": ("job-ended", "job-not-failed"),
+    "kept": ("kept-",),
+    "key": ("not-authenticated",),
+    "list": ("unknown-job",),
+    "model": ("example-", "feature", "golden-", "mlmodel-", "model-file-", "model-not-binary", "trial-"),
+    "no_model": ("no-model", "model-not-loaded"),
+    "option": ("invalid-parameters",),
+    "processes": (
+        "reload-failed",
+        "reload-source-failed",
+        "reload-superseded",
+        "reload-timed-out",
+        "reload-unanswered",
+    ),
+    "revision": ("revision-", "version-"),
+    "smaller": ("body-too-large", "decompressed-too-large", "too-many-rows"),
+    "source": ("hub-access-", "hub-repository-", "mlflow-failed", "mlflow-model-", "mlflow-not-"),
+    "values": ("invalid-rows",),
+}
+"""What to do about an error, `common.way_…`, by the beginning of its type."""
+WAYS_OF_INPUT = ("columns", "file", "kept", "smaller", "values")
+"""Those that correct the input."""
 
 
-def _said(reason: str, say: Texts, labels: Mapping[str, str] | None, *, markdown: bool) -> str:
-    speak = say if markdown else say.plain
-    for pattern, name in PATTERNS:
-        found = pattern.fullmatch(reason)
-        if found:
-            return speak(f"reasons.{name}", **_values(found.groupdict(), say, labels or {}))
-    return speak("reasons.other", reason=reason)
+def said(told: Reason | InvalidValue, say: Texts, labels: Mapping[str, str] | None = None) -> str:
+    """Say a reason in Markdown; of an unknown type, that is the message of the service. `labels` are readable feature names."""
+    return _filled(told, say, say, labels or {}) or escaped(told.message)
 
 
-def _values(values: Mapping[str, str], say: Texts, labels: Mapping[str, str]) -> dict[str, str]:
-    written = dict(values)
-    if "bound" in written:
-        written["bound"] = _bound(written["bound"], say)
-    if "other" in written:
-        written["other"] = labels.get(written["other"], written["other"])
-    if "values" in written:
-        written["values"] = written["values"].replace(" or ", f" {say.plain('reasons.or')} ")
-    return written
+def plainly(told: Reason | InvalidValue, say: Texts) -> str:
+    """Say a reason as plain text, for tables."""
+    return _filled(told, say, say.plain, {}) or told.message
 
 
-def _bound(bound: str, say: Texts) -> str:
+def of_row(values: Sequence[InvalidValue], say: Texts) -> str:
+    """Say what is invalid in a row, column by column, for tables."""
+    colon = say.plain("common.colon")
+    return " ".join(f"{it.column}{colon} {plainly(it, say)}" if it.column else plainly(it, say) for it in values)
+
+
+def way_of(type: str) -> str | None:
+    """Name what to do about an error of this type; None if there is nothing in particular."""
+    return next((way for way, beginnings in WAYS.items() if type.startswith(beginnings)), None)
+
+
+def way_of_input(type: str) -> str | None:
+    """Name how to correct the input that made a job fail; None if the job can be retried as it is."""
+    way = way_of(type)
+    return way if way in WAYS_OF_INPUT else None
+
+
+def _filled(
+    told: Reason | InvalidValue, say: Texts, speak: Callable[..., str], labels: Mapping[str, str]
+) -> str | None:
+    """Fill the sentence of a type; None if there is none, or if its parameters are those of another version of the service."""
+    key = f"reasons.{told.type}"
+    if not say.has(key):
+        return None
+    params = {name: value for name, value in told.params.items() if value is not None}
     try:
-        return say.number(float(bound))
-    except ValueError:
-        return bound
+        return speak(key, **{name: _param(name, value, say, labels) for name, value in params.items()})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _param(name: str, value: Any, say: Texts, labels: Mapping[str, str]) -> Any:
+    """Translate a parameter that is a word of the service, or a reason itself."""
+    match name:
+        case "reason":
+            return plainly(Reason(value["type"], value["message"], value["params"]), say)
+        case "state":
+            return say.known(f"portfolio.state_{value}", value).lower()
+        case "unit":
+            return say.known(f"common.unit_{value}", value)
+        case "version":
+            return short(value)
+        case "other":
+            return labels.get(value, value)
+    return value

@@ -1,4 +1,4 @@
-"""The one client of the service, and what went wrong with it as a sentence and a way on."""
+"""The client of the service, the service's capabilities, and errors in words, with what to do about them."""
 
 import logging
 from collections.abc import Iterator
@@ -7,99 +7,93 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Refused, ServerFault
-from ui.texts import Texts, escaped
+from pret import Busy, Capabilities, Client, NotReachable, PretError, Reason, Rejected, ServerFault
+from pret.formats import ENCODINGS, FORMATS
+from ui import reasons
+from ui.texts import Texts
 
 logger = logging.getLogger(__name__)
 
-KINDS = {
-    "unknown-job": "unknown_job",
-    "no-model": "no_model",
-    "model-not-found": "no_model",
-    "invalid-rows": "invalid_rows",
-    "wrong-columns": "wrong_columns",
-    "malformed-input": "malformed_input",
-    "input-too-large": "input_too_large",
-    "unsupported-input": "unsupported_input",
-    "invalid-parameters": "invalid_parameters",
-    "job-conflict": "job_conflict",
-    "queue-full": "queue_full",
-    "redis-unavailable": "redis_unavailable",
-    "storage-unavailable": "storage_unavailable",
-    "unknown-revision": "unknown_revision",
-    "reload-in-progress": "reload_in_progress",
-    "reload-failed": "reload_failed",
-    "reload-timed-out": "reload_timed_out",
-    "reload-source-failed": "reload_source_failed",
-    "no-previous-version": "no_previous_version",
-    "bad-artifact": "bad_artifact",
-    "version-unavailable": "version_unavailable",
-    "source-unavailable": "source_unavailable",
-    "source-refused": "source_refused",
-}
-"""Kinds of problem that have sentences of their own, `common.error_…` and `common.way_…`."""
 CLASSES: dict[type[Exception], str] = {
     NotReachable: "not_reachable",
-    NotAuthenticated: "not_authenticated",
     Busy: "busy",
-    Refused: "refused",
     PretError: "server_fault",
     ValueError: "address",
 }
-"""Names of the sentences for all other errors; the first class that fits."""
-
+"""Sentences for errors without a type, `common.error_…` and `common.way_…`, by the first class that matches."""
+PARAMETERS = "invalid-parameters"
+"""Type of an error whose details have no sentences here: those of the service are shown."""
 
 SECONDS = 8.0
-"""That a page waits for an answer; a service that is asked in vain again and again would leave it empty for minutes."""
+"""How long a page waits for a response. There are no retries, which would leave it empty for minutes while the service is down."""
+CAPABILITIES_SECONDS = 300
+"""How long the capabilities of the service are cached."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What went wrong, what to do about it, and the words of the service (empty if they add nothing); all in Markdown."""
+    """What went wrong, what to do about it, and details from the service; all in Markdown."""
 
     text: str
-    way: str
+    way: str = ""
     detail: str = ""
 
     def show(self) -> None:
         """Show it in the page."""
-        st.error(f"**{self.text}** {self.way}", icon=":material/error:")
+        st.error(f"**{self.text}** {self.way}".strip(), icon=":material/error:")
         if self.detail:
             st.caption(self.detail)
 
 
 @st.cache_resource(show_spinner=False)
 def client() -> Client:
-    """Give the client that all visitors share, for PRET_URL and PRET_KEY; raises ValueError if they cannot be right."""
+    """Give the client that all visitors share; raises ValueError if PRET_URL or PRET_KEY is invalid."""
     return Client(timeout=SECONDS, retries=0)
 
 
 def keyed(key: str) -> Client:
-    """Make a client with a visitor's own key; close it after use. Raises ValueError if it cannot be a key."""
+    """Make a client with a visitor's own key, to be closed after use; raises ValueError if the key is malformed."""
     return Client(key=key, timeout=SECONDS, retries=0)
+
+
+def capabilities(client: Client) -> Capabilities:
+    """Get the capabilities of the service; while it is down, give what the client knows of them."""
+    try:
+        return _capabilities(client)
+    except PretError:
+        return Capabilities("", FORMATS, ENCODINGS)
+
+
+@st.cache_data(ttl=CAPABILITIES_SECONDS, show_spinner=False)
+def _capabilities(_client: Client) -> Capabilities:
+    return _client.capabilities()
 
 
 def explain(error: Exception, say: Texts) -> Message:
     """Put an error of the client into words."""
     if isinstance(error, ServerFault):
-        # Whoever is told of it finds here what it was.
+        # Log the cause for the operator.
         logger.warning("The service answered with a fault: %s", error)
     problem = error.problem if isinstance(error, PretError) else None
-    name = KINDS.get(problem.kind or "" if problem else "") or _name_of(error)
-    # What a missing key is sent as is no concern of a visitor.
-    said = isinstance(error, Refused | Busy) and not isinstance(error, NotAuthenticated)
-    worded = said and problem is not None and isinstance(problem.detail, str)
-    detail = (
-        f"{say('common.details')}{say('common.colon')} {escaped(str(problem.detail))}" if worded and problem else ""
-    )
-    return Message(say(f"common.error_{name}"), say(f"common.way_{name}"), detail)
+    if problem is None or problem.type is None:
+        name = _name_of(error)
+        return Message(say(f"common.error_{name}"), say(f"common.way_{name}"))
+    is_sentence = isinstance(problem.detail, str)
+    reason = Reason(problem.type, problem.detail if is_sentence else str(error), problem.params)
+    name = reasons.way_of(reason.type) or ("" if isinstance(error, Rejected) else _name_of(error))
+    detail = say("common.details", message=reason.message) if reason.type == PARAMETERS else ""
+    return Message(reasons.said(reason, say), say(f"common.way_{name}") if name else "", detail)
+
+
+def _name_of(error: Exception) -> str:
+    return next((name for kind, name in CLASSES.items() if isinstance(error, kind)), "unexpected")
 
 
 @contextmanager
 def guard(say: Texts, *, retry: bool = False) -> Iterator[None]:
-    """Show an error as a sentence, whatever it is; one that nobody foresaw is logged as well. For fragments and callbacks too.
+    """Show any error as a sentence, and log an unexpected one. Fragments and callbacks need a guard of their own.
 
-    `retry` offers to show the page again; one guard of a page may do so.
+    `retry` adds a button that reruns the page; one guard per page may have it.
     """
     try:
         yield
@@ -114,7 +108,3 @@ def guard(say: Texts, *, retry: bool = False) -> Iterator[None]:
 
 def _unforeseen(say: Texts) -> Message:
     return Message(say("common.error_unexpected"), say("common.way_unexpected"))
-
-
-def _name_of(error: Exception) -> str:
-    return next((name for kind, name in CLASSES.items() if isinstance(error, kind)), "unexpected")

@@ -1,4 +1,4 @@
-"""Tables of text: whatever stands in a cell is shown as it is."""
+"""Tables of text, which is shown as it is."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import streamlit as st
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], key: str) -> None:
-    """Show rows of text below their headings, of which several may be the same."""
+    """Show rows of text below headings, which need not be unique."""
     names = [str(index) for index in range(len(headings))]
     frame = pd.DataFrame(list(map(list, rows)), columns=names, dtype="str")
     shown = {name: st.column_config.TextColumn(heading) for name, heading in zip(names, headings, strict=True)}

@@ -1,23 +1,31 @@
-"""The sentences of the console, in French and English, and how numbers, dates and shares are written in each language."""
+"""The sentences of the console in French and English, and the notation of numbers, dates and lists in each language."""
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from math import isfinite
 from pathlib import Path
+from string import Formatter
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LANGUAGES = ("fr", "en")
-"""The first is the one that a visitor sees who has not chosen."""
+"""The first is the default."""
 FOLDER = Path(__file__).parent / "sentences"
 
 SPACE, NARROW_SPACE = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
 WORD_JOINER = "\N{WORD JOINER}"
 NOTHING = "\N{EN DASH}"
 
+MAX_LISTED = 12
+"""Names listed in a sentence at most."""
+MORE = "\N{HORIZONTAL ELLIPSIS}"
+"""The last element of a list that the service has cut."""
+SHORT_VERSION = 18
+"""Characters of a model version to show."""
 LARGEST_WHOLE = 1e15
 """Below it, a number without a fraction is written without an exponent."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -28,36 +36,40 @@ _LINK = re.compile(r"(?<=:)(?=[\w/])|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Texts:
-    """All sentences of one language; a sentence is named by its file and its key: `say("applicant.title")`."""
+    """All sentences of one language; a sentence is named by its file and its key: `say("applicant.title")`.
+
+    Values are written as the language does: `{rows}` is a number, a text or a list of names, `{limit:size}` a size in bytes,
+    `{values:or}` a list of alternatives, and `{rows:line is|lines are}` the singular or the plural.
+    """
 
     language: str
     sentences: Mapping[str, str]
     zone: str | None = None
-    """The visitor's time zone, such as `Europe/Paris`; None is that of this machine."""
+    """The visitor's time zone, such as `Europe/Paris`; by default that of this machine."""
 
     @classmethod
     def of(cls, language: str, zone: str | None = None) -> "Texts":
-        """Give the sentences of `fr` or `en`; another language is answered in the first."""
+        """Give the sentences of `fr` or `en`, or of the default for any other language."""
         return replace(_texts(language if language in LANGUAGES else LANGUAGES[0]), zone=zone)
 
-    def __call__(self, key: str, **values: object) -> str:
-        """Say a sentence in Markdown; numbers are written as the language does, and no value is taken for Markdown."""
-        return self.sentences[key].format_map({name: escaped(self._written(it)) for name, it in values.items()})
+    def __call__(self, key: str, /, **values: Any) -> str:
+        """Say a sentence in Markdown; no value is read as Markdown. Raises KeyError if a value is missing."""
+        return self._filled(key, values, escaped)
 
-    def plain(self, key: str, **values: object) -> str:
-        """Say a sentence where Markdown is not read: in tables, charts, files and the choices of a list."""
-        return self.sentences[key].format_map({name: self._written(it) for name, it in values.items()})
+    def plain(self, key: str, /, **values: Any) -> str:
+        """Say a sentence as plain text, for tables, charts, files and the choices of a list."""
+        return self._filled(key, values, str)
 
     def has(self, key: str) -> bool:
         """Whether there is such a sentence."""
         return key in self.sentences
 
     def known(self, key: str, otherwise: str) -> str:
-        """Say a word of the service's in the language, where it has one there."""
+        """Say a sentence that takes no values, or `otherwise` if there is no such sentence."""
         return self.plain(key) if self.has(key) else otherwise
 
     def number(self, value: float | None, digits: int | None = None) -> str:
-        """Write a number with `digits` decimals; without, all that it has."""
+        """Write a number with `digits` decimals, by default with all that it has."""
         if value is None:
             return NOTHING
         if digits is None:
@@ -65,14 +77,26 @@ class Texts:
         return self._localised(f"{value:,.{digits}f}")
 
     def editable(self, value: float) -> str:
-        """Write a number to be edited: with the language's decimal sign, all its decimals, and nothing between thousands."""
+        """Write a number to be edited: with all its decimals, and without thousands separators."""
         whole = isinstance(value, int) or (value.is_integer() and abs(value) < LARGEST_WHOLE)
         return str(int(value)) if whole else repr(value).replace(".", self.sentences["common.decimal"])
 
-    def read_number(self, text: str) -> float | str:
-        """Read a number as people type it; text that is none, or may be read in two ways, stays as it is.
+    def names(self, names: Sequence[Any], joined: str = "and") -> str:
+        """List the first MAX_LISTED names, the last two joined by `and` or `or`."""
+        is_cut = bool(names) and names[-1] == MORE
+        known = names[:-1] if is_cut else names
+        listed = [self._quoted(name) for name in known[:MAX_LISTED]]
+        if is_cut:
+            listed.append(self.sentences["common.others"])
+        elif len(known) > MAX_LISTED:
+            listed.append(self.plain("common.more", count=len(known) - MAX_LISTED))
+        *front, last = listed or [NOTHING]
+        return self.plain(f"common.{joined}", front=", ".join(front), last=last) if front else last
 
-        Where the decimal sign is a comma, a point is one as well. In English a comma is refused: `1,234` could be either.
+    def read_number(self, text: str) -> float | str:
+        """Read a number as people type it; text that is not a number, or is ambiguous, is returned as it is.
+
+        In French, a point is read as a decimal sign too. In English, a comma is not: `1,234` is ambiguous.
         """
         plain = "".join(text.split()).replace("\N{MINUS SIGN}", "-")
         if self.sentences["common.decimal"] == ",":
@@ -82,22 +106,22 @@ class Texts:
         return int(plain) if plain.lstrip("+-").isdigit() else float(plain) if isfinite(float(plain)) else text
 
     def percent(self, share: float | None, digits: int = 1) -> str:
-        """Write a share of 1 as a percentage."""
+        """Write a share, from 0 to 1, as a percentage."""
         return NOTHING if share is None else f"{self.number(share * 100, digits)}{self('common.percent')}"
 
     def moment(self, when: datetime | None) -> str:
-        """Write a date and a time where the visitor is, to the minute."""
+        """Write a date and time, to the minute, in the visitor's time zone."""
         return NOTHING if when is None else self.local(when).strftime(self.sentences["common.moment_format"])
 
     def local(self, when: datetime) -> datetime:
-        """Give a moment in the visitor's time zone, where that is known."""
+        """Convert a time to the visitor's time zone, if it is known."""
         try:
             return when.astimezone(ZoneInfo(self.zone) if self.zone else None)
         except (ZoneInfoNotFoundError, ValueError):
             return when.astimezone()
 
     def duration(self, seconds: float | None) -> str:
-        """Write a duration, roughly: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+        """Write a rough duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
         if seconds is None:
             return NOTHING
         if seconds < 10:
@@ -110,37 +134,66 @@ class Texts:
         return f"{whole // 3600}{SPACE}h{SPACE}{whole % 3600 // 60:02}{SPACE}min"
 
     def size(self, n_bytes: float | None) -> str:
-        """Write a size in bytes, in the unit that suits it."""
+        """Write a number of bytes in a suitable unit."""
         if n_bytes is None:
             return NOTHING
         units = self("common.byte_units").split()
-        # By the number as it is written: 999,999 bytes are 1.0 MB.
+        # Rounded first: 999,999 bytes are 1.0 MB.
         fits = (power for power in range(len(units)) if round(n_bytes / 1000**power, min(power, 1)) < 1000)
         power = next(fits, len(units) - 1)
         return f"{self.number(n_bytes / 1000**power, 1 if power else 0)}{SPACE}{units[power]}"
 
-    def _written(self, value: object) -> str:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return self.number(value) if is_number else str(value)  # type: ignore[arg-type]
+    def _filled(self, key: str, values: Mapping[str, Any], write: Callable[[str], str]) -> str:
+        parts = Formatter().parse(self.sentences[key])
+        return "".join(
+            text if name is None else text + self._place(values[name], spec or "", write)
+            for text, name, spec, _ in parts
+        )
+
+    def _place(self, value: Any, spec: str, write: Callable[[str], str]) -> str:
+        if "|" in spec:
+            one, many = spec.split("|")
+            return one if self._is_one(value) else many
+        if spec == "size":
+            return write(self.size(value))
+        return write(self.names(value, spec or "and") if isinstance(value, list | tuple) else self.written(value))
+
+    def _is_one(self, count: float) -> bool:
+        """Whether a number takes the singular; in French, 0 and 1.5 do too."""
+        return abs(count) < 2 if self.language == "fr" else count == 1
+
+    def _quoted(self, name: Any) -> str:
+        return self.plain("common.quoted", name=name) if isinstance(name, str) else self.written(name)
+
+    def written(self, value: Any) -> str:
+        """Write a number, a boolean or a text."""
+        if isinstance(value, bool):
+            return self.sentences["common.yes" if value else "common.no"]
+        return self.number(value) if isinstance(value, int | float) else str(value)
 
     def _localised(self, number: str) -> str:
         marks = {",": self.sentences["common.thousands"], ".": self.sentences["common.decimal"], "-": "\N{MINUS SIGN}"}
         return "".join(marks.get(character, character) for character in number)
 
 
+def short(version: str | None) -> str:
+    """Shorten a model version."""
+    return version[:SHORT_VERSION] if version else NOTHING
+
+
 def escaped(text: str) -> str:
-    """Make Markdown that shows the text as it is: no formatting, link, formula, symbol or HTML comes of it."""
+    """Make Markdown that shows the text as it is, without formatting, links, formulas, symbols or HTML."""
     line = _GAP.sub(" ", text).strip()
     return _SPECIAL.sub(lambda found: _backslashed(found[0]), _LINK.sub(WORD_JOINER, line))
 
 
 def _backslashed(found: str) -> str:
-    # Of a number that would begin a list, its full stop is what makes it one.
+    # A number begins a list only with its full stop.
     return f"{found}{WORD_JOINER}" if found[-1].isdigit() else f"{found[:-1]}\\{found[-1]}"
 
 
 def _shortest(value: float) -> str:
-    """Give the shortest decimal notation that reads as the same number."""
+    """Give the shortest decimal notation that is read as the same number."""
     return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else _grouped(repr(value))
 
 

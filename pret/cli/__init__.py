@@ -1,1 +1,1 @@
-"""The command line `pret`: every command is a call of the client and a way to show its answer."""
+"""The command line `pret`: each command is an operation of the client and a way to print its result."""

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and expected errors as sentences instead of a traceback."""
+"""How a command ends: its exit code, and a sentence instead of a traceback for expected errors."""
 
 import sys
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from pret.errors import InvalidRows, JobFailed, PretError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-EXIT_CODES = "exit codes: 0 done; 1 refused or failed; 2 wrong usage; 130 interrupted"
+EXIT_CODES = "exit codes: 0 done; 1 rejected or failed; 2 wrong usage; 130 interrupted"
 
 
 class Interrupted(Exception):
-    """Ctrl-C, with a sentence on what goes on nevertheless."""
+    """Ctrl-C, with a sentence about what continues without the command."""
 
 
 class WrongUsage(Exception):
@@ -20,25 +20,25 @@ class WrongUsage(Exception):
 
 
 def run(command: Callable[[], None]) -> int:
-    """Run the command and give its exit code."""
+    """Run a command and return its exit code."""
     try:
         command()
         sys.stdout.flush()
     except (PretError, WrongUsage, Interrupted, ValueError, OSError, KeyboardInterrupt) as error:
-        return _told(error)
+        return _explain(error)
     return DONE
 
 
-def _told(error: BaseException) -> int:
+def _explain(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
-        # Whoever read the output has enough of it; Python would complain once more at its own end.
+        # The reader of the output closed it; without this, Python would complain when it flushes stdout at exit.
         sys.stdout = None
         return FAILED
     print(_sentence(error), file=sys.stderr)
     if isinstance(error, InvalidRows):
-        show.errors(error.errors, error.total)
+        show.invalid_values(error.errors, error.invalid_values)
     if isinstance(error, JobFailed) and error.job.report:
-        show.errors(error.job.report.errors, error.job.report.total)
+        show.invalid_values(error.job.report.errors, error.job.report.invalid_values)
     if isinstance(error, PretError) and error.problem and error.problem.processes:
         show.table(show.PROCESSES, show.process_rows(error.problem.processes), sys.stderr)
     if isinstance(error, KeyboardInterrupt | Interrupted):

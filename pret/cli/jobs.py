@@ -26,7 +26,7 @@ def list_jobs(client: Client, options: argparse.Namespace) -> None:
 
 
 def show_job(client: Client, options: argparse.Namespace) -> None:
-    """Print all there is to know of a job."""
+    """Print everything about a job."""
     if options.json:
         print_raw(client, requests.job(options.id))
     else:
@@ -39,7 +39,7 @@ def watch_job(client: Client, options: argparse.Namespace) -> None:
         with show.Follower() as follower:
             job = client.wait(options.id, on_progress=follower.show)
     except KeyboardInterrupt:
-        raise Interrupted(f"No longer watched; job {options.id} goes on.") from None
+        raise Interrupted(f"Stopped watching; job {options.id} continues.") from None
     _print(job)
 
 
@@ -50,13 +50,13 @@ def cancel_job(client: Client, options: argparse.Namespace) -> None:
 
 
 def retry_job(client: Client, options: argparse.Namespace) -> None:
-    """Give a failed job another try."""
+    """Run a failed job again."""
     job = client.retry(options.id)
     print(f"Job {job.id} is {job.state}; `pret job watch {job.id}` follows it.")
 
 
 def job_results(client: Client, options: argparse.Namespace) -> None:
-    """Fetch the results of a job."""
+    """Download the results of a job."""
     check_output(options.output)
     fetch(client, options.id, options.output)
     if options.output != STREAM:
@@ -64,7 +64,7 @@ def job_results(client: Client, options: argparse.Namespace) -> None:
 
 
 def print_raw(client: Client, request: requests.Request) -> Any:
-    """Print the answer as the service gave it, and give it back."""
+    """Print the JSON of a response as it is, and return it."""
     body = client.raw(request)
     print(json.dumps(body, ensure_ascii=False, indent=2))
     return body
@@ -73,7 +73,7 @@ def print_raw(client: Client, request: requests.Request) -> Any:
 def _print(job: Job) -> None:
     show.record(job, leave_out=("report",))
     if job.report:
-        show.errors(job.report.errors, job.report.total)
+        show.invalid_values(job.report.errors, job.report.invalid_values)
 
 
 def _row(job: Job) -> tuple[Any, ...]:

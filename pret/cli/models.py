@@ -1,4 +1,4 @@
-"""`pret model …` and `pret health`: what is served, where it comes from, and the change of it."""
+"""`pret model …` and `pret health`: which model is served, how to change it, and the state of the service."""
 
 import argparse
 
@@ -18,14 +18,14 @@ def model_status(client: Client, options: argparse.Namespace) -> None:
     status = client.model_status()
     show.record(status, leave_out=("processes", "candidate"))
     if status.candidate:
-        print(f"A reload makes {show.cell(status.candidate.version)} ready now, asked for by {status.candidate.by}.")
+        print(f"A reload of {show.cell(status.candidate.version)} is under way, requested by {status.candidate.by}.")
     print()
     rows = [(each.kind, each.host, each.pid, each.version, each.since, each.error) for each in status.processes]
     show.table(("kind", "host", "pid", "version", "since", "error"), rows)
 
 
 def model_signature(client: Client, options: argparse.Namespace) -> None:
-    """Print the features that the model takes."""
+    """Print the features of the model."""
     if options.json:
         print_raw(client, requests.model_signature())
         return
@@ -33,11 +33,11 @@ def model_signature(client: Client, options: argparse.Namespace) -> None:
     rows = [(each.name, each.type, each.required, _allowed(each), each.description) for each in signature.columns]
     show.table(("feature", "type", "required", "allowed", "description"), rows)
     for names in signature.ordered:
-        print(f"In this order, none less than the one before: {', '.join(names)}")
+        print(f"Must not decrease in this order: {', '.join(names)}")
 
 
 def model_history(client: Client, options: argparse.Namespace) -> None:
-    """Print the changes of the active version and the refused attempts."""
+    """Print the changes of the active version and the rejected attempts."""
     if options.json:
         print_raw(client, requests.model_versions())
         return
@@ -46,41 +46,40 @@ def model_history(client: Client, options: argparse.Namespace) -> None:
 
 
 def reload(client: Client, options: argparse.Namespace) -> None:
-    """Make a new version the active one."""
+    """Activate another version."""
     _print_reload(client.reload(options.revision))
 
 
 def rollback(client: Client, options: argparse.Namespace) -> None:
-    """Return to the version before."""
+    """Return to the previous version."""
     _print_reload(client.rollback())
 
 
 def health(client: Client, options: argparse.Namespace) -> None:
-    """Print what is up; raises Busy if the service is not ready."""
+    """Print the state of the service; raises Busy if it is not ready."""
     if options.json:
         status = print_raw(client, requests.health()).get("status")
     else:
         found = client.health()
         status = found.status
         print(f"The service is {status}.")
-        show.table(
-            ("part", "status", "detail"), [(name, part.status, part.detail) for name, part in found.parts.items()]
-        )
+        rows = [(name, part.status, part.detail) for name, part in found.parts.items()]
+        show.table(("part", "status", "detail"), rows)
     if status == "not ready":
-        raise Busy("The service cannot score now.")
+        raise Busy("The service cannot score at the moment.")
 
 
 def limit(text: str) -> int:
-    """Read a number of jobs."""
+    """Parse a number of jobs."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError("must be a whole number from 1")
+        raise argparse.ArgumentTypeError("must be a positive whole number")
     return int(text)
 
 
 def _print_reload(outcome: Reload) -> None:
     show.table(show.PROCESSES, show.process_rows(outcome.processes))
     if outcome.status == "unchanged":
-        print(f"Unchanged: {outcome.version} is the active version already.")
+        print(f"Unchanged: {outcome.version} is already the active version.")
     else:
         print(f"Reloaded: {outcome.version_before or 'no version'} -> {outcome.version}")
 

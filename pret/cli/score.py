@@ -1,4 +1,4 @@
-"""`pret score`: from a file of rows to a file of scores."""
+"""`pret score`: a file of rows in, a file of scores out."""
 
 import argparse
 import sys
@@ -9,21 +9,20 @@ from pret.cli import show
 from pret.cli.ending import Interrupted, WrongUsage
 from pret.client import Client
 from pret.errors import Busy, NotReachable, ServerFault
+from pret.formats import WRITABLE, guess_format, result_format, usual_ending
 from pret.models import Job
-from pret.requests import RESULT_FORMATS
-from pret.uploads import guess_format
 
 STREAM = "-"
-ENDINGS = {"csv": ".csv", "ndjson": ".ndjson", "json": ".ndjson", "parquet": ".parquet"}
-"""Ending of the result file by the format of the input; Arrow is what is left."""
+*_FIRST, _LAST = map(usual_ending, WRITABLE)
+OUTPUT_ENDINGS = f"{', '.join(_FIRST)} or {_LAST}"
 
 
 def score(client: Client, options: argparse.Namespace) -> None:
-    """Submit FILE, follow its job and fetch the results."""
+    """Submit FILE, follow its job and download the results."""
     output = options.output or _default_output(options.file, options.format)
     check_output(output)
     if output != STREAM and options.file != STREAM and Path(output).resolve() == Path(options.file).resolve():
-        raise WrongUsage("The results would replace the input: give another OUT.")
+        raise WrongUsage("The results would overwrite the input: choose another OUT.")
     job = _submit(client, options)
     try:
         with show.Follower() as follower:
@@ -31,9 +30,9 @@ def score(client: Client, options: argparse.Namespace) -> None:
             done = client.wait(job.id, on_progress=follower.show)
         fetch(client, done.id, output)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted, but {_what_goes_on(job, output)}") from None
+        raise Interrupted(f"Interrupted, but {_still_running(job, output)}") from None
     except (NotReachable, Busy, ServerFault, OSError):
-        print(f"The scores are not fetched, but {_what_goes_on(job, output)}", file=sys.stderr)
+        print(f"The scores were not downloaded, but {_still_running(job, output)}", file=sys.stderr)
         raise
     show.summary(done, sys.stderr if output == STREAM else sys.stdout)
     if output != STREAM:
@@ -41,29 +40,29 @@ def score(client: Client, options: argparse.Namespace) -> None:
 
 
 def check_output(output: str) -> None:
-    """Raise WrongUsage where results cannot go."""
+    """Raise WrongUsage if results cannot be written there."""
     if output == STREAM:
         return
-    if _result_format(output) not in RESULT_FORMATS or guess_format(output)[1]:
-        raise WrongUsage("OUT must end in .csv, .ndjson, .parquet or .arrow, or be - for CSV on stdout.")
+    if guess_format(output)[0] not in WRITABLE or guess_format(output)[1]:
+        raise WrongUsage(f"OUT must end in {OUTPUT_ENDINGS}, or be - for CSV on stdout.")
     if not Path(output).absolute().parent.is_dir():
         raise WrongUsage("The folder of OUT does not exist.")
 
 
 def fetch(client: Client, job_id: str, output: str) -> None:
-    """Bring the results of a job to a file or to stdout."""
+    """Download the results of a job to a file or to stdout."""
     if output == STREAM:
         sys.stdout.flush()
         client.download(job_id, _binary(sys.stdout), "csv")
     else:
-        client.download(job_id, output, _result_format(output))
+        client.download(job_id, output, guess_format(output)[0])
 
 
 def _submit(client: Client, options: argparse.Namespace) -> Job:
     if options.file == STREAM and options.format is None:
         raise WrongUsage("Rows from stdin need --format.")
     if options.format is None and guess_format(options.file)[0] is None:
-        raise WrongUsage("The format cannot be told from the name of FILE: give --format.")
+        raise WrongUsage("The name of FILE does not tell its format: give --format.")
     try:
         return client.submit(
             _binary(sys.stdin) if options.file == STREAM else options.file,
@@ -76,15 +75,13 @@ def _submit(client: Client, options: argparse.Namespace) -> Job:
             compress=options.compress,
         )
     except KeyboardInterrupt:
-        raise Interrupted(
-            "Interrupted while the rows were being sent; `pret job list` shows if there is a job."
-        ) from None
+        raise Interrupted("Interrupted while sending the rows; `pret job list` shows whether there is a job.") from None
 
 
-def _what_goes_on(job: Job, output: str) -> str:
+def _still_running(job: Job, output: str) -> str:
     return (
-        f"job {job.id} goes on.\n"
-        f"  pret job results {job.id} -o {output}    fetches its results when it is done\n"
+        f"job {job.id} continues.\n"
+        f"  pret job results {job.id} -o {output}    downloads its results once it is done\n"
         f"  pret job cancel {job.id}    cancels it"
     )
 
@@ -94,11 +91,8 @@ def _default_output(file: str, format: str | None) -> str:
         return STREAM
     path = Path(file)
     stem = path.name.partition(".")[0] or path.name
-    return str(path.with_name(f"{stem}-scores{ENDINGS.get(format or guess_format(file)[0] or '', '.arrow')}"))
-
-
-def _result_format(output: str) -> str | None:
-    return guess_format(output)[0]
+    ending = usual_ending(result_format(format or guess_format(file)[0]))
+    return str(path.with_name(f"{stem}-scores{ending}"))
 
 
 def _binary(stream: Any) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""How answers are shown: tables and sentences on stdout, progress on stderr; plain lines where that is no terminal."""
+"""How results are printed: tables and sentences on stdout, progress on stderr; plain text unless that is a terminal."""
 
 import sys
 import time
@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from pret.models import Job, ReloadedProcess, RowError
+from pret.models import InvalidValue, Job, ReloadedProcess
 
 SHA_LENGTH, SHOWN_LENGTH = 40, 12
 LINE_INTERVAL = 5.0
-"""Seconds between two lines of progress where there is no bar."""
+"""Seconds between two lines of progress where no bar is shown."""
 PROCESSES = ("kind", "host", "pid", "before", "after", "seconds", "error")
-"""The header of what each process did in a reload."""
+"""The header of a table of what each process did in a reload."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], stream: TextIO | None = None) -> None:
-    """Print a table, without frames where it may be read by a program."""
+    """Print a table, with a frame only on a terminal."""
     stream = stream or sys.stdout
     cells = [[cell(value) for value in row] for row in rows]
     if stream.isatty():
@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], stream: TextIO |
 
 
 def record(body: Any, leave_out: Sequence[str] = ()) -> None:
-    """Print the fields of a body, one a line, without those that are not known."""
+    """Print the fields of a model, one a line, without those that are unknown."""
     values = [(field.name, getattr(body, field.name)) for field in fields(body) if field.name not in leave_out]
     known = [(name, cell(value)) for name, value in values if value not in (None, ())]
     width = max(len(name) for name, _ in known)
@@ -46,7 +46,7 @@ def record(body: Any, leave_out: Sequence[str] = ()) -> None:
 
 
 def cell(value: Any) -> str:
-    """Show a value in few characters."""
+    """Give a value as a short text."""
     if value is None or value == ():
         return "-"
     if isinstance(value, datetime):
@@ -68,17 +68,17 @@ def process_rows(processes: Sequence[ReloadedProcess]) -> list[tuple[Any, ...]]:
     ]
 
 
-def errors(found: Sequence[RowError], total: int) -> None:
-    """Print refused rows on stderr."""
+def invalid_values(found: Sequence[InvalidValue], total: int) -> None:
+    """Print invalid values on stderr."""
     if not found:
         return
-    table(("row", "column", "reason"), [(error.row, error.column, error.reason) for error in found], sys.stderr)
+    table(("row", "column", "message"), [(value.row, value.column, value.message) for value in found], sys.stderr)
     if total > len(found):
         print(f"... and {total - len(found):,} more", file=sys.stderr)
 
 
 def progress_of(job: Job) -> str:
-    """Say in a line how far a job is."""
+    """Describe the progress of a job in one line."""
     if job.is_final or job.state == "queued":
         return job.state
     if job.stage == "reading" or job.rows is None:
@@ -92,7 +92,7 @@ def progress_of(job: Job) -> str:
 
 
 class Follower:
-    """Shows the news of a job: a bar on a terminal, else a line when the stage changes and every few seconds."""
+    """Shows the progress of a job: a bar on a terminal, else a line when the stage changes and every few seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -115,7 +115,7 @@ class Follower:
             self._bar.stop()
 
     def show(self, job: Job) -> None:
-        """Show the news."""
+        """Show the progress of the job."""
         line, stage = progress_of(job), (job.state, job.stage)
         if self._bar:
             known = None if job.stage == "reading" else job.rows
@@ -126,7 +126,7 @@ class Follower:
 
 
 def summary(job: Job, stream: TextIO) -> None:
-    """Say what came of a job."""
+    """Print the outcome of a job in one line."""
     counts = [f"{job.rows or 0:,} rows", f"{job.granted:,} granted", f"{job.refused:,} refused"]
     if job.invalid:
         counts.append(f"{job.invalid:,} invalid")

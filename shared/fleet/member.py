@@ -144,7 +144,9 @@ class Member:
                 self._take(version.id)
         except (ModelError, Unavailable) as error:
             self._lost = version.id if isinstance(error, VersionUnavailable) else None
-            self._failed(version.id, error)
+            # Else the next look starts with what the source offers.
+            if not self._is_abandoned(deployed):
+                self._failed(version.id, error)
 
     def _start(self) -> VersionRef | None:
         """Bring what the source offers one step nearer, or else what this machine served last; give it once it is served."""

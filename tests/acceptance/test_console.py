@@ -59,7 +59,7 @@ def test_a_value_that_breaks_the_contract_is_named(page: Browser, say: Texts) ->
     page.open(f"?lang={say.language}")
     page.fill("field_7", "")
     page.click("score")
-    page.see(say.plain("common.error_invalid_rows"), say.plain("reasons.missing"))
+    page.see(say.plain("reasons.invalid-rows", count=1), say.plain("reasons.missing"))
 
 
 def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portfolio: Path, say: Texts) -> None:
@@ -87,7 +87,7 @@ def test_a_past_job_is_opened_by_its_address(page: Browser, up: Up, portfolio: P
 
 def test_a_job_that_does_not_exist_is_a_sentence(page: Browser, say: Texts) -> None:
     page.open(f"portfolio?lang={say.language}&job=no-such-job")
-    page.see(say.plain("common.error_unknown_job"))
+    page.see(say.plain("reasons.unknown-job"))
 
 
 def test_wrong_columns_are_named_before_anything_is_sent(page: Browser, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) ->
             page.see("needs an administration key")
             page.fill("admin_key", "wrong")
             page.click("confirm")
-            page.see("This key is not accepted.")
+            page.see("This key is not valid.")
             page.fill("admin_key", "a-key-of-more-than-16-signs")
             page.click("confirm")
             page.see("Nothing to do")
@@ -171,11 +171,11 @@ def test_health_is_honest_without_redis(page: Browser, up: Up) -> None:
     redis.suspend()
     try:
         page.open("health?lang=en")
-        page.see("Reduced service", "Not known without Redis")
+        page.see("Limited service", "Not known without Redis")
         page.open("?lang=en")
         page.click("score")
         page.see("Accordé")
     finally:
         redis.resume()
     page.open("health?lang=en")
-    page.see("All is well")
+    page.see("Everything is up")

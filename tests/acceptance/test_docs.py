@@ -49,9 +49,9 @@ def test_the_first_five_minutes(newcomer: Up) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_way_over_the_hub(newcomer: Up, tmp_path: Path) -> None:
+def test_the_way_over_the_hub(newcomer: Up) -> None:
     newcomer.shell(".venv/bin/python scripts/train_demo_model.py")
-    with HubServer(tmp_path / "hub") as hub:
+    with HubServer() as hub:
         newcomer.settings = {
             "HF_REPO_ID": REPO,
             "HF_TOKEN": "hf_alice",
@@ -66,7 +66,7 @@ def test_the_way_over_the_hub(newcomer: Up, tmp_path: Path) -> None:
 def is_converged(up: Up, hub: HubServer) -> bool:
     """Whether every process has the version that is tagged v2."""
     status = http.get(f"{up.url}/model_status").json()
-    return bool(status["converged"]) and status["active_version"] == hub.site.store.repositories[REPO].tags["v2"]
+    return bool(status["converged"]) and status["active_version"] == hub.store.repositories[REPO].tags["v2"]
 
 
 def test_the_guide_to_the_api_has_the_routes_and_statuses_that_are_served(client: httpx.Client) -> None:

@@ -17,9 +17,9 @@ import yaml
 
 from shared.models import artifact
 from tests.factories import Kit, make_kit, write_checksums
-from tests.hub import HubServer
-from tests.hub.routes import Kind
+from tests.hub import HubServer, Kind
 from tests.processes import DEADLINE, ROOT, service, wait_for
+from tests.registry import log_models, logged, tracking_uri
 
 REPO = "credit/model"
 TOKEN = "hf_alice"  # noqa: S105 - an account of the test server
@@ -73,7 +73,7 @@ class Person:
         return self.run("download_model_from_hf.py", *options)
 
     def left(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()} - {".home", "hub"}
+        return {path.name for path in self.folder.iterdir()} - {".home"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Done:
 
 @pytest.fixture
 def person(tmp_path: Path) -> Iterator[Person]:
-    with HubServer(tmp_path / "hub") as hub:
+    with HubServer() as hub:
         yield Person(tmp_path, hub)
 
 
@@ -101,19 +101,14 @@ def person(tmp_path: Path) -> Iterator[Person]:
 def published(person: Person, numbers: Kit) -> str:
     """The sha of a model on the Hub, tagged v1; its folder is `v1`."""
     folder = numbers.write(person.folder / "v1")
-    store = person.hub.site.store
-    repository = store.create(REPO, private=True)
-    blobs = {path.name: path.read_bytes() for path in folder.iterdir()}
-    stored = {name: store.add_regular(blob) for name, blob in blobs.items() if name != "model.cb"}
-    stored["model.cb"] = store.lfs_file(store.add_blob(blobs["model.cb"]))
-    sha = store.commit(repository, "main", stored, title="v1", message="", author="git").sha
+    repository = person.hub.store.create(REPO, private=True)
+    sha = person.hub.store.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()}, "v1")
     repository.tags["v1"] = sha
     return sha
 
 
 def files(person: Person) -> dict[str, bytes]:
-    head = person.hub.commits(REPO)[-1]
-    return {path: person.hub.site.store.read_blob(file.sha256) for path, file in head.files.items()}
+    return {path: file.content for path, file in person.hub.commits(REPO)[-1].files.items()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -129,8 +124,8 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
     assert done.code == 0, done.errors
     published = done.last_line
     assert [commit.sha for commit in person.hub.commits(REPO)[1:]] == [published]
-    assert person.hub.site.store.repositories[REPO].private
-    assert person.hub.site.store.repositories[REPO].tags == {"v1": published}
+    assert person.hub.store.repositories[REPO].private
+    assert person.hub.store.repositories[REPO].tags == {"v1": published}
     repository = files(person)
     assert repository.keys() == SOURCES | {"README.md", ".gitattributes"}
     card = repository["README.md"].decode()
@@ -144,7 +139,7 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
     assert (again.code, again.last_line) == (0, published)
     assert f"Nothing has changed: {REPO} has this model already.\n" in again.output
     assert len(person.hub.commits(REPO)) == 2
-    assert person.hub.site.store.repositories[REPO].tags == {"v1": published, "v2": published}
+    assert person.hub.store.repositories[REPO].tags == {"v1": published, "v2": published}
     assert person.upload("v1", "--tag", "v1").code == 0
 
 
@@ -264,35 +259,12 @@ def test_a_hub_that_fails(person: Person, published: str, kind: Kind, what: Any,
 
 # Publishing from MLflow
 
-LOG = """
-import json, sys
-import pandas as pd, mlflow
-from catboost import CatBoostClassifier
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
-folder, inputs, rows, metadata = sys.argv[1], *map(json.loads, sys.argv[2:])
-mlflow.set_experiment(experiment_id=mlflow.create_experiment("test", artifact_location=folder + "/artifacts"))
-signature = ModelSignature(Schema([ColSpec(DataType[i["type"]], i["name"], i["required"]) for i in inputs]))
-mlflow.catboost.log_model(
-    CatBoostClassifier().load_model(folder + "/v1/model.cb"), name="model", signature=signature, metadata=metadata,
-    input_example=rows and pd.DataFrame(rows), pip_requirements=["catboost==1.2.10"], registered_model_name="credit")
-mlflow.MlflowClient().set_registered_model_alias("credit", "champion", "1")
-"""
-
 
 def log_model(person: Person, kit: Kit, rows: list[dict[str, Any]] | None) -> None:
     """Log a model as a team's own pipeline might: with a data frame as its input example."""
     kit.write(person.folder / "v1")
-    person.settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{person.folder}/mlflow.db"
-    texts = [json.dumps(part) for part in (kit.inputs, rows, kit.metadata)]
-    subprocess.run(
-        [sys.executable, "-c", LOG, str(person.folder), *texts],
-        cwd=person.folder,
-        env=person.environment,
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
+    person.settings["MLFLOW_TRACKING_URI"] = tracking_uri(person.folder)
+    log_models(person.folder, logged(kit, person.folder / "v1" / "model.cb", rows))
 
 
 def test_an_mlflow_model_is_exported_and_published(person: Person, mixed: Kit) -> None:
@@ -447,11 +419,8 @@ def test_a_published_model_is_served_everywhere_after_a_reload(person: Person, p
 
 def _publish_broken_model(person: Person) -> None:
     """Put a model on the Hub that the upload would have rejected, as any git client could."""
-    repository = person.hub.site.store.repositories[REPO]
-    store = person.hub.site.store
-    head = repository.commits[repository.branches["main"]]
-    damaged = store.add_regular(store.read_blob(head.files["MLmodel"].sha256) + b"\n")
-    store.commit(repository, "main", {**head.files, "MLmodel": damaged}, title="damaged", message="", author="git")
+    published = files(person)
+    person.hub.store.commit(REPO, {**published, "MLmodel": published["MLmodel"] + b"\n"}, "damaged")
 
 
 def test_a_reload_without_redis_is_one_sentence(person: Person) -> None:

@@ -18,6 +18,7 @@ CHANGING = [
     (re.compile(r"local-[0-9a-f]{12}"), "<version>"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "<version>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r'"request_id":"[0-9a-f]{16}"'), '"request_id":<id>'),
     # Each worker answers a broadcast, in any order.
     (re.compile(r"->  \w+@[\w.-]+: OK"), "->  <worker>: OK"),
     (re.compile(r"^(kind|api|worker) .*$", re.MULTILINE), r"\1 <row>"),

@@ -142,8 +142,8 @@ def test_another_source_is_taken_at_the_next_start(
     own.start()
     own.interrupt()
     folder = tmp_path_factory.mktemp("source")
-    with HubServer(folder / "hub") as hub:
-        hub.site.store.create(REPO, private=True)
+    with HubServer() as hub:
+        hub.store.create(REPO, private=True)
         version = publish(hub, mixed, folder / "model")
         own.settings |= {"HF_REPO_ID": REPO, "HF_TOKEN": TOKEN, "HF_ENDPOINT": hub.url}
         own.start()

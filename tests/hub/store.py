@@ -1,26 +1,39 @@
-"""What the server keeps: repositories with their commits and refs, and blobs named by their SHA-256."""
+"""What the server keeps: repositories with their commits and tags, and the objects of LFS."""
 
 import hashlib
-import json
-import threading
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-INITIAL_FILES = {".gitattributes": b"*.bin filter=lfs diff=lfs merge=lfs -text\n"}
-LFS_SUFFIXES = (".cb", ".cbm", ".bin", ".joblib", ".parquet", ".pkl", ".safetensors")
-LFS_SIZE = 10_000_000
+SAMPLE = 512
+"""Bytes of a file that are looked at to tell whether it is binary; the client sends as many before it uploads."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a commit; `oid` is git's id of the content, or for an LFS file of the pointer to it."""
+    """A file of a commit. A binary one is kept in LFS, and git knows only a pointer to it."""
 
-    size: int
-    sha256: str
-    oid: str
-    lfs: bool
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def lfs(self) -> bool:
+        return is_binary(self.content[:SAMPLE])
+
+    @property
+    def oid(self) -> str:
+        """Git's id of the content, or of the pointer."""
+        return git_oid(self.pointer if self.lfs else self.content)
+
+    @property
+    def pointer(self) -> bytes:
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
 
     @property
     def etag(self) -> str:
@@ -32,128 +45,57 @@ class Commit:
     """One commit, with the whole tree it leads to."""
 
     sha: str
-    parent: str | None
     title: str
-    message: str
-    author: str
-    date: str
-    branch: str
     files: dict[str, File]
 
 
 @dataclass
 class Repository:
-    """A model repository; `commits` is by sha, oldest first, over all branches."""
+    """A model repository with the one branch `main`; commits are oldest first."""
 
     id: str
     private: bool
-    created: str
-    gated: bool = False
-    branches: dict[str, str] = field(default_factory=dict)
+    commits: list[Commit] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    commits: dict[str, Commit] = field(default_factory=dict)
 
     @property
-    def namespace(self) -> str:
-        return self.id.split("/")[0]
+    def head(self) -> Commit:
+        return self.commits[-1]
 
     def find(self, revision: str) -> Commit | None:
-        """Look up a branch, a tag or a full sha."""
-        sha = self.branches.get(revision) or self.tags.get(revision) or revision
-        return self.commits.get(sha)
-
-    def history(self, commit: Commit) -> list[Commit]:
-        """List the commit and all before it, newest first."""
-        found = [commit]
-        while parent := found[-1].parent:
-            found.append(self.commits[parent])
-        return found
+        """Look up the branch, a tag or a full sha."""
+        sha = self.head.sha if revision == "main" else self.tags.get(revision, revision)
+        return next((commit for commit in self.commits if commit.sha == sha), None)
 
 
 class Store:
-    """Everything below one folder; hold `lock` from a check to the change that rests on it."""
+    """All repositories by their ids, and all LFS objects by their SHA-256."""
 
-    def __init__(self, root: Path) -> None:
-        self.lock = threading.RLock()
-        self._state = root / "state.json"
-        self._blobs = root / "blobs"
-        self._blobs.mkdir(parents=True, exist_ok=True)
+    def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
-        if self._state.exists():
-            saved = json.loads(self._state.read_text())
-            self.repositories = {item["id"]: _repository(item) for item in saved}
-
-    def save(self) -> None:
-        """Write the repositories; all at once, so that a killed process leaves the old state or the new."""
-        partial = self._state.with_suffix(".partial")
-        partial.write_text(json.dumps([asdict(repository) for repository in self.repositories.values()], indent=1))
-        partial.replace(self._state)
+        self.objects: dict[str, bytes] = {}
 
     def create(self, repo_id: str, *, private: bool) -> Repository:
-        repository = Repository(repo_id, private, _now())
-        self.repositories[repo_id] = repository
-        files = {path: self.add_regular(content) for path, content in INITIAL_FILES.items()}
-        self.commit(repository, "main", files, title="initial commit", message="", author="system")
+        repository = self.repositories[repo_id] = Repository(repo_id, private)
+        self.commit(repo_id, {".gitattributes": b"*.bin filter=lfs diff=lfs merge=lfs -text\n"}, "initial commit")
         return repository
 
-    def commit(
-        self, repository: Repository, branch: str, files: dict[str, File], *, title: str, message: str, author: str
-    ) -> Commit:
-        """Put one commit on top of the branch, which is made if it is not there."""
-        parent, date = repository.branches.get(branch), _now()
-        content = json.dumps([repository.id, len(repository.commits), parent, title, message, author, date])
-        sha = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
-        commit = Commit(sha, parent, title, message, author, date, branch, files)
-        repository.commits[sha] = commit
-        repository.branches[branch] = sha
-        self.save()
-        return commit
-
-    def add_regular(self, content: bytes) -> File:
-        return File(len(content), self.add_blob(content), git_oid(content), lfs=False)
-
-    def lfs_file(self, sha256: str) -> File:
-        """Describe a blob that was uploaded before; raises FileNotFoundError."""
-        size = (self._blobs / sha256).stat().st_size
-        return File(size, sha256, git_oid(pointer(sha256, size)), lfs=True)
-
-    def add_blob(self, content: bytes) -> str:
-        sha256 = hashlib.sha256(content).hexdigest()
-        partial = self._blobs / f"{sha256}.{threading.get_ident()}.partial"
-        partial.write_bytes(content)
-        partial.replace(self._blobs / sha256)
-        return sha256
-
-    def has_blob(self, sha256: str) -> bool:
-        return (self._blobs / sha256).is_file()
-
-    def read_blob(self, sha256: str) -> bytes:
-        return (self._blobs / sha256).read_bytes()
+    def commit(self, repo_id: str, contents: Mapping[str, bytes], title: str) -> str:
+        """Put one commit with exactly these files on top of `main`; gives its sha."""
+        repository = self.repositories[repo_id]
+        files = {path: File(content) for path, content in contents.items()}
+        parent = repository.head.sha if repository.commits else ""
+        sha = git_oid(
+            "\n".join([repo_id, parent, title, *(f"{path} {files[path].oid}" for path in sorted(files))]).encode()
+        )
+        repository.commits.append(Commit(sha, title, files))
+        self.objects |= {file.sha256: file.content for file in files.values() if file.lfs}
+        return sha
 
 
-def becomes_lfs(path: str, size: int, sample: bytes) -> bool:
-    """Decide as the Hub does: by name, by size, and by what looks binary."""
-    return path.endswith(LFS_SUFFIXES) or size > LFS_SIZE or b"\0" in sample
-
-
-def pointer(sha256: str, size: int) -> bytes:
-    """Give the text that git keeps in the place of an LFS file."""
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+def is_binary(sample: bytes) -> bool:
+    return b"\0" in sample
 
 
 def git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _repository(saved: dict[str, Any]) -> Repository:
-    commits = {sha: _commit(commit) for sha, commit in saved["commits"].items()}
-    return Repository(**{**saved, "commits": commits})
-
-
-def _commit(saved: dict[str, Any]) -> Commit:
-    files = {path: File(**file) for path, file in saved["files"].items()}
-    return Commit(**{**saved, "files": files})

@@ -16,9 +16,9 @@ CARD = "# A model\n"
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[HubServer]:
-    with HubServer(tmp_path / "hub") as server:
-        server.site.store.create(REPO, private=True)
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.store.create(REPO, private=True)
         yield server
 
 

@@ -57,9 +57,9 @@ def test_a_model_that_crashes_its_reader_kills_the_trial_load_only(deadly: Path)
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[HubServer]:
-    with HubServer(tmp_path / "hub") as server:
-        server.site.store.create(REPO, private=True)
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.store.create(REPO, private=True)
         yield server
 
 

@@ -32,15 +32,7 @@ def publish(hub: HubServer, kit: Kit, folder: Path, *, spoil: Callable[[Path], N
     kit.write(folder)
     if spoil is not None:
         spoil(folder)
-    store = hub.site.store
-    repository = store.repositories[REPO]
-    files = {}
-    for path in sorted(folder.iterdir()):
-        content = path.read_bytes()
-        files[path.name] = (
-            store.lfs_file(store.add_blob(content)) if path.suffix == ".cb" else store.add_regular(content)
-        )
-    return store.commit(repository, "main", files, title="a model", message="", author="alice").sha
+    return hub.store.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()}, "a model")
 
 
 @dataclass
@@ -54,8 +46,8 @@ class Standing:
 
 @contextmanager
 def on_the_hub(folder: Path, kit: Kit, reload_timeout: int) -> Iterator[Standing]:
-    with HubServer(folder / "hub") as hub:
-        hub.site.store.create(REPO, private=True)
+    with HubServer() as hub:
+        hub.store.create(REPO, private=True)
         first = publish(hub, kit, folder / "v1")
         settings = {
             "HF_REPO_ID": REPO,

@@ -1,1 +1,1 @@
-"""A portfolio: from a file that is dropped to scores that are looked through, in memory that does not grow with it."""
+"""Portfolios, from dropping a file to browsing its scores; memory does not grow with the number of rows."""

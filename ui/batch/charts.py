@@ -1,4 +1,4 @@
-"""The scores of a portfolio as a figure: how many rows have which score, on which side of the threshold."""
+"""The scores of a portfolio as a histogram, on both sides of the threshold."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,14 +13,14 @@ from ui.texts import Texts
 HEIGHT = 320
 MAX_BARS = 50
 STEPS = (1, 2, 5, 10, 20)
-"""Widths of a bar, in intervals of the summary."""
+"""Possible widths of a bar, in intervals of the summary."""
 MIDDLE = 0.6
-"""The name of the threshold stands right of it, unless it is farther right in the figure than this."""
+"""The label of the threshold is to its right, or to its left if the threshold is beyond this share of the width."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Rows of one decision in one interval of the score; `bottom` are the granted ones below the refused."""
+    """Rows of one decision in one interval of the score; `bottom` is the number of granted rows below refused ones."""
 
     start: float
     end: float
@@ -30,7 +30,7 @@ class Bar:
 
 
 def bars_of(summary: Summary) -> tuple[Bar, ...]:
-    """Put the counts together to at most MAX_BARS intervals between 0 and the highest score."""
+    """Merge the counts into at most MAX_BARS intervals, from 0 to the highest score."""
     occupied = np.flatnonzero(summary.granted + summary.refused)
     last = int(occupied[-1]) + 1 if len(occupied) else FINE_BINS
     step = next(step for step in STEPS if last <= step * MAX_BARS)
@@ -44,7 +44,7 @@ def bars_of(summary: Summary) -> tuple[Bar, ...]:
 
 
 def histogram(bars: tuple[Bar, ...], threshold: float, decisions: tuple[str, str], ink: str, say: Texts) -> Any:
-    """Draw the bars and the threshold; `decisions` are the words for granted and refused, `ink` the colour of words."""
+    """Draw the bars and the threshold; `decisions` are the words for granted and refused, `ink` is the colour of text."""
     end = min(max([bar.end for bar in bars] + [threshold * 1.1]), 1.0)
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, end], nice=False), axis=_percents(say))
     line = _threshold(threshold)
@@ -66,7 +66,7 @@ def histogram(bars: tuple[Bar, ...], threshold: float, decisions: tuple[str, str
 
 
 def _sides(threshold: float, decisions: tuple[str, str], say: Texts) -> tuple[str, str]:
-    """Say which decision is on which side of the line: colour alone would not tell everybody."""
+    """Name the decision on each side of the line, as not everybody can tell the colours apart."""
     keys = ("portfolio.side_granted", "portfolio.side_refused")
     granted, refused = (
         say.plain(key, decision=decision, threshold=say.percent(threshold))

@@ -1,4 +1,4 @@
-"""Whether the columns of a file are those that the model takes, as the service will judge it."""
+"""Whether the columns of a file are those that the model takes, by the rules of the service."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -11,13 +11,9 @@ from pyarrow import types
 from pret import ModelSignature
 
 MAX_LIKELY = 200
-"""Columns among which a misspelt feature is looked for, and features that are looked for."""
-RESERVED = frozenset({"score", "prediction", "decision", "threshold", "model_version", "error"})
-"""Names that the results have for themselves."""
-MAX_KEPT = 100
-"""Columns that the service repeats at most."""
+"""Missing features, and unknown columns, that are compared to find misspelt names."""
 KEPT_AT_FIRST = 10
-"""Unknown columns that are kept unless one says otherwise: an identifier is among the first."""
+"""Unknown columns that are kept by default: an identifier is among the first."""
 PLAIN_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
     types.is_null,
     types.is_boolean,
@@ -31,7 +27,8 @@ PLAIN_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
     types.is_time,
     types.is_timestamp,
 )
-"""Types that the service repeats."""
+"""Types of columns that can be kept. The service rejects others too (`kept-column-type`), but only once the file is sent: with
+this list they are neither kept by default nor offered. The preview does not decompress them, as they may be of any size."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +36,30 @@ class ColumnCheck:
     """The columns of a file against the features of the model."""
 
     missing: tuple[str, ...]
-    """Features that must be there and are not."""
+    """Required features that the file does not have."""
     absent: tuple[str, ...]
-    """Features that are not there and may be: they count as missing in every row."""
+    """Optional features that the file does not have: they count as missing in every row."""
     unknown: tuple[str, ...]
-    """Columns that are no features."""
+    """Columns that are not features."""
     twice: tuple[str, ...]
+    """Features that the file has more than once."""
     likely: dict[str, str] = field(default_factory=dict)
-    """Features that are not there, and the unknown column that may be meant."""
+    """Features that the file does not have, with the unknown column that may be meant."""
 
     def suspects(self, keep: Collection[str]) -> tuple[str, ...]:
-        """Give the columns because of which the service will not take a feature as left out on purpose."""
+        """Give the unknown columns that may be misspelt features: with them, not even an optional feature may be missing."""
         if not (self.missing or self.absent):
             return ()
         return tuple(name for name in self.unknown if name not in keep)
 
     def kept_at_first(self, keepable: Collection[str]) -> tuple[str, ...]:
-        """Give what is kept unless one says otherwise: nothing that may be a feature misspelt, or nobody would be told."""
+        """Give what is kept by default. That is nothing if there may be a misspelt feature, which would go unnoticed if kept."""
         if self.missing or self.absent:
             return ()
         return tuple(name for name in self.unknown if name in keepable)[:KEPT_AT_FIRST]
 
-    def is_refused(self, keep: Collection[str]) -> bool:
-        """Whether the service will refuse the file for its columns."""
+    def is_rejected(self, keep: Collection[str]) -> bool:
+        """Whether the service will reject the file because of its columns."""
         return bool(self.missing or self.twice or self.suspects(keep))
 
 
@@ -79,14 +77,14 @@ def check_columns(signature: ModelSignature, columns: Sequence[str]) -> ColumnCh
     )
 
 
-def keepable(columns: Sequence[str], features: Collection[str], odd: Collection[str] = ()) -> tuple[str, ...]:
-    """Give the columns that may be repeated beside the scores, those that are no features first; `odd` ones may not."""
-    names = dict.fromkeys(name for name in columns if name and name not in RESERVED and name not in odd)
+def keepable(columns: Sequence[str], features: Collection[str], taken: Collection[str] = ()) -> tuple[str, ...]:
+    """Give the columns that may be kept beside the scores, those that are not features first; `taken` names may not."""
+    names = dict.fromkeys(name for name in columns if name and name not in taken)
     return tuple(sorted(names, key=lambda name: name in features))
 
 
 def odd_columns(schema: pa.Schema) -> frozenset[str]:
-    """Give the columns of a type that the service does not repeat: nested, binary and the like."""
+    """Give the columns of a type that cannot be kept: nested, binary and the like."""
     return frozenset(column.name for column in schema if not _is_plain(column.type))
 
 

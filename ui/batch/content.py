@@ -1,4 +1,4 @@
-"""What a file is, by its name and its first bytes, and its beginning as text."""
+"""The format of a file, from its name and first bytes, and its beginning as text."""
 
 import codecs
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pret.uploads import guess_format
+from pret.formats import ENCODINGS, guess_format
 
 HEAD_BYTES = 1 << 20
-"""Bytes of a file, unpacked, that a preview looks at."""
+"""Decompressed bytes of a file that a preview looks at."""
 MAGIC_BYTES = 8
 
 FORMATS = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrows"}
@@ -22,14 +22,15 @@ FOREIGN = {
     b"PK\x03\x04": "workbook",
     b"\xd0\xcf\x11\xe0": "workbook",
 }
-SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
-TEXT_FORMATS = ("csv", "ndjson")
-ENCODINGS = {"utf-8": "utf-8-sig", "cp1252": "cp1252"}
-"""Encodings and their codecs: the second is what spreadsheets write where they do not write UTF-8."""
+SUFFIXES = {encoding.name: f".{encoding.endings[0]}" for encoding in ENCODINGS}
+LINE_FORMATS = ("csv", "ndjson")
+TEXT_FORMATS = (*LINE_FORMATS, "json")
+CODECS = {"utf-8": "utf-8-sig", "cp1252": "cp1252"}
+"""Codecs by encoding: the second is what spreadsheets write if they do not write UTF-8."""
 
 
 class Unreadable(Exception):
-    """The file cannot be scored as it is; `reason` names the sentence that says why, `portfolio.file_…`."""
+    """The file cannot be scored as it is; `reason` names the sentences for it, `portfolio.file_…` and `portfolio.way_…`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -38,7 +39,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """Format as the service calls it, and how it is packed: gzip, zstd or not."""
+    """Format and compression (gzip, zstd or None) as the service names them."""
 
     format: str
     packing: str | None = None
@@ -46,16 +47,26 @@ class Content:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first characters of a text file, and the encoding that they were read with."""
+    """The first characters of a text file, and the encoding in which they were read."""
 
     text: str
     encoding: str
     whole: bool
     """Whether it is all of the file."""
 
+    @property
+    def lines(self) -> str:
+        """The text without a last line that is cut; raises Unreadable if there is no line end."""
+        if self.whole:
+            return self.text
+        lines, end, _ = self.text.rpartition("\n")
+        if not end:
+            raise Unreadable("long_line")
+        return lines
+
 
 def content_of(name: str, data: BinaryIO) -> Content:
-    """Tell what a file is; its bytes count for more than its name. Raises Unreadable."""
+    """Tell the format of a file; its first bytes count more than its name. Raises Unreadable."""
     magic = _first(data)
     if not magic:
         raise Unreadable("empty")
@@ -63,12 +74,12 @@ def content_of(name: str, data: BinaryIO) -> Content:
         raise Unreadable(foreign)
     format, _ = guess_format(name)
     packing = _starting(PACKED, magic)
-    if format == "json":
-        raise Unreadable("json")
+    if packing and format not in (None, *LINE_FORMATS):
+        raise Unreadable("not_packed")
     binary = _starting(FORMATS, magic)
-    if format in (None, *TEXT_FORMATS) and binary and not packing:
+    if binary:
         return Content(binary)
-    if format and format not in TEXT_FORMATS and not binary and not packing:
+    if format not in (None, *TEXT_FORMATS):
         raise Unreadable("other_content")
     return Content(format or "csv", packing)
 
@@ -83,8 +94,6 @@ def beginning_of(data: BinaryIO, packing: str | None) -> Beginning:
     text, encoding = _text(head, whole=whole)
     if not text.strip():
         raise Unreadable("empty")
-    if not whole and "\n" not in text:
-        raise Unreadable("long_line")
     return Beginning(text, encoding, whole)
 
 
@@ -95,7 +104,7 @@ def _text(head: bytes, *, whole: bool) -> tuple[str, str]:
     elif b"\0" in head:
         raise Unreadable("binary")
     else:
-        encodings = ENCODINGS
+        encodings = CODECS
     for name, codec in encodings.items():
         try:
             return _decoded(head, codec, whole=whole), name
@@ -105,7 +114,7 @@ def _text(head: bytes, *, whole: bool) -> tuple[str, str]:
 
 
 def _decoded(head: bytes, encoding: str, *, whole: bool) -> str:
-    # A character may be cut where the beginning ends.
+    # The last character may be cut.
     return codecs.getincrementaldecoder(encoding)().decode(head, final=whole)
 
 

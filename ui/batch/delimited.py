@@ -1,4 +1,4 @@
-"""The beginning of a CSV file: what stands between its fields, how it writes decimals, its header and first rows."""
+"""The beginning of a CSV file: delimiter, decimal sign, header and first rows."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ MAX_ROWS = 10
 """Rows of a preview."""
 _COMMA, _POINT = (re.compile(rf"\s*[-+]?\d*{mark}\d+\s*") for mark in (",", r"\."))
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
-"""What may be thousands as well as three decimals: `45,000`."""
+"""Either thousands or three decimals: `45,000`."""
 
 Row = tuple[str, ...]
 
@@ -29,8 +29,8 @@ class Delimited:
 
 
 def guess_delimiter(beginning: Beginning, features: Collection[str]) -> str:
-    """Take what makes the header hold the most features, then the most fields."""
-    line = beginning.text.lstrip("\r\n").splitlines()[0]
+    """Choose the delimiter with which the header has the most features, then the most fields."""
+    line = beginning.lines.lstrip("\r\n").splitlines()[0]
 
     def worth(delimiter: str) -> tuple[int, int]:
         fields = next(csv.reader([line], delimiter=delimiter), [])
@@ -43,10 +43,10 @@ def guess_delimiter(beginning: Beginning, features: Collection[str]) -> str:
 
 
 def guess_decimal(rows: Sequence[Row], delimiter: str) -> tuple[str, str | None]:
-    """Take the comma where numbers have one and none has a point, and the point where the comma may be for thousands.
+    """Choose the comma if some numbers have one and none has a point, but not if it may separate thousands.
 
-    With the point, the service refuses such a value; with the comma, it would score another number. The second that is
-    given is such a value, if there are no others that tell.
+    With the point, the service reports such a value as invalid; with the comma, it would score another number. Also gives one
+    such value, if no other number settles the question.
     """
     values = [value for row in rows for value in row]
     with_comma = list(filter(_COMMA.fullmatch, values))
@@ -58,13 +58,9 @@ def guess_decimal(rows: Sequence[Row], delimiter: str) -> tuple[str, str | None]
 
 
 def read_delimited(beginning: Beginning, delimiter: str) -> Delimited:
-    """Read the header and the first rows; raises Unreadable if there is none of one of them."""
-    text = beginning.text
-    if not beginning.whole:
-        # The last line may be cut where the beginning ends.
-        text = text.rpartition("\n")[0]
+    """Read the header and the first rows; raises Unreadable if one of them is missing."""
     try:
-        records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        records = csv.reader(io.StringIO(beginning.lines, newline=""), delimiter=delimiter)
         header, *rows = islice((tuple(record) for record in records if record), MAX_ROWS + 1)
     except (csv.Error, ValueError) as error:
         raise Unreadable("broken") from error

@@ -1,4 +1,4 @@
-"""The buttons that hand the results on as files."""
+"""The buttons that download the results as files."""
 
 import errno
 import io
@@ -14,17 +14,17 @@ import pyarrow.parquet as pq
 import streamlit as st
 
 from pret import Client, Job
+from pret.formats import media_type
 from ui.batch.fetched import shelf
 from ui.texts import Texts
 
 MAX_BYTES = 300_000_000
-"""Bytes of a file for the browser: the console holds all of it in memory while it is fetched."""
+"""Bytes of a file for the browser: the console holds it in memory during the download."""
 SAMPLE_ROWS = 1000
-TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
-    """Show them; each file is made when its button is pressed."""
+    """Show them; each file is prepared when its button is clicked."""
     sizes = {"csv": csv_size(path), "parquet": path.stat().st_size}
     stem = _stem(job)
     with st.container(horizontal=True):
@@ -33,7 +33,7 @@ def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
                 say("portfolio.download", format=say.plain(f"portfolio.format_{format}"), size=say.size(size)),
                 partial(_opened, client, job.id, format),
                 f"{stem}-scores.{format}",
-                TYPES[format],
+                media_type(format),
                 key=f"download_{format}",
                 icon=":material/download:",
                 on_click="ignore",
@@ -46,19 +46,19 @@ def show_downloads(say: Texts, client: Client, job: Job, path: Path) -> None:
 
 
 def show_command(job: Job, file: str) -> None:
-    """Show how the results are fetched on the command line, to be copied."""
+    """Show the command that fetches the results, to be copied."""
     st.code(f"pret job results {job.id} -o {shlex.quote(file)}", language=None)
 
 
 def _stem(job: Job) -> str:
-    """Begin the name of a file; what a terminal would take for more than a letter is left out."""
+    """Give the stem of a file name, without characters that a terminal would interpret."""
     name = "".join(filter(str.isprintable, job.name or ""))
     return Path(name).name.partition(".")[0] or job.id[:8]
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def csv_size(path: Path) -> int:
-    """Estimate the bytes of the results as CSV, from the first rows."""
+    """Estimate the size of the results as CSV, in bytes, from the first rows."""
     file = pq.ParquetFile(path)
     rows = file.metadata.num_rows
     batch = next(file.iter_batches(SAMPLE_ROWS), None)
@@ -70,7 +70,7 @@ def csv_size(path: Path) -> int:
 
 
 def _opened(client: Client, job_id: str, format: str) -> BinaryIO:
-    """Open the file for Streamlit, which reads all of it; raises OSError if it is longer than was estimated and too long."""
+    """Open the file for Streamlit, which reads it into memory; raises OSError if it turns out to be too large."""
     path = shelf().fetch(client, job_id, format)
     if path.stat().st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

@@ -1,44 +1,36 @@
-"""The part of the page that shows what came of a job: results, or why there are none."""
+"""The part of the page that shows the outcome of a job: its results, or why there are none."""
 
 import errno
-import re
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import streamlit as st
 
-from pret import Client, Job, PretError, RowError
+from pret import Client, Job, PretError
 from ui import reasons, service
 from ui.batch import results
 from ui.batch.charts import bars_of, histogram
 from ui.batch.downloads import show_command, show_downloads
 from ui.batch.fetched import shelf
 from ui.batch.history import open_job
-from ui.batch.lines import line_name, line_of
+from ui.batch.report import show_report
 from ui.batch.results import Summary
 from ui.batch.table import show_table_of
-from ui.outcome import short
 from ui.palette import ink
 from ui.tables import show_table
-from ui.texts import NOTHING, Texts
+from ui.texts import NOTHING, Texts, short
 
 DECISIONS = ("Accordé", "Refusé")
 """Words of the service, the same in both languages."""
 MAX_ROWS_SHOWN = 50_000_000
-"""Beyond it, looking through the results takes too long, and they take too much room on the disk of the console."""
+"""With more rows, filters take too long, and the results too much of the console's disk."""
 MAX_REASONS = 20
 LEAST_SHARE = 0.001
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
-FAILURES = (
-    (re.compile(r"The rows break the feature contract .*"), "rows"),
-    (re.compile(r"(?:Missing columns: (?P<missing>.+?)\.)(?: Unknown columns: (?P<unknown>.+)\.)?"), "columns"),
-)
-"""What the service says of a failed job, and the names of our sentences, `portfolio.failed_…`."""
-
 
 def show_ended(say: Texts, client: Client, job: Job) -> None:
-    """Show it."""
+    """Show the outcome of a job that has ended."""
     if job.state == "succeeded":
         _show_results(say, client, job)
     elif job.state == "cancelled":
@@ -109,7 +101,7 @@ def _shares(counts: list[int], rows: int) -> list[float]:
 
 
 def _worded(say: Texts, share: float, count: int, rows: int) -> str:
-    """Write a share; one that would be rounded to none or all of the rows is said to be less or more than what is shown."""
+    """Write a share; one that would round to 0 or 100 % is said to be less or more than that."""
     if 0 < count < rows * LEAST_SHARE:
         return say.plain("portfolio.less_than", share=say.percent(LEAST_SHARE))
     if rows * (1 - LEAST_SHARE) < count < rows:
@@ -135,43 +127,28 @@ def _show_figure(say: Texts, job: Job, summary: Summary) -> None:
 
 def _show_reasons(say: Texts, summary: Summary) -> None:
     st.subheader(say("portfolio.reasons"), anchor=False)
-    rows = [[reasons.plainly(reason, say), say.number(count)] for reason, count in summary.reasons[:MAX_REASONS]]
+    rows = [[reasons.of_row([value], say), say.number(count)] for value, count in summary.reasons[:MAX_REASONS]]
     show_table([say.plain("portfolio.reason"), say.plain("portfolio.rows")], rows, "reasons")
 
 
 def _show_failure(say: Texts, client: Client, job: Job) -> None:
-    st.error(f"**{say('portfolio.failed')}** {_why(say, job)}", icon=":material/error:")
-    if job.error:
-        st.caption(say("portfolio.service_says", reason=job.error))
+    why = reasons.said(job.error, say) if job.error else ""
+    way = reasons.way_of_input(job.error.type) if job.error else None
+    st.error(f"**{say('portfolio.failed')}** {why} {say(_way_key(way))}", icon=":material/error:")
     if job.report is not None and job.report.errors:
-        _show_report(say, job, job.report.errors, job.report.total)
+        show_report(say, job.report.errors, job.report.invalid_values, job.format)
     with st.container(horizontal=True):
-        if job.report is None and st.button(say("portfolio.retry"), key="retry_job", icon=":material/refresh:"):
+        if way is None and st.button(say("portfolio.retry"), key="retry_job", icon=":material/refresh:"):
             _retry(say, client, job)
         if st.button(say("portfolio.another"), key="another_file", icon=":material/upload_file:"):
             open_job(None)
             st.rerun()
 
 
-def _why(say: Texts, job: Job) -> str:
-    for pattern, name in FAILURES:
-        if found := pattern.fullmatch(job.error or ""):
-            return say(f"portfolio.failed_{name}", **{part: it or NOTHING for part, it in found.groupdict().items()})
-    return say("portfolio.failed_other")
-
-
-def _show_report(say: Texts, job: Job, errors: tuple[RowError, ...], total: int) -> None:
-    st.markdown(say("portfolio.report", shown=len(errors), total=total))
-    rows = [
-        [
-            NOTHING if error.row is None else say.number(line_of(job, error.row)),
-            error.column or NOTHING,
-            reasons.plainly(error.reason, say),
-        ]
-        for error in errors
-    ]
-    names = (line_name(job), "column", "reason")
-    show_table([say.plain(f"portfolio.{name}") for name in names], rows, "report")
+def _way_key(way: str | None) -> str:
+    if way is None:
+        return "portfolio.way_failed"
+    return "portfolio.way_rejected" if way == "values" else f"common.way_{way}"
 
 
 def _retry(say: Texts, client: Client, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Results that were fetched once, as files on the disk of the console; what is old or too much goes."""
+"""A cache of fetched results on the disk of the console, limited in age and size."""
 
 import os
 import tempfile
@@ -15,16 +15,16 @@ from pret import Client
 from ui.batch.folder import own_folder
 
 MAX_BYTES = 4_000_000_000
-"""Bytes of results that stay on the disk, beside those that are being fetched."""
+"""Bytes of results on the disk, apart from those being fetched."""
 MAX_AGE = 24 * 3600.0
-"""Seconds that results stay which nobody looks at."""
+"""Seconds after which results that nobody looked at are removed."""
 MAX_DOWNLOADS = 2
-"""Results that are fetched at a time; their size is not known before."""
+"""Files fetched at a time; their size is not known in advance."""
 
 
 @dataclass
 class Shelf:
-    """A folder with files of results, one a job and format; safe for threads."""
+    """A folder with one file of results per job and format; thread-safe."""
 
     folder: Path
     max_bytes: int = MAX_BYTES
@@ -34,9 +34,9 @@ class Shelf:
     _downloads: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_DOWNLOADS))
 
     def fetch(self, client: Client, job_id: str, format: str) -> Path:
-        """Give the file, fetched if it is not there; raises PretError, and OSError if the disk is full.
+        """Give the file, and fetch it if needed; raises PretError, and OSError if the disk is full.
 
-        `job_id` is one that the service has given, never what somebody typed.
+        `job_id` must come from the service, as it becomes part of a path.
         """
         path = self.folder / f"{job_id}.{format}"
         with self._locks[path.name]:
@@ -48,27 +48,27 @@ class Shelf:
         return path
 
     def _is_there(self, path: Path) -> bool:
-        """Renew the age of a file; whether there is one."""
+        """Whether there is such a file, which then counts as new."""
         with suppress(FileNotFoundError):
             os.utime(path)
             return True
         return False
 
     def _tidy(self, spared: Path) -> None:
-        """Remove what is old, and of the rest the oldest until it is little enough; what is being written stays."""
+        """Remove old files, then the oldest until the rest fits; files being written stay."""
         room, oldest = self.max_bytes, time.time() - self.max_age
         with self._tidying:
             files = [(path, facts, path == spared or path.suffix == ".part") for path, facts in self._files()]
             for path, facts, stays in sorted(files, key=lambda file: (not file[2], -file[1].st_mtime)):
                 room -= facts.st_size
                 if not stays and (room < 0 or facts.st_mtime < oldest):
-                    # Who has it open reads on.
+                    # An open file can still be read.
                     path.unlink(missing_ok=True)
 
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         files = []
         for path in self.folder.iterdir():
-            # What is being written gets another name meanwhile.
+            # A file being written may have been renamed.
             with suppress(FileNotFoundError):
                 files.append((path, path.stat()))
         return files
@@ -76,5 +76,5 @@ class Shelf:
 
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
-    """Give the shelf of this process; it goes with the process."""
+    """Give the shelf of this process; it is removed when the process ends."""
     return Shelf(own_folder(Path(tempfile.gettempdir())))

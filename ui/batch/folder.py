@@ -1,4 +1,4 @@
-"""A temporary folder that goes with its process, or, if that was killed, when the next one begins."""
+"""A temporary folder that is removed when its process ends, or, if that was killed, when the next one starts."""
 
 import atexit
 import fcntl
@@ -16,9 +16,9 @@ def own_folder(parent: Path) -> Path:
     """Make a folder that is locked until this process ends, and remove those of processes that were killed."""
     _remove_left(parent)
     new = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
-    # Never closed: the lock ends with the process, however that ends.
+    # Never closed: the lock is released when the process ends, even if it is killed.
     _locked(new)
-    # Only now may another process take it for one that was left.
+    # Only a folder of this name can be taken for an abandoned one.
     folder = new.rename(parent / new.name.replace(NEW, PREFIX, 1))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -26,7 +26,7 @@ def own_folder(parent: Path) -> Path:
 
 def _remove_left(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
-        # It may be in use, somebody else's, or gone meanwhile.
+        # It may be in use, belong to another user, or be gone.
         with suppress(OSError):
             lock = _locked(folder)
             try:
@@ -36,7 +36,7 @@ def _remove_left(parent: Path) -> None:
 
 
 def _locked(folder: Path) -> int:
-    """Lock a folder and give its descriptor; raises OSError if it is none or another process has it."""
+    """Lock a folder and give its descriptor; raises OSError if it is not a folder, or locked by another process."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

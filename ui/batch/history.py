@@ -10,10 +10,8 @@ from ui.texts import Texts, escaped
 
 STEP = 10
 """Jobs that are shown at first, and how many more each time."""
-MOST = 200
-"""Jobs that the service lists at once."""
 WIDTHS = (6, 1)
-"""Of the facts of a job and the button."""
+"""Widths of the facts about a job and of its button."""
 STATES = {
     "queued": ":material/hourglass_top:",
     "running": ":material/sync:",
@@ -24,7 +22,7 @@ STATES = {
 
 
 def show_history(say: Texts, client: Client) -> None:
-    """Show it, newest first."""
+    """Show the jobs, newest first."""
     st.subheader(say("portfolio.history"), anchor=False)
     with service.guard(say):
         page = client.jobs(limit=st.session_state.setdefault("jobs_shown", STEP))
@@ -35,8 +33,10 @@ def show_history(say: Texts, client: Client) -> None:
             _show_job(say, job, number)
         with st.container(horizontal=True):
             st.button(say("portfolio.refresh"), key="refresh_jobs", type="tertiary", icon=":material/refresh:")
-            if page.total > len(page.jobs) < MOST:
-                st.button(say("portfolio.more_jobs"), key="more_jobs", type="tertiary", on_click=_show_more)
+            most = service.capabilities(client).limits.jobs_page or STEP
+            if page.total > len(page.jobs) < most:
+                more = partial(_show_more, most)
+                st.button(say("portfolio.more_jobs"), key="more_jobs", type="tertiary", on_click=more)
 
 
 def _show_job(say: Texts, job: Job, number: int) -> None:
@@ -51,12 +51,12 @@ def _show_job(say: Texts, job: Job, number: int) -> None:
 
 
 def open_job(job_id: str | None) -> None:
-    """Let the address name this job; None is for a new file."""
+    """Put this job into the address of the page; None is for a new file."""
     if job_id is None:
         st.query_params.pop("job", None)
     else:
         st.query_params["job"] = job_id
 
 
-def _show_more() -> None:
-    st.session_state["jobs_shown"] = min(st.session_state["jobs_shown"] + STEP, MOST)
+def _show_more(most: int) -> None:
+    st.session_state["jobs_shown"] = min(st.session_state["jobs_shown"] + STEP, most)

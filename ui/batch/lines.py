@@ -1,13 +1,11 @@
-"""How a row is numbered for a person; the service counts from 0."""
-
-from pret import Job
+"""How a row is numbered for people; the service counts from 0. `format` is that of the file."""
 
 
-def line_of(job: Job, row: int) -> int:
-    """Count from 1, and from the header on where the file has one, as a spreadsheet does."""
-    return row + (2 if job.format == "csv" else 1)
+def line_of(format: str | None, row: int) -> int:
+    """Count from 1, and include the header if there is one, as a spreadsheet does."""
+    return row + (2 if format == "csv" else 1)
 
 
-def line_name(job: Job) -> str:
+def line_name(format: str | None) -> str:
     """Give the heading of such a number, `portfolio.…`."""
-    return "file_line" if job.format == "csv" else "row"
+    return "file_line" if format == "csv" else "row"

@@ -1,6 +1,7 @@
-"""The first rows of a file of any format, without reading the rest of it."""
+"""The first rows of a file, without reading the rest of it."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -9,7 +10,6 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ui.batch.arrow_messages import Head, heads_of_file, heads_of_stream
 from ui.batch.columns import odd_columns
 from ui.batch.content import TEXT_FORMATS, Beginning, Content, Unreadable, beginning_of, content_of
 from ui.batch.delimited import MAX_ROWS, Row, guess_decimal, guess_delimiter, read_delimited
@@ -20,8 +20,11 @@ MAX_TEXT = 200
 """Characters of a value that a preview shows."""
 BUFFER_BYTES = 1 << 16
 MAX_UNPACKED = 256_000_000
-"""Bytes of the columns of a Parquet file that are unpacked to show their first rows, at most."""
+"""Bytes of the columns of a Parquet file that are decompressed to show their first rows, at most."""
 MORE = "\N{HORIZONTAL ELLIPSIS}"
+
+_BETWEEN = re.compile(r"[\s,]*")
+"""Between the elements of a JSON array; the service is stricter."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +36,45 @@ class Preview:
     rows: tuple[Row, ...]
     """Values of the first MAX_COLUMNS columns, as text."""
     total_rows: int | None = None
-    """Rows of the whole, where the file says it."""
+    """Rows of the whole file, if it says so."""
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str = "utf-8"
     doubtful: str | None = None
-    """A value of a CSV file whose comma may be the decimal sign or between thousands, if nothing tells which."""
+    """A value of a CSV file whose comma may be the decimal sign or separate thousands."""
     odd: frozenset[str] = frozenset()
-    """Columns of values that the service does not repeat: lists, objects, bytes."""
+    """Columns of values that cannot be kept: lists, objects, bytes."""
     shown: int = MAX_COLUMNS
-    """Columns whose values are there at most; fewer if they are too much to be unpacked."""
+    """Columns whose values are there at most; fewer if they are too large to be decompressed."""
     sure: bool = True
     """Whether the columns are those of the whole file, and not only of its first rows."""
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is seen of the file, not even its columns."""
+        return not (self.columns or self.rows)
+
 
 def look_at(name: str, data: BinaryIO, features: Collection[str], delimiter: str | None = None) -> Preview:
-    """Read the beginning of a file; what is between the fields of a CSV file is guessed where it is not given.
+    """Read the beginning of a file; the delimiter of a CSV file is guessed if it is not given.
 
-    Raises Unreadable. The stream may be closed by it.
+    Arrow files are not read: Arrow decompresses record batches as a whole, whatever their size. Raises Unreadable, and may
+    close the stream.
     """
     content = content_of(name, data)
-    if content.format in TEXT_FORMATS:
-        beginning = beginning_of(data, content.packing)
-        if content.packing and beginning.encoding != "utf-8":
-            raise Unreadable("encoding")
-        if content.format == "csv":
-            return _delimited(content, beginning, features, delimiter)
-        return _lines(content, beginning)
-    if content.packing:
-        raise Unreadable("packed_binary")
-    try:
-        return _parquet(content, data) if content.format == "parquet" else _arrow(content, data)
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        raise Unreadable("damaged") from error
+    if content.format == "parquet":
+        try:
+            return _parquet(content, data)
+        except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+            raise Unreadable("damaged") from error
+    if content.format not in TEXT_FORMATS:
+        return Preview(content, (), (), sure=False)
+    beginning = beginning_of(data, content.packing)
+    if beginning.encoding != "utf-8" and (content.packing or content.format != "csv"):
+        raise Unreadable("encoding")
+    if content.format == "csv":
+        return _delimited(content, beginning, features, delimiter)
+    return _objects(content, _array(beginning) if content.format == "json" else _lines(beginning))
 
 
 def _delimited(content: Content, beginning: Beginning, features: Collection[str], delimiter: str | None) -> Preview:
@@ -76,15 +85,43 @@ def _delimited(content: Content, beginning: Beginning, features: Collection[str]
     return Preview(content, read.columns, rows, None, chosen, decimal, beginning.encoding, doubtful)
 
 
-def _lines(content: Content, beginning: Beginning) -> Preview:
-    if beginning.encoding != "utf-8":
-        raise Unreadable("encoding")
-    # A text in JSON may hold what else ends a line for Python.
-    lines = [line for line in beginning.text.split("\n") if line.strip()]
+def _lines(beginning: Beginning) -> list[Any]:
+    # Strings in JSON may contain characters that end a line for Python.
+    lines = [line for line in beginning.lines.split("\n") if line.strip()]
     try:
-        records = [json.loads(line) for line in lines[:MAX_ROWS]]
+        return [json.loads(line) for line in lines[:MAX_ROWS]]
     except (ValueError, RecursionError) as error:
         raise Unreadable("broken") from error
+
+
+def _array(beginning: Beginning) -> list[Any]:
+    """Decode the first elements of a JSON array."""
+    if not beginning.text.lstrip().startswith("["):
+        raise Unreadable("not_an_array")
+    found: list[Any] = []
+    try:
+        for element in islice(_elements(beginning.text), MAX_ROWS):
+            found.append(element)
+    except (ValueError, RecursionError) as error:
+        # The last element may be cut.
+        if beginning.whole or not found:
+            raise Unreadable("broken") from error
+    return found
+
+
+def _elements(text: str) -> Iterator[Any]:
+    decoder, place = json.JSONDecoder(), text.index("[") + 1
+    while True:
+        place += len(_BETWEEN.match(text, place)[0])  # type: ignore[index]
+        if text[place : place + 1] == "]":
+            return
+        value, place = decoder.raw_decode(text, place)
+        yield value
+
+
+def _objects(content: Content, records: list[Any]) -> Preview:
+    if not records:
+        raise Unreadable("header_only")
     if not all(isinstance(record, dict) for record in records):
         raise Unreadable("broken")
     columns = tuple(dict.fromkeys(name for record in records for name in record))
@@ -112,46 +149,14 @@ def _parquet(content: Content, data: BinaryIO) -> Preview:
 
 
 def _fitting(group: pq.RowGroupMetaData, names: Sequence[str]) -> int:
-    """Count the first columns that are together not too large to be unpacked; nested ones are not, and have other names."""
+    """Count the first columns that together are not too large to decompress; nested ones, not decompressed, count as 0."""
     leaves = [group.column(index) for index in range(group.num_columns)]
     sizes = {leaf.path_in_schema: leaf.total_uncompressed_size for leaf in leaves}
     return sum(upto <= MAX_UNPACKED for upto in accumulate(sizes.get(name, 0) for name in names))
 
 
-def _arrow(content: Content, data: BinaryIO) -> Preview:
-    is_file = content.format == "arrow"
-    heads = _heads(heads_of_file(data) if is_file else heads_of_stream(data))
-    data.seek(0)
-    reader = pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data)
-    names, odd = reader.schema.names, odd_columns(reader.schema)
-    if any(head.is_compressed for head in heads):
-        # Arrow unpacks a record batch as a whole, whatever its size.
-        return Preview(content, tuple(names), (), odd=odd)
-    numbers = [head.n_rows > 0 for head in heads if not head.is_dictionary]
-    if True not in numbers:
-        raise Unreadable("header_only")
-    first = numbers.index(True)
-    batch = reader.get_batch(first) if is_file else next(islice(reader, first, None), None)
-    if batch is None:
-        raise Unreadable("damaged")
-    rows = batch.slice(0, MAX_ROWS)
-    # Arrow follows the places that a file names, also to outside of it.
-    rows.validate(full=True)
-    return Preview(content, tuple(names), _rows(rows, names[:MAX_COLUMNS], odd), odd=odd)
-
-
-def _heads(heads: Iterator[Head]) -> list[Head]:
-    """Take the heads up to the first rows."""
-    taken = []
-    for head in heads:
-        taken.append(head)
-        if head.n_rows and not head.is_dictionary:
-            break
-    return taken
-
-
 def _rows(batch: pa.RecordBatch, names: Sequence[str], odd: Collection[str]) -> tuple[Row, ...]:
-    """Write the values of the columns named; what is nested or binary may be of any size, and is not looked into."""
+    """Write the values of the named columns; nested and binary ones may be of any size, and are not looked into."""
     columns = [column for name, column in zip(batch.schema.names, batch.columns, strict=True) if name not in odd]
     plain = iter(columns[:MAX_COLUMNS])
     return tuple(

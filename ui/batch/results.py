@@ -1,25 +1,30 @@
-"""Results of any length in a Parquet file, looked through batch by batch: counts, and one page of filtered, sorted rows."""
+"""Results of any length in a Parquet file, read batch by batch: counts, and pages of filtered, sorted rows.
+
+Its columns are the kept ones, then score, prediction and decision, and for a job with `on_invalid="flag"` also `error`, what is
+invalid in words, and `errors`, the same as a JSON list.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ui.batch.columns import RESERVED
+from pret import InvalidValue
 
 BATCH_ROWS = 1 << 15
 FINE_BINS = 1000
 """Intervals of the score, from 0 to 1, in which rows are counted."""
 MAX_SORTED = 10_000
-"""Rows, from the first one on, that can be seen in the order of their scores."""
+"""Rows that can be seen in the order of their scores, from the first one on."""
 MAX_REASONS = 1000
-"""Different reasons that are counted."""
+"""Different combinations of reasons that are counted."""
 
 OUTCOMES = ("granted", "refused", "invalid")
 ORDERS = ("row", "highest", "lowest")
@@ -29,18 +34,18 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Summary:
-    """What is counted once over all rows."""
+    """Counts over all rows."""
 
     granted: Counts
     """Granted rows in each of FINE_BINS intervals of the score."""
     refused: Counts
-    reasons: tuple[tuple[str, int], ...]
-    """Why rows have no score, and how many, the most frequent first."""
+    reasons: tuple[tuple[InvalidValue, int], ...]
+    """Why rows have no score, with the number of rows for each reason, the most frequent first."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows are to be seen, and in which order."""
+    """Which rows to show, in which order."""
 
     outcomes: frozenset[str] = frozenset(OUTCOMES)
     lowest: float = 0.0
@@ -50,12 +55,12 @@ class Wanted:
 
     @property
     def is_everything(self) -> bool:
-        """Whether no row is left out."""
+        """Whether all rows are wanted."""
         return self.outcomes == frozenset(OUTCOMES) and not self.is_narrow and not self.text
 
     @property
     def is_narrow(self) -> bool:
-        """Whether rows are wanted by their score; those that have none are not."""
+        """Whether rows are wanted by their score, which excludes those without one."""
         return self.lowest > 0 or self.highest < 1
 
 
@@ -66,7 +71,7 @@ class Page:
     rows: pa.Table
     numbers: tuple[int, ...]
     total: int
-    """All that are wanted."""
+    """Number of all wanted rows."""
 
 
 def summarise(path: Path) -> Summary:
@@ -74,22 +79,32 @@ def summarise(path: Path) -> Summary:
     file = pq.ParquetFile(path)
     counts = np.zeros((2, FINE_BINS), np.int64)
     reasons: Counter[str] = Counter()
-    has_reasons = "error" in file.schema_arrow.names
-    columns = ["score", "prediction", *(["error"] if has_reasons else [])]
+    has_reasons = "errors" in file.schema_arrow.names
+    columns = ["score", "prediction", *(["errors"] if has_reasons else [])]
     for batch in file.iter_batches(BATCH_ROWS, columns=columns):
         scored = batch.filter(batch["score"].is_valid())
         bins = np.minimum((scored["score"].to_numpy() * FINE_BINS).astype(np.int64), FINE_BINS - 1)
         places = bins + FINE_BINS * scored["prediction"].to_numpy().astype(np.int64)
         counts += np.bincount(places, minlength=2 * FINE_BINS).reshape(2, FINE_BINS)
-        if has_reasons and batch["error"].null_count < batch.num_rows:
-            _count(reasons, batch["error"])
-    return Summary(counts[0], counts[1], tuple(reasons.most_common()))
+        if has_reasons and batch["errors"].null_count < batch.num_rows:
+            _count(reasons, batch["errors"])
+    return Summary(counts[0], counts[1], _single(reasons))
+
+
+def kept_columns(names: Sequence[str]) -> list[str]:
+    """Give the kept columns among those of the results."""
+    return list(names[: names.index("score")])
+
+
+def invalid_values(errors: str) -> list[InvalidValue]:
+    """Decode what is invalid in a row."""
+    return msgspec.json.decode(errors, type=list[InvalidValue])
 
 
 def page_of(path: Path, wanted: Wanted, offset: int, limit: int, total: int | None = None) -> Page:
-    """Give rows `offset` to `offset + limit` of those that are wanted; in the order of scores, the first MAX_SORTED at most.
+    """Give rows `offset` to `offset + limit` of the wanted ones; in the order of scores, at most the first MAX_SORTED.
 
-    With the `total` of an earlier page, no more is read than the rows of this one need.
+    With the `total` of an earlier page, nothing is read beyond the rows of this one.
     """
     file = pq.ParquetFile(path)
     if wanted.order != "row":
@@ -116,7 +131,7 @@ def _by_row(file: pq.ParquetFile, wanted: Wanted, offset: int, limit: int, total
 
 
 def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, int]:
-    """Give the places of the first rows in the order of their scores; those without one come last."""
+    """Give the places of the first rows in the order of their scores; rows without a score come last."""
     total, best, places = 0, np.zeros(0), np.zeros(0, np.int64)
     for start, batch in _batches(file, wanted):
         matches = np.flatnonzero(_mask(batch, wanted))
@@ -133,7 +148,7 @@ def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, 
 
 def _batches(file: pq.ParquetFile, wanted: Wanted) -> Iterator[tuple[int, pa.RecordBatch]]:
     names = file.schema_arrow.names
-    searched = [name for name in names if name not in RESERVED or name == "error"] if wanted.text else []
+    searched = [*kept_columns(names), *(["error"] if "error" in names else [])] if wanted.text else []
     start = 0
     for batch in file.iter_batches(BATCH_ROWS, columns=["score", "prediction", *searched]):
         yield start, batch
@@ -162,7 +177,7 @@ def _holding(batch: pa.RecordBatch, text: str) -> npt.NDArray[np.bool_]:
 
 
 def _rows(file: pq.ParquetFile, numbers: Counts) -> pa.Table:
-    """Read single rows, in the order of their places given."""
+    """Read single rows, in the order in which their places are given."""
     ascending = np.sort(numbers)
     schema = file.schema_arrow
     picked: list[pa.RecordBatch] = []
@@ -192,3 +207,12 @@ def _count(reasons: Counter[str], errors: pa.Array) -> None:
         reason = str(entry["values"])
         if reason in reasons or len(reasons) < MAX_REASONS:
             reasons[reason] += int(str(entry["counts"]))
+
+
+def _single(combinations: Counter[str]) -> tuple[tuple[InvalidValue, int], ...]:
+    """Count the rows by each single reason; a row may have several."""
+    reasons: Counter[bytes] = Counter()
+    for combination, count in combinations.items():
+        for reason in set(map(bytes, msgspec.json.decode(combination, type=list[msgspec.Raw]))):
+            reasons[reason] += count
+    return tuple((msgspec.json.decode(reason, type=InvalidValue), count) for reason, count in reasons.most_common())

@@ -1,4 +1,4 @@
-"""The part of the page that follows a job until it ends."""
+"""The part of the page that follows a job until its end."""
 
 import streamlit as st
 
@@ -7,15 +7,15 @@ from ui import service
 from ui.texts import Texts
 
 SECONDS = 1.0
-"""Between two looks at the job."""
+"""Between two requests for the job."""
 STAGES = ("queued", "reading", "scoring", "writing")
 SEEN = "job_seen"
-"""The job as it was heard of last, in the session."""
+"""Key of the last known state of the job in the session."""
 
 
 @st.fragment(run_every=SECONDS)
 def show_running(say: Texts, client: Client, job: Job) -> None:
-    """Show how far the job is, look again every second, and show the page anew once it has ended."""
+    """Show the progress of the job, refresh it every second, and rerun the page once the job has ended."""
     with service.guard(say):
         seen = st.session_state.get(SEEN)
         job, trouble = _looked_at(client, seen if isinstance(seen, Job) and seen.id == job.id else job)
@@ -23,7 +23,7 @@ def show_running(say: Texts, client: Client, job: Job) -> None:
             st.rerun()
         st.session_state[SEEN] = job
         if trouble is not None:
-            # The job goes on without the console; so does the looking.
+            # The job goes on meanwhile, so keep asking.
             st.warning(say("portfolio.connection_lost"), icon=":material/cloud_off:")
         _show_progress(say, job)
         if st.button(say("portfolio.cancel"), key="cancel_job", icon=":material/stop_circle:"):
@@ -57,7 +57,7 @@ def _show_progress(say: Texts, job: Job) -> None:
 def _done(say: Texts, job: Job) -> str:
     if job.rows is None:
         return say("portfolio.rows_read", rows=job.rows_read) if job.rows_read else ""
-    # Rounded down: all is done only at the end.
+    # Rounded down: 100 % only at the end.
     share = say.percent(job.rows_done * 100 // job.rows / 100 if job.rows else None, 0)
     return say("portfolio.rows_done", done=job.rows_done, rows=job.rows, share=share)
 

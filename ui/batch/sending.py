@@ -1,4 +1,4 @@
-"""A file on its way to the service: read from memory piece by piece, with news of how far it is."""
+"""A file on its way to the service: read from memory in pieces, with its progress."""
 
 import codecs
 import io
@@ -10,13 +10,13 @@ from pret import Client, Job
 from ui.batch.content import SUFFIXES, Unreadable
 from ui.batch.preview import Preview
 
-Told = Callable[[float], object]
-"""Is told which share of the file is sent, from 0 to 1."""
+OnProgress = Callable[[float], object]
+"""Called with the share of the file that is sent, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be done with a file; the same `key` makes one job, however often it is sent."""
+    """What to do with a file. Sent again with the same `key`, it is still one job."""
 
     keep: tuple[str, ...] = ()
     on_invalid: str = "flag"
@@ -25,9 +25,13 @@ class Order:
     key: str = field(default="", compare=False)
 
 
-def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Order, told: Told) -> Job:
-    """Submit a file; text in another encoding goes as UTF-8. Raises PretError, and Unreadable if that cannot be."""
-    source = CountedStream(data, told) if preview.encoding == "utf-8" else RecodedStream(data, told, preview.encoding)
+def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Order, on_progress: OnProgress) -> Job:
+    """Submit a file; text in another encoding is sent as UTF-8. Raises PretError, and Unreadable if it cannot be decoded."""
+    source = (
+        CountedStream(data, on_progress)
+        if preview.encoding == "utf-8"
+        else RecodedStream(data, on_progress, preview.encoding)
+    )
     try:
         return client.submit(
             source,
@@ -44,7 +48,7 @@ def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Ord
 
 
 def name_to_send(name: str, preview: Preview) -> str:
-    """Give the name its file should have, for the client reads from it how the file is packed."""
+    """Give the name that tells how the file is compressed, which the client reads from it."""
     bare = name
     for suffix in SUFFIXES.values():
         bare = bare[: -len(suffix)] if bare.lower().endswith(suffix) else bare
@@ -52,20 +56,20 @@ def name_to_send(name: str, preview: Preview) -> str:
 
 
 class CountedStream(io.RawIOBase):
-    """Reads from another stream and tells how far it is."""
+    """A stream that reads from another one and reports its progress."""
 
-    def __init__(self, data: BinaryIO, told: Told) -> None:
+    def __init__(self, data: BinaryIO, on_progress: OnProgress) -> None:
         super().__init__()
-        self._data, self._told = data, told
+        self._data, self._on_progress = data, on_progress
         self._size = data.seek(0, io.SEEK_END) or 1
         data.seek(0)
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Whether it can be read: yes."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read again."""
+        """Whether it can be read again: yes."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -75,23 +79,23 @@ class CountedStream(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Read a piece."""
         piece = self._data.read(size)
-        self._told(min(self._data.tell() / self._size, 1.0))
+        self._on_progress(min(self._data.tell() / self._size, 1.0))
         return piece
 
 
 class RecodedStream(CountedStream):
-    """The same in UTF-8; how long that is, and whether all of it can be decoded, is not known before its end."""
+    """The same in UTF-8; its length, and whether it can be decoded at all, is known only at its end."""
 
-    def __init__(self, data: BinaryIO, told: Told, encoding: str) -> None:
-        super().__init__(data, told)
+    def __init__(self, data: BinaryIO, on_progress: OnProgress, encoding: str) -> None:
+        super().__init__(data, on_progress)
         self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def seekable(self) -> bool:
-        """Say that it is read once."""
+        """Whether it can be read again: no."""
         return False
 
     def read(self, size: int = -1) -> bytes:
-        """Read a piece; an empty one is the end. Raises UnicodeDecodeError."""
+        """Read a piece, empty at the end; raises UnicodeDecodeError."""
         while piece := super().read(size):
             if text := self._decoder.decode(piece):
                 return text.encode()

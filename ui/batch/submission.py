@@ -1,4 +1,4 @@
-"""The part of the page where a file is dropped, looked at and sent."""
+"""The part of the page where a file is dropped, previewed and sent."""
 
 import io
 import json
@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pret import Busy, Client, Job, ModelSignature, NotReachable
-from ui.batch.columns import MAX_KEPT, ColumnCheck, check_columns, keepable
+from ui import service
+from ui.batch.columns import ColumnCheck, check_columns, keepable
 from ui.batch.content import Unreadable
 from ui.batch.delimited import DECIMALS, DELIMITERS
 from ui.batch.preview import MAX_COLUMNS, Preview, look_at
@@ -24,14 +25,14 @@ DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), str
 DECIMAL_NAMES = dict(zip(DECIMALS, ("point", "comma"), strict=True))
 ON_INVALID = ("flag", "reject")
 ENCODING_NAMES = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
-MAX_LISTED = 12
-"""Columns that a sentence names."""
+MAX_LIKELY = 12
+"""Misspelt names that are pointed out."""
 MAX_OFFERED = 300
-"""Columns that can be chosen to be kept."""
+"""Columns that are offered to be kept."""
 
 
 def show_submission(say: Texts, client: Client) -> Job | None:
-    """Show it; gives the job once there is one."""
+    """Show it, and give the job once the file is submitted."""
     signature = _signature(client)
     st.markdown(say("portfolio.intro"))
     st.download_button(
@@ -59,7 +60,7 @@ def show_submission(say: Texts, client: Client) -> Job | None:
 
 
 def _signature(client: Client) -> ModelSignature:
-    """Ask for the signature; while the service is away, a file that was dropped is kept with the one known last."""
+    """Get the signature; while the service is down, a file that was dropped is kept, with the last known signature."""
     try:
         signature = client.model_signature()
     except (NotReachable, Busy):
@@ -72,7 +73,7 @@ def _signature(client: Client) -> ModelSignature:
 
 
 def _name_button(say: Texts) -> None:
-    """Put the button of the uploader into the language: Streamlit has it in English only, and no setting for it."""
+    """Translate the button of the uploader: Streamlit has it in English only, and no setting for it."""
     words = json.dumps(say.plain("portfolio.choose"), ensure_ascii=False)
     place = '.st-key-upload [data-testid="stFileUploaderDropzone"] [kind="secondary"] p'
     limit = '.st-key-upload [data-testid="stFileUploaderDropzoneInstructions"]'
@@ -84,30 +85,35 @@ def _name_button(say: Texts) -> None:
 
 def _show_file(say: Texts, client: Client, signature: ModelSignature, file: UploadedFile) -> Job | None:
     features = {column.name for column in signature.columns}
-    seen = st.session_state.get("file_seen")
-    is_new = seen != file.file_id
+    is_new = st.session_state.get("file_seen") != file.file_id
     delimiter = None if is_new else st.session_state.get("delimiter")
-    # A view of its own: what reads it may close it.
+    # A stream of its own, as the preview may close it.
     preview = look_at(file.name, io.BytesIO(file.getvalue()), features, delimiter)
     st.session_state["file_seen"] = file.file_id
+    can = service.capabilities(client)
     check = check_columns(signature, preview.columns)
-    offered = keepable(preview.columns, features, preview.odd)[:MAX_OFFERED]
+    offered = keepable(preview.columns, features, {*preview.odd, *can.result_columns})[:MAX_OFFERED]
     if is_new:
         st.session_state.update({"delimiter": preview.delimiter, "decimal": preview.decimal, "submission": None})
-    if is_new or st.session_state.get("columns_seen") != preview.columns:
-        st.session_state.update({"columns_seen": preview.columns, "keep": list(check.kept_at_first(offered))})
-    _show_rows(say, preview)
-    order = _show_options(say, preview, offered)
-    _show_check(say, check, order, preview)
-    refused = preview.sure and check.is_refused(order.keep)
+    columns = (preview.columns, offered)
+    if is_new or st.session_state.get("columns_seen") != columns:
+        st.session_state.update({"columns_seen": columns, "keep": list(check.kept_at_first(offered))})
+    _show_rows(say, preview, file)
+    order = _show_options(say, preview, offered, can.limits.keep)
+    if not preview.is_blind:
+        _show_check(say, check, order, preview)
+    rejected = preview.sure and check.is_rejected(order.keep)
     icon = ":material/play_arrow:"
-    if st.button(say("portfolio.submit"), type="primary", key="submit_job", icon=icon, disabled=refused):
+    if st.button(say("portfolio.submit"), type="primary", key="submit_job", icon=icon, disabled=rejected):
         return send_shown(say, client, file, preview, order)
     return None
 
 
-def _show_rows(say: Texts, preview: Preview) -> None:
+def _show_rows(say: Texts, preview: Preview, file: UploadedFile) -> None:
     st.subheader(say("portfolio.preview"), anchor=False)
+    if preview.is_blind:
+        st.info(say("portfolio.not_previewed", name=file.name, size=say.size(file.size)), icon=":material/info:")
+        return
     shown = preview.columns[: preview.shown or MAX_COLUMNS]
     rows = [(*row, *[""] * (len(shown) - len(row)))[: len(shown)] for row in preview.rows]
     show_table([name or str(number) for number, name in enumerate(shown, 1)], rows, "preview")
@@ -124,7 +130,7 @@ def _show_rows(say: Texts, preview: Preview) -> None:
         st.caption(" · ".join(facts))
 
 
-def _show_options(say: Texts, preview: Preview, offered: Sequence[str]) -> Order:
+def _show_options(say: Texts, preview: Preview, offered: Sequence[str], most: int | None) -> Order:
     with st.expander(say("portfolio.options"), expanded=True, icon=":material/tune:"):
         order = Order()
         if preview.content.format == "csv":
@@ -133,9 +139,11 @@ def _show_options(say: Texts, preview: Preview, offered: Sequence[str]) -> Order
             say("portfolio.keep"),
             offered,
             key="keep",
-            max_selections=MAX_KEPT,
+            max_selections=most,
             placeholder=say.plain("portfolio.keep_none"),
-            help=say("portfolio.keep_help"),
+            help=say("portfolio.keep_help") if most is None else say("portfolio.keep_help_most", most=most),
+            # Names that are not seen here can be typed.
+            accept_new_options=preview.is_blind,
         )
         on_invalid = st.radio(
             say("portfolio.on_invalid"),
@@ -170,7 +178,7 @@ def _show_reading(say: Texts, preview: Preview) -> Order:
 def _show_check(say: Texts, check: ColumnCheck, order: Order, preview: Preview) -> None:
     suspects = check.suspects(order.keep)
     lines = [
-        say(f"portfolio.columns_{kind}", count=len(names), names=_listed(say, names))
+        say(f"portfolio.columns_{kind}", count=len(names), names=names)
         for kind, names in (
             ("missing", check.missing),
             ("absent", check.absent),
@@ -182,18 +190,13 @@ def _show_check(say: Texts, check: ColumnCheck, order: Order, preview: Preview) 
     ]
     lines.extend(
         say("portfolio.likely", found=found, feature=feature)
-        for feature, found in list(check.likely.items())[:MAX_LISTED]
+        for feature, found in list(check.likely.items())[:MAX_LIKELY]
     )
     listed = "\n".join(f"- {line}" for line in lines)
-    if check.is_refused(order.keep):
+    if check.is_rejected(order.keep):
         key = "columns_wrong" if preview.sure else "columns_unsure"
         st.error(f"**{say(f'portfolio.{key}')}**\n\n{listed}", icon=":material/error:")
     elif lines:
         st.info(f"**{say('portfolio.columns_right')}**\n\n{listed}", icon=":material/info:")
     else:
         st.success(say("portfolio.columns_right"), icon=":material/check_circle:")
-
-
-def _listed(say: Texts, names: Sequence[str]) -> str:
-    listed = ", ".join(names[:MAX_LISTED])
-    return f"{listed} {say.plain('portfolio.and_more', more=len(names) - MAX_LISTED)}" if names[MAX_LISTED:] else listed

@@ -1,4 +1,4 @@
-"""The table of scored rows: filtered, sorted, and one page of it at a time."""
+"""The table of results: filtered, sorted, and paged."""
 
 from functools import partial
 from pathlib import Path
@@ -8,10 +8,9 @@ import streamlit as st
 from pret import Client, Job
 from ui import reasons, service
 from ui.batch import results
-from ui.batch.columns import RESERVED
 from ui.batch.fetched import shelf
 from ui.batch.lines import line_name, line_of
-from ui.batch.results import MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted
+from ui.batch.results import MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted, invalid_values, kept_columns
 from ui.tables import show_table
 from ui.texts import NOTHING, Texts
 
@@ -20,13 +19,13 @@ PAGE_ROWS = 50
 
 @st.fragment
 def show_table_of(say: Texts, client: Client, job: Job, decisions: tuple[str, str]) -> None:
-    """Show it; a fragment, for a filter changes nothing else in the page."""
+    """Show it; in a fragment, since filters change nothing else in the page."""
     st.subheader(say("portfolio.table"), anchor=False)
     with service.guard(say):
         words = dict(zip(OUTCOMES, (*decisions, say.plain("portfolio.invalid")), strict=True))
         wanted = _show_filter(say, job, words)
         with st.spinner(say("portfolio.searching")):
-            # The file may have had to make room since the page was shown.
+            # The file may have been removed since the page was shown.
             path = shelf().fetch(client, job.id, "parquet")
             page = _page(job.id, path, wanted, 0)
             if number := min(_page_number(job.id, wanted), _last(page.total, wanted)):
@@ -66,7 +65,7 @@ def _show_filter(say: Texts, job: Job, words: dict[str, str]) -> Wanted:
 
 
 def _page_number(job_id: str, wanted: Wanted) -> int:
-    """Give the number of the page, from 0; another job or filter begins at the first one."""
+    """Give the number of the page, from 0; another job or filter starts at the first one."""
     if st.session_state.get("filter_seen") != (job_id, wanted):
         st.session_state["filter_seen"] = (job_id, wanted)
         st.session_state["page_number"] = 0
@@ -89,15 +88,13 @@ def _reachable(total: int, wanted: Wanted) -> int:
 
 def _show_rows(say: Texts, job: Job, page: Page) -> None:
     table = page.rows
-    kept = [name for name in table.column_names if name not in RESERVED]
-    columns: list[tuple[str, list[str]]] = [
-        (say.plain(f"portfolio.{line_name(job)}"), [say.number(line_of(job, it)) for it in page.numbers])
-    ]
-    columns += [(name, [_text(value) for value in table[name].to_pylist()]) for name in kept]
+    lines = [say.number(line_of(job.format, it)) for it in page.numbers]
+    columns = [(say.plain(f"portfolio.{line_name(job.format)}"), lines)]
+    columns += [(it, [_text(value) for value in table[it].to_pylist()]) for it in kept_columns(table.column_names)]
     columns.append((say.plain("portfolio.score"), [say.percent(it, 2) for it in table["score"].to_pylist()]))
     columns.append((say.plain("portfolio.decision"), [_text(it) for it in table["decision"].to_pylist()]))
-    if "error" in table.column_names and table["error"].null_count < table.num_rows:
-        told = [NOTHING if it is None else reasons.plainly(it, say) for it in table["error"].to_pylist()]
+    if "errors" in table.column_names and table["errors"].null_count < table.num_rows:
+        told = [reasons.of_row(invalid_values(it), say) if it else NOTHING for it in table["errors"].to_pylist()]
         columns.append((say.plain("portfolio.reason"), told))
     headings, values = zip(*columns, strict=True)
     show_table(headings, list(zip(*values, strict=True)), "results_table")

@@ -1,4 +1,4 @@
-"""A file to fill in: the columns that the model takes, and one example row."""
+"""A file to fill in, with the columns of the model and one example row."""
 
 import csv
 import io
@@ -7,13 +7,13 @@ from typing import Any
 from pret import ModelSignature
 
 MARK = "\ufeff"
-"""Without it, a spreadsheet takes UTF-8 for something else."""
+"""Without it, spreadsheets do not recognise UTF-8."""
 STYLES = {"fr": (";", ","), "en": (",", ".")}
-"""Delimiter and decimal sign that a spreadsheet of the language reads."""
+"""Delimiter and decimal sign of a spreadsheet in each language."""
 
 
 def template(signature: ModelSignature, language: str) -> bytes:
-    """Make a CSV file as spreadsheets of the language (`fr` or `en`) write it; what the example lacks is left empty."""
+    """Make a CSV file as a spreadsheet in `fr` or `en` writes it, with the model's example as its row, as far as it goes."""
     delimiter, decimal = STYLES[language]
     example = signature.input_example or {}
     text = io.StringIO()

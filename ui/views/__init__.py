@@ -1,1 +1,1 @@
-"""The pages: each shows itself with the sentences of a language and a client of the service."""
+"""The pages. Each has a function `render(say, client)`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pret import Client, InvalidRows, ModelSignature, PretError, RowError
+from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError
 from ui import reasons, service
 from ui.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
 from ui.inputs import Inputs
@@ -15,11 +15,11 @@ from ui.outcome import Scored, show_outcome
 from ui.texts import NOTHING, Texts, escaped
 
 WIDTHS = (11, 6)
-"""Of the form and the outcome, side by side."""
+"""Widths of the form and the outcome."""
 OUTCOME = ("scored", "reference", "failure")
-"""What the session keeps: the newest score, the one to compare it with, and what went wrong instead."""
+"""What the session keeps: the latest score, the one to compare it with, and the error if there is no score."""
 MAX_LISTED = 5
-"""Errors in the summary; each stands beside its field as well."""
+"""Errors in the summary; all of them are shown beside their fields."""
 
 
 def render(say: Texts, client: Client) -> None:
@@ -43,7 +43,7 @@ def render(say: Texts, client: Client) -> None:
 
 
 def _forget_another_model(signature: ModelSignature) -> None:
-    """Empty the page when the live model takes other features than the one that it was filled in for."""
+    """Clear the page if the live model has other features than the one that the page was filled in for."""
     if st.session_state.get("signature") == signature:
         return
     fields = [key for key in map(str, st.session_state) if key.startswith("field_")]
@@ -53,7 +53,7 @@ def _forget_another_model(signature: ModelSignature) -> None:
 
 
 def _translate_numbers(say: Texts, fields: Sequence[FormField]) -> None:
-    """Write the numbers that are filled in as the language of the page does, once that has changed."""
+    """Rewrite the numbers in the fields if the language of the page has changed."""
     before = Texts.of(st.session_state.get("fields_language", say.language))
     for field in fields if before.language != say.language else ():
         text = st.session_state.get(field.key)
@@ -64,7 +64,7 @@ def _translate_numbers(say: Texts, fields: Sequence[FormField]) -> None:
 
 
 def _fill_in(say: Texts, fields: Sequence[FormField], signature: ModelSignature) -> None:
-    """Fill in what has not been shown yet, and offer to do it again or to empty all."""
+    """Fill in new fields with the example, and offer buttons to do so again or to clear the form."""
     for field in fields:
         st.session_state.setdefault(field.key, _default(say, field))
     has_example = signature.input_example is not None
@@ -100,10 +100,10 @@ def _form(say: Texts, client: Client, signature: ModelSignature, fields: Sequenc
         st.form_submit_button(say("applicant.score"), type="primary", key="score", icon=icon, on_click=submit)
 
 
-def _summary(say: Texts, errors: Sequence[RowError], labels: dict[str, str]) -> None:
+def _summary(say: Texts, errors: Sequence[InvalidValue], labels: dict[str, str]) -> None:
     lines = [
         say("applicant.error_of", field=labels.get(error.column or "", error.column or ""))
-        + reasons.translated(error.reason, say, labels)
+        + reasons.said(error, say, labels)
         for error in errors[:MAX_LISTED]
     ]
     if len(errors) > MAX_LISTED:
@@ -113,14 +113,14 @@ def _summary(say: Texts, errors: Sequence[RowError], labels: dict[str, str]) -> 
 
 
 def _score(say: Texts, client: Client, fields: Sequence[FormField]) -> None:
-    """Score what is filled in, before the page is drawn anew."""
+    """Score the form, before the page is drawn again."""
     row = row_of(fields, {field.key: st.session_state.get(field.key) for field in fields}, say.read_number)
     st.session_state.pop("failure", None)
     with service.guard(say):
         try:
             score = client.score(row)
             st.session_state["scored"] = Scored(row, score)
-            # On a telephone the outcome stands below what can be seen.
+            # On a phone, the outcome is out of sight, below the form.
             st.toast(f"**{escaped(score.decision or NOTHING)}** · {say.percent(score.score)}")
         except PretError as error:
             st.session_state["failure"] = error

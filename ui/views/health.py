@@ -1,15 +1,13 @@
-"""The page of the service's health: each part in words, the queue, and where to see more. It looks again by itself."""
+"""The page of the service's health: each part in words, the queues, and links. It refreshes by itself."""
 
 import os
-import re
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from pret import Client, Health, Part, PretError
+from pret import Client, Health, Part, PretError, Reason
 from pret.transport import DEFAULT_URL
-from ui import service
-from ui.outcome import short
+from ui import reasons, service
 from ui.texts import Texts, escaped
 
 REFRESH_SECONDS = 5
@@ -21,9 +19,9 @@ ICONS = {
     "workers": ":material/memory:",
     "readers": ":material/description:",
 }
-KNOWN_BY_REDIS = ("workers", "readers")
-"""Parts that say through Redis that they live."""
-LANES = ("quick", "chunks", "files")
+UNKNOWN = "not-known-without-redis"
+"""Type of a part whose state is unknown."""
+QUEUES = ("quick", "chunks", "files")
 IN_A_ROW = 3
 
 
@@ -65,36 +63,21 @@ def _parts(say: Texts, health: Health) -> None:
     for start in range(0, len(names), IN_A_ROW):
         for column, name in zip(st.columns(IN_A_ROW), names[start : start + IN_A_ROW], strict=False):
             with column, st.container(border=True, height="stretch", key=f"part_{names.index(name)}"):
-                _part(say, name, health.parts[name], unknown=name in KNOWN_BY_REDIS and _is_down(health, "redis"))
+                _part(say, name, health.parts[name])
 
 
-def _is_down(health: Health, name: str) -> bool:
-    return name in health.parts and health.parts[name].status != "ok"
-
-
-def _part(say: Texts, name: str, part: Part, *, unknown: bool) -> None:
+def _part(say: Texts, name: str, part: Part) -> None:
     label = say(f"health.part_{name}") if name in PARTS else escaped(name)
     st.markdown(f"{ICONS.get(name, ':material/settings:')} **{label}**")
-    if unknown:
-        st.markdown(f":gray[:material/help: {say('health.unknown')}]")
-    elif part.status == "ok":
-        st.markdown(f":green[:material/check_circle: {say('health.ok')}]")
-    else:
-        st.markdown(f":red[:material/cancel: {say('health.down')}]")
-    if part.detail and not unknown:
-        st.caption(_detail(say, name, part))
-
-
-def _detail(say: Texts, name: str, part: Part) -> str:
-    """Put the service's remark into the language, where it is one of those that are known."""
-    number = re.match(r"(\d+) ", part.detail or "")
-    if name == "model" and part.status == "ok":
-        return say("health.detail_model", version=short(part.detail))
-    if name == "redis" and part.status != "ok":
-        return say("health.detail_redis_down")
-    if number and name in ("redis", "workers", "readers"):
-        return say(f"health.detail_{name}", number=int(number[1]))
-    return escaped(part.detail or "")
+    told = reasons.said(Reason(part.type or "", part.detail or "", part.params), say)
+    if part.type == UNKNOWN:
+        st.markdown(f":gray[:material/help: {told}]")
+        return
+    up = f":green[:material/check_circle: {say('health.ok')}]"
+    down = f":red[:material/cancel: {say('health.down')}]"
+    st.markdown(up if part.status == "ok" else down)
+    if told:
+        st.caption(told)
 
 
 def _queues(say: Texts, health: Health) -> None:
@@ -102,14 +85,13 @@ def _queues(say: Texts, health: Health) -> None:
     if health.queues is None:
         st.info(say("health.queues_unknown"), icon=":material/help:")
         return
-    for column, lane in zip(st.columns(len(LANES)), LANES, strict=True):
-        waiting = health.queues.get(lane)
-        help_text = say(f"health.lane_{lane}_help")
-        column.metric(say(f"health.lane_{lane}"), say.number(waiting), help=help_text, border=True)
+    for column, name in zip(st.columns(len(QUEUES)), QUEUES, strict=True):
+        help_text = say(f"health.queue_{name}_help")
+        column.metric(say(f"health.queue_{name}"), say.number(health.queues.get(name)), help=help_text, border=True)
 
 
 def _links(say: Texts) -> None:
-    """Link to what else shows the service; the addresses are settings of the console."""
+    """Link to Flower and the API documentation; their addresses are settings of the console."""
     url = os.environ.get("DOCS_URL") or f"{(os.environ.get('PRET_URL') or DEFAULT_URL).rstrip('/')}/docs"
     with st.container(horizontal=True):
         if flower := os.environ.get("FLOWER_URL"):

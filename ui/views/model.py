@@ -1,25 +1,24 @@
-"""The page of the model: what is live where, what it takes, where it comes from, and how to change it."""
+"""The page of the model: what is live where, its features, its card and history, and how to change it."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from pret import Client, Column, ModelStatus
-from ui import service
+from ui import reasons, service
 from ui.change import show_change
 from ui.inputs import written
-from ui.outcome import short
 from ui.tables import show_table
-from ui.texts import NOTHING, WORD_JOINER, Texts, escaped
+from ui.texts import NOTHING, WORD_JOINER, Texts, escaped, short
 
 TYPES = ("double", "float", "long", "integer", "boolean", "string")
-"""Types that have a name in the languages, `model.type_…`."""
+"""Types with a name in the languages, `model.type_…`."""
 WIDTHS = (5, 3, 5, 3)
-"""Of the facts: version, threshold, date and trees."""
+"""Widths of the facts: version, threshold, date and trees."""
 
 
 def render(say: Texts, client: Client) -> None:
-    """Show the page; where one part of it cannot be had, the others still are."""
+    """Show the page; if one part of it is not available, the others still are."""
     st.title(say("model.title"), anchor=False)
     with service.guard(say):
         _facts(say, client)
@@ -73,7 +72,7 @@ def _processes(say: Texts, status: ModelStatus) -> None:
     if status.candidate is not None:
         st.info(say("model.candidate", version=short(status.candidate.version)), icon=":material/hourglass_top:")
     if status.error:
-        st.error(say("model.status_error", error=status.error), icon=":material/error:")
+        st.error(say("model.status_error", error=reasons.plainly(status.error, say)), icon=":material/error:")
     if not status.processes:
         return
     names = ("kind", "host", "pid", "version", "since", "error")
@@ -84,7 +83,7 @@ def _processes(say: Texts, status: ModelStatus) -> None:
             str(it.pid),
             short(it.version),
             say.moment(it.since),
-            it.error or NOTHING,
+            reasons.plainly(it.error, say) if it.error else NOTHING,
         ]
         for it in status.processes
     ]
@@ -113,7 +112,7 @@ def _card(say: Texts, card: str | None) -> None:
     if card is None:
         st.info(say("model.no_card"), icon=":material/info:")
         return
-    # An image would be fetched by the visitor's browser from wherever the card says.
+    # The visitor's browser would fetch an image from wherever the card says.
     st.markdown(card.replace("![", f"!{WORD_JOINER}["), anchors=False)
 
 
@@ -125,7 +124,7 @@ def _history(say: Texts, client: Client) -> None:
             short(it.version),
             it.by,
             say.known(f"model.outcome_{it.outcome}", it.outcome),
-            it.reason or NOTHING,
+            reasons.plainly(it.reason, say) if it.reason else NOTHING,
         ]
         for it in client.model_versions()
     ]

@@ -1,4 +1,4 @@
-"""The page of portfolios: send a file, follow its job, look at the results; past jobs are opened by their address."""
+"""The page of portfolios: send a file, follow its job, browse its results. The address of the page names the job."""
 
 import re
 
@@ -27,7 +27,7 @@ def render(say: Texts, client: Client) -> None:
     except NotReachable:
         raise
     except PretError as error:
-        # Without a model there still are jobs to look at.
+        # Without a model, jobs can still be opened.
         service.explain(error, say).show()
     else:
         if job is not None:
@@ -54,7 +54,7 @@ def _show_job(say: Texts, client: Client, job_id: str) -> None:
 
 
 def _job(client: Client, job_id: str) -> Job:
-    """Look at the job that the address names; raises UnknownJob, also for what can be no id."""
+    """Get the job that the address names; raises UnknownJob, also if it is not an id."""
     if not JOB_ID.fullmatch(job_id):
-        raise UnknownJob("This is no id of a job.", Problem(404, "unknown-job"))
+        raise UnknownJob("This is not the id of a job.", Problem(404, "unknown-job"))
     return client.job(job_id)

@@ -17,9 +17,23 @@ from starlette.routing import Route
 JSON = dict[str, Any]
 KEY = "sesame"
 SCORE: JSON = {"score": 0.25, "prediction": 0, "threshold": 0.5, "decision": "Accordé", "model_version": "v1"}
+UNFLAGGED: JSON = {"error": None, "errors": None}
 CREATED = "2026-11-24T23:11:25.495000Z"
 PROCESS: JSON = {"kind": "api", "host": "laptop", "pid": 7}
 SHA = "fd20e26a9e3a0388afd7df53bad92cee27d1f923"
+REQUEST_ID = "1a2b"
+
+
+def reason(type: str, message: str, **params: Any) -> JSON:
+    return {"type": type, "message": message, "params": params}
+
+
+def part(type: str, detail: str | None, status: str = "ok", **params: Any) -> JSON:
+    return {"status": status, "detail": detail, "type": type, "params": params}
+
+
+GOLDEN = reason("bad-artifact", "The golden rows differ.", count=3)
+SLOW = reason("reload-timed-out", "The model was not ready in time.", limit=60.0)
 RELOADED: JSON = {
     "status": "reloaded",
     "version_before": "v1",
@@ -31,7 +45,10 @@ MODEL: dict[str, Any] = {
     "/model_status": {
         "file_name": "model.cb", "path": "model.cb", "size": 9, "modified_at": CREATED, "version": "v1",
         "active_version": "v1", "candidate": {"version": "v2", "by": "ann", "at": CREATED}, "converged": True,
-        "error": None, "processes": [{**PROCESS, "version": "v1", "since": CREATED, "error": None}], "new": 1,
+        "error": GOLDEN, "new": 1, "processes": [
+            {**PROCESS, "version": "v1", "since": CREATED, "error": None},
+            {**PROCESS, "pid": 8, "version": None, "since": None, "error": SLOW},
+        ],
     },
     "/model_signature": {
         "columns": [{"name": "A", "type": "long", "required": True, "description": None, "ge": 18, "le": None, "values": None}],
@@ -39,13 +56,29 @@ MODEL: dict[str, Any] = {
     },
     "/model_info": {"version": "v1", "recommended_threshold": 0.5, "classes": [0, 1], "trees": 3, "created_at": None},
     "/model_versions": [
-        {"version": SHA, "at": CREATED, "by": "ann", "outcome": "refused", "reason": "The golden rows differ."},
+        {"version": SHA, "at": CREATED, "by": "ann", "outcome": "rejected", "reason": GOLDEN},
+        {"version": "v1", "at": CREATED, "by": "boot", "outcome": "activated", "reason": None},
     ],
     "/router_health": {
-        "status": "ready", "parts": {"model": {"status": "ok", "detail": "v1"}},
-        "queues": {"quick": 0, "chunks": 3, "files": 1},
+        "status": "ready", "queues": {"quick": 0, "chunks": 3, "files": 1}, "parts": {
+            "model": part("model-served", "Version v1 is served.", version="v1"),
+            "workers": part("workers-running", "No worker is running.", "down", count=0),
+            "storage": part("storage-writable", None),
+        },
     },
     "/version": {"version": "1.2.3"},
+    "/capabilities": {
+        "version": "1.2.3",
+        "formats": [
+            {"name": "csv", "media_types": ["text/csv"], "endings": ["csv", "tsv"], "readable": True, "writable": True},
+        ],
+        "encodings": [{"name": "gzip", "endings": ["gz"]}], "result_columns": ["score", "errors"],
+        "limits": {
+            "keep": 100, "page": 10000, "jobs_page": 200, "wait": 30.0, "row_bytes": 1048576, "body_bytes": 67108864,
+            "file_bytes": 68719476736,
+        },
+        "on_invalid": ["reject", "flag"],
+    },
 }  # fmt: skip
 
 
@@ -61,8 +94,23 @@ def succeeded(job_id: str, **more: Any) -> JSON:
 
 
 def problem(status: int, kind: str, detail: Any, headers: dict[str, str] | None = None, **more: Any) -> Response:
-    body = {"type": f"urn:pret-a-depenser:{kind}", "title": "-", "status": status, "detail": detail, **more}
+    known = {"type": f"urn:pret-a-depenser:{kind}", "title": "-", "status": status, "detail": detail}
+    body = {**known, "request_id": REQUEST_ID, "params": {}, **more}
     return JSONResponse(body, status, headers, "application/problem+json")
+
+
+def invalid(row: int | None, column: str | None, type: str, message: str, **params: Any) -> JSON:
+    return {"row": row, "column": column, "type": type, "message": message, "params": params}
+
+
+def invalid_rows(errors: list[JSON], invalid_values: int) -> Response:
+    detail = [
+        {"loc": ["body", *(part for part in (it["row"], it["column"]) if part is not None)], "msg": it["message"],
+         "type": it["type"]}
+        for it in errors
+    ]  # fmt: skip
+    more = {"total": invalid_values, "invalid_values": invalid_values, "invalid_rows": max(1, invalid_values - 1)}
+    return problem(422, "invalid-rows", detail, None, errors=errors, **more)
 
 
 @dataclass
@@ -250,7 +298,7 @@ class ContractServer:
             return problem(409, "job-conflict", "The job has no results.")
         if query["format"] == "json":
             offset = int(query["offset"])
-            rows = [{"customer": number} | SCORE for number in range(3)][offset : offset + world.page]
+            rows = [{"customer": number} | SCORE | UNFLAGGED for number in range(3)][offset : offset + world.page]
             end = offset + world.page if offset + world.page < 3 else None
             return JSONResponse({"job_id": job_id, "total": 3, "offset": offset, "next_offset": end, "results": rows})
         content, headers = world.results[query["format"]], {"ETag": world.mark, "Accept-Ranges": "bytes"}

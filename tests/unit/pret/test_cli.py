@@ -9,18 +9,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.responses import Response
 
 from pret import Job
 from pret.cli import show
 from pret.cli.main import main
-from pret.decode import decode
-from tests.unit.pret.contract_server import KEY, SHA, ContractServer, World, job_body, problem, succeeded
+from tests.unit.pret.contract_server import (
+    GOLDEN,
+    KEY,
+    SHA,
+    ContractServer,
+    World,
+    invalid,
+    invalid_rows,
+    job_body,
+    problem,
+    reason,
+    succeeded,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SCORES = b"customer,score\n1,0.25\n"
-REPORT = {"total": 3, "errors": [{"row": 4, "column": "A", "reason": "Field required"}]}
+MISSING = invalid(4, "A", "missing", "Field required")
+REPORT = {"invalid_rows": 2, "invalid_values": 3, "errors": [MISSING]}
+INVALID = reason("invalid-rows", "3 values are invalid.", count=3)
 
 Capture = pytest.CaptureFixture[str]
 
@@ -41,7 +55,7 @@ def scored(world: World) -> World:
         {"state": "running", "stage": "scoring", "rows": 3, "rows_done": 1, "rows_per_second": 2e6, "eta_seconds": 4.2},
         succeeded("job0"),
     ]
-    world.results = dict.fromkeys(("csv", "parquet", "ndjson", "arrow"), SCORES)
+    world.results = dict.fromkeys(("csv", "parquet", "ndjson", "arrow", "arrows"), SCORES)
     return world
 
 
@@ -77,7 +91,14 @@ def test_score_follows_the_job_and_fetches_the_scores(scored: World, folder: Pat
 
 @pytest.mark.parametrize(
     ("name", "output"),
-    [("rows.csv.gz", "rows-scores.csv"), ("a.b.json", "a-scores.ndjson"), ("rows.arrows", "rows-scores.arrow")],
+    [
+        ("rows.csv.gz", "rows-scores.csv"),
+        ("rows.txt", "rows-scores.csv"),
+        ("a.b.json", "a-scores.ndjson"),
+        ("rows.pq", "rows-scores.parquet"),
+        ("rows.feather", "rows-scores.arrow"),
+        ("rows.arrows", "rows-scores.arrows"),
+    ],
 )
 def test_the_scores_lie_beside_the_rows_and_in_their_format(
     scored: World, folder: Path, name: str, output: str
@@ -99,10 +120,10 @@ def test_score_reads_stdin_and_writes_stdout(scored: World, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["rows.csv", "-o", "out.xlsx"], "OUT must end in"),
+        (["rows.csv", "-o", "out.xlsx"], "OUT must end in .ndjson, .csv, .parquet, .arrow or .arrows"),
         (["rows.csv", "-o", "out.csv.gz"], "OUT must end in"),
         (["rows.csv", "-o", "nowhere/out.csv"], "folder of OUT"),
-        (["rows.csv", "-o", "rows.csv"], "replace the input"),
+        (["rows.csv", "-o", "rows.csv"], "overwrite the input"),
         (["rows.xlsx", "-o", "out.csv"], "give --format"),
         (["-", "-o", "out.csv"], "stdin need --format"),
         (["rows.csv", "--url", "nonsense"], "address of the service"),
@@ -122,24 +143,26 @@ def test_a_file_that_is_not_there_is_told(world: World, capsys: Capture) -> None
 
 
 def test_a_job_that_fails_shows_why(world: World, capsys: Capture) -> None:
-    world.news = [job_body("job0", "failed", error="3 rows are refused.", report=REPORT)]
+    world.news = [job_body("job0", "failed", error=INVALID, report=REPORT)]
     assert main(["score", "rows.csv"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "queued",
         "failed",
-        "Job job0 failed: 3 rows are refused.",
-        "row  column  reason",
+        "Job job0 failed: 3 values are invalid.",
+        "row  column  message",
         "4    A       Field required",
         "... and 2 more",
     ]
 
 
-def test_rows_that_are_refused_at_once_are_shown(world: World, capsys: Capture) -> None:
-    world.answers = [
-        problem(422, "invalid-rows", [{"loc": ["body", 4, "A"], "msg": "Field required", "type": "missing"}])
-    ]
+def test_rows_that_are_invalid_at_once_are_shown(world: World, capsys: Capture) -> None:
+    world.answers = [invalid_rows([MISSING], 1)]
     assert main(["score", "rows.csv"]) == 1
-    assert capsys.readouterr().err.splitlines()[1:] == ["row  column  reason", "4    A       Field required"]
+    assert capsys.readouterr().err.splitlines() == [
+        "1 value is invalid: row 4, column A: Field required.",
+        "row  column  message",
+        "4    A       Field required",
+    ]
 
 
 def test_a_connection_that_is_gone_for_good_says_that_the_job_goes_on(
@@ -149,7 +172,7 @@ def test_a_connection_that_is_gone_for_good_says_that_the_job_goes_on(
     server.cuts = [("down", 200_000), *[("down", 10)] * 4]
     assert main(["score", "rows.csv", "--url", server.cutting_url]) == 1
     err = capsys.readouterr().err
-    assert "The scores are not fetched, but job job0 goes on" in err
+    assert "The scores were not downloaded, but job job0 continues" in err
     assert err.splitlines()[-1].startswith("The connection to http://127.0.0.1")
 
 
@@ -167,8 +190,8 @@ def test_ctrl_c_says_that_the_job_goes_on(server: ContractServer, folder: Path) 
     out, err = running.communicate(timeout=20)
     assert (running.returncode, out) == (130, "")
     assert err.splitlines()[-3:] == [
-        "Interrupted, but job job0 goes on.",
-        "  pret job results job0 -o out.csv    fetches its results when it is done",
+        "Interrupted, but job job0 continues.",
+        "  pret job results job0 -o out.csv    downloads its results once it is done",
         "  pret job cancel job0    cancels it",
     ]
 
@@ -187,11 +210,13 @@ def test_job_list(world: World, capsys: Capture) -> None:
 
 
 def test_job_show(world: World, capsys: Capture) -> None:
-    world.add(job_body("a", "failed", error="No.", report=REPORT))
+    world.add(job_body("a", "failed", error=INVALID, report=REPORT))
     assert main(["job", "show", "a"]) == 0
     out, err = capsys.readouterr()
-    assert ["state", "failed"] in [line.split() for line in out.splitlines()]
-    assert "Field required" in err
+    lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    assert ["state", "failed"] in lines
+    assert ["error", "3 values are invalid."] in lines
+    assert err.splitlines()[:2] == ["row  column  message", "4    A       Field required"]
     assert main(["job", "show", "a", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["of_the_future"] == {}
 
@@ -223,9 +248,18 @@ def test_job_results(scored: World, folder: Path, capsys: Capture) -> None:
 
 def test_model_status_signature_and_history(world: World, capsys: Capture) -> None:
     for command, words in (
-        ("status", ["kind  host    pid  version", "A reload makes v2 ready now, asked for by ann."]),
+        (
+            "status",
+            [
+                "kind  host    pid  version",
+                "A reload of v2 is under way, requested by ann.",
+                "error",
+                "The golden rows differ.",
+                "The model was not ready in time.",
+            ],
+        ),
         ("signature", [">= 18", "A, B"]),
-        ("history", [SHA[:12], "refused", "The golden rows differ."]),
+        ("history", [SHA[:12], "rejected", "The golden rows differ."]),
     ):
         assert main(["model", command]) == 0
         out = capsys.readouterr().out
@@ -243,8 +277,8 @@ def test_model_reload_and_rollback(world: World, capsys: Capture) -> None:
     assert lines[2] == f"Reloaded: v1 -> {SHA}"
 
 
-def test_a_refused_reload_shows_which_process_refused(world: World, capsys: Capture) -> None:
-    processes: list[dict[str, Any]] = [{"kind": "api", "host": "laptop", "pid": 7, "error": "The golden rows differ."}]
+def test_a_rejected_reload_shows_which_process_failed(world: World, capsys: Capture) -> None:
+    processes: list[dict[str, Any]] = [{"kind": "api", "host": "laptop", "pid": 7, "error": GOLDEN}]
     world.answers = [problem(409, "reload-failed", "Not all can take it.", processes=processes)]
     assert main(["model", "reload", "--key", KEY]) == 1
     assert capsys.readouterr().err.splitlines()[2].endswith("The golden rows differ.")
@@ -252,7 +286,13 @@ def test_a_refused_reload_shows_which_process_refused(world: World, capsys: Capt
 
 def test_health(world: World, capsys: Capture) -> None:
     assert main(["health"]) == 0
-    assert capsys.readouterr().out.startswith("The service is ready.")
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "The service is ready.",
+        "part     status  detail",
+        "model    ok      Version v1 is served.",
+        "workers  down    No worker is running.",
+        "storage  ok      -",
+    ]
     world.answers = [Response('{"status": "not ready", "parts": {}}', 503) for _ in range(2)]
     assert main(["health"]) == 1
     assert capsys.readouterr().out.startswith("The service is not ready.")
@@ -276,7 +316,7 @@ def test_wrong_options_end_with_2(arguments: list[str], capsys: Capture) -> None
 def test_a_terminal_sees_a_bar_and_a_framed_table() -> None:
     terminal = Terminal()
     with show.Follower(terminal) as follower:
-        follower.show(decode(Job, job_body("a", "running", stage="scoring", rows=4, rows_done=1)))
+        follower.show(msgspec.convert(job_body("a", "running", stage="scoring", rows=4, rows_done=1), Job))
     assert "scoring: 1 of 4 rows" in terminal.getvalue()
     assert "25%" in terminal.getvalue()
     terminal = Terminal()

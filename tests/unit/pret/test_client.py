@@ -10,19 +10,38 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from pret import (
     Busy,
     Client,
+    Encoding,
+    Format,
     InvalidRows,
+    InvalidValue,
     JobFailed,
+    Limits,
     NotAuthenticated,
     NotReachable,
     PretError,
-    Refused,
-    RowError,
+    Reason,
+    Rejected,
+    Report,
+    Score,
     ServerFault,
     TimedOut,
     UnknownJob,
     requests,
 )
-from tests.unit.pret.contract_server import CARD, KEY, ContractServer, World, job_body, problem, succeeded
+from tests.unit.pret.contract_server import (
+    CARD,
+    GOLDEN,
+    KEY,
+    SCORE,
+    ContractServer,
+    World,
+    invalid,
+    invalid_rows,
+    job_body,
+    problem,
+    reason,
+    succeeded,
+)
 
 Connect = Callable[..., Any]
 
@@ -54,14 +73,14 @@ def test_an_infinite_number_is_not_sent(client: Any, world: World) -> None:
 
 
 def test_rows_are_scored_in_the_call_if_that_is_quick(client: Any, world: World) -> None:
-    assert [score.score for score in client.multiple([{"A": 1}, {"A": 2}], wait=7)] == [0.25, 0.25]
+    assert [score.score for score in client.score_many([{"A": 1}, {"A": 2}], wait=7)] == [0.25, 0.25]
     assert world.headers[0]["prefer"] == "wait=7"
 
 
 def test_rows_that_take_longer_are_followed_as_a_job(client: Any, world: World) -> None:
     world.add(succeeded("slow"))
     world.answers = [Response(json.dumps(job_body("slow")), 202)]
-    assert [score.kept for score in client.multiple([{"A": 1}] * 3)] == [{"customer": n} for n in range(3)]
+    assert [score.kept for score in client.score_many([{"A": 1}] * 3)] == [{"customer": n} for n in range(3)]
 
 
 def test_what_is_busy_is_asked_again_and_not_for_ever(client: Any, world: World) -> None:
@@ -92,7 +111,7 @@ def test_what_might_happen_twice_is_not_sent_again(connect: Connect, server: Con
 
 
 def test_nobody_there_is_told_with_what_to_do(connect: Connect) -> None:
-    with pytest.raises(NotReachable, match=r"Nothing answers at http://127.0.0.1:1\. .*\./scripts/up") as caught:
+    with pytest.raises(NotReachable, match=r"Cannot connect to http://127.0.0.1:1\. .*\./scripts/up") as caught:
         connect("http://127.0.0.1:1", retries=1).health()
     assert not caught.value.sent
 
@@ -101,18 +120,18 @@ def test_a_service_that_says_nothing_is_not_waited_for(connect: Connect, server:
     server.world.holds = True
     server.world.add(job_body("a"))
     client = connect()
-    with pytest.raises(TimedOut, match="goes on") as caught:
+    with pytest.raises(TimedOut, match="has not finished yet") as caught:
         client.wait("a", timeout=0.2)
     assert caught.value.job == client.job("a")
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "http://host:port"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_an_address_that_is_none_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="address of the service"):
         Client(url)
 
 
-def test_a_key_that_is_none_is_refused_and_not_shown() -> None:
+def test_a_key_that_is_none_is_rejected_and_not_shown() -> None:
     with pytest.raises(ValueError, match="PRET_KEY") as caught:
         Client(key="sécret")
     assert "é" not in str(caught.value)
@@ -127,9 +146,17 @@ def test_jobs_are_listed_by_page_and_all(client: Any, world: World) -> None:
 
 
 def test_a_job_is_shown_with_its_report(client: Any, world: World) -> None:
-    report = {"total": 7, "errors": [{"row": 3, "column": "A", "reason": "Field required"}]}
-    world.add(job_body("a b", "failed", report=report))
-    assert client.job("a b").report.errors == (RowError("Field required", 3, "A"),)
+    value = invalid(3, "A", "greater_than_equal", "Input should be greater than or equal to 18", limit=18)
+    report = {"invalid_rows": 6, "invalid_values": 7, "errors": [value]}
+    error = reason("invalid-rows", "7 values are invalid.", count=7)
+    world.add(job_body("a b", "failed", error=error, report=report))
+    job = client.job("a b")
+    expected = InvalidValue(
+        "greater_than_equal", "Input should be greater than or equal to 18", row=3, column="A", params={"limit": 18}
+    )
+    assert job.report == Report(invalid_rows=6, invalid_values=7, errors=(expected,))
+    assert job.error == Reason("invalid-rows", "7 values are invalid.", {"count": 7})
+    assert str(job.error) == "7 values are invalid."
 
 
 def test_cancel_and_retry(client: Any, world: World) -> None:
@@ -137,7 +164,7 @@ def test_cancel_and_retry(client: Any, world: World) -> None:
     assert client.cancel("a").state == "cancelled"
     assert client.retry("a").state == "queued"
     world.add(succeeded("b"))
-    with pytest.raises(Refused, match="has ended already"):
+    with pytest.raises(Rejected, match="has ended already"):
         client.cancel("b")
 
 
@@ -164,7 +191,13 @@ def test_events_wait_for_a_service_that_is_busy(client: Any, world: World) -> No
     assert [job.state for job in client.events("a")] == ["succeeded"]
 
 
-def test_events_of_no_job_are_refused(client: Any) -> None:
+def test_an_event_that_is_not_understood_says_where_it_differs(client: Any, world: World) -> None:
+    world.add(job_body("a", error="A sentence alone."))
+    with pytest.raises(ServerFault, match=r"got `str` - at `\$\.error`\)\. Do their versions match"):
+        list(client.events("a"))
+
+
+def test_events_of_no_job_are_rejected(client: Any) -> None:
     with pytest.raises(UnknownJob, match="There is no job x"):
         list(client.events("x"))
 
@@ -179,11 +212,13 @@ def test_wait_tells_the_progress_and_gives_the_job(client: Any, world: World) ->
 
 @pytest.mark.parametrize(("state", "words"), [("failed", "failed: No rows"), ("cancelled", "was cancelled")])
 def test_wait_for_a_job_that_ends_badly(client: Any, world: World, state: str, words: str) -> None:
-    report = {"total": 1, "errors": [{"row": None, "column": None, "reason": "No rows"}]}
-    world.add(job_body("a", state, error="No rows", report=report))
+    report = {"invalid_rows": 1, "invalid_values": 1, "errors": [invalid(None, None, "missing", "No rows")]}
+    world.add(job_body("a", state, error=reason("malformed-input", "No rows"), report=report))
     with pytest.raises(JobFailed, match=words) as caught:
         client.wait("a")
     assert caught.value.job.report is not None
+    assert caught.value.job.error is not None
+    assert caught.value.job.error.type == "malformed-input"
 
 
 def test_results_come_by_page_with_what_was_kept(client: Any, world: World) -> None:
@@ -194,14 +229,33 @@ def test_results_come_by_page_with_what_was_kept(client: Any, world: World) -> N
     assert [score.kept["customer"] for score in client.results("a")] == [0, 1, 2]
 
 
+def test_a_flagged_row_says_why_it_has_no_score(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    blank = dict.fromkeys(("score", "prediction", "decision"))
+    value = {"column": "A", "type": "greater_than_equal", "message": "Too small", "params": {"limit": 18}}
+    rows = [
+        SCORE | {"error": None, "errors": None},
+        SCORE | blank | {"error": "A: Too small", "errors": [value], "id": 7},
+    ]
+    world.answers = [JSONResponse({"job_id": "a", "total": 2, "offset": 0, "next_offset": None, "results": rows})]
+    scored, flagged = client.results_page("a").results
+    assert (scored.error, scored.errors) == (None, None)
+    expected = (InvalidValue("greater_than_equal", "Too small", None, "A", {"limit": 18}),)
+    assert flagged == Score(None, None, None, 0.5, "v1", "A: Too small", expected, {"id": 7})
+
+
 def test_the_model_is_told(client: Any) -> None:
     status = client.model_status()
     assert (status.version, status.candidate.version, status.processes[0].pid) == ("v1", "v2", 7)
+    assert status.error == Reason("bad-artifact", "The golden rows differ.", {"count": 3})
+    assert [process.error and process.error.type for process in status.processes] == [None, "reload-timed-out"]
     assert client.model_signature().columns[0].ge == 18
     assert client.model_signature().ordered == (("A", "B"),)
     assert client.model_signature().input_example == {"A": 40, "B": None}
     assert client.model_info().classes == (0, 1)
-    assert client.model_versions()[0].outcome == "refused"
+    rejected, activated = client.model_versions()
+    assert (rejected.outcome, str(rejected.reason)) == ("rejected", "The golden rows differ.")
+    assert (activated.outcome, activated.reason) == ("activated", None)
 
 
 def test_the_card_of_the_model_is_given_where_there_is_one(client: Any, world: World) -> None:
@@ -212,15 +266,23 @@ def test_the_card_of_the_model_is_given_where_there_is_one(client: Any, world: W
 
 def test_no_card_is_not_mixed_up_with_no_model_or_with_some_other_page(client: Any, world: World) -> None:
     world.answers = [problem(404, "model-not-found", "No model is loaded yet.")]
-    with pytest.raises(Refused, match="No model"):
+    with pytest.raises(Rejected, match="No model"):
         client.model_card()
     world.answers = [PlainTextResponse("Welcome to nginx!")]
-    with pytest.raises(ServerFault, match="is not the answer of a scoring service"):
+    with pytest.raises(ServerFault, match=r"is not one of the scoring service \(not Markdown\)"):
         client.model_card()
 
 
 def test_the_version_of_the_service_is_told(client: Any) -> None:
     assert client.version() == "1.2.3"
+
+
+def test_the_service_says_what_it_can_do(client: Any) -> None:
+    found = client.capabilities()
+    assert (found.version, found.result_columns, found.on_invalid) == ("1.2.3", ("score", "errors"), ("reject", "flag"))
+    assert found.formats == (Format("csv", ("text/csv",), ("csv", "tsv")),)
+    assert found.encodings == (Encoding("gzip", ("gz",)),)
+    assert found.limits == Limits(100, 10_000, 200, 30.0, 64 << 20, 64 << 30, 1 << 20)
 
 
 def test_an_older_service_tells_neither_queues_nor_an_example(client: Any, world: World) -> None:
@@ -239,42 +301,94 @@ def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pyt
 
 
 def test_not_ready_is_an_answer(client: Any, world: World) -> None:
-    assert client.health().parts["model"].detail == "v1"
+    model, workers, storage = client.health().parts.values()
+    assert (model.status, model.type, model.params, model.detail) == (
+        "ok", "model-served", {"version": "v1"}, "Version v1 is served.",
+    )  # fmt: skip
+    assert (workers.status, workers.type, workers.params) == ("down", "workers-running", {"count": 0})
+    assert (storage.status, storage.detail) == ("ok", None)
     assert client.health().queues == {"quick": 0, "chunks": 3, "files": 1}
     body = {"status": "not ready", "parts": {"model": {"status": "down", "detail": "none"}}}
     world.answers = [Response(json.dumps(body), 503)]
     assert client.health().status == "not ready"
 
 
-ROWS = [
-    {"loc": ["body", 4, "A"], "msg": "Field required", "type": "missing"},
-    {"loc": ["body", "B"], "msg": "Input should be a valid number", "type": "float_type"},
+PARAMETERS = [{"loc": ["query", "B"], "msg": "Input should be a valid number", "type": "float_type"}]
+INVALID = [
+    invalid(4, "A", "missing", "Field required"),
+    invalid(None, "B", "greater_than_equal", "Input should be greater than or equal to 18", limit=18),
 ]
 
 
-def test_refused_rows_are_named(client: Any, world: World) -> None:
-    world.answers = [problem(422, "invalid-rows", ROWS, total=9)]
+def test_invalid_rows_are_named(client: Any, world: World) -> None:
+    world.answers = [invalid_rows(INVALID, 9)]
     with pytest.raises(
-        InvalidRows, match="9 values are refused; the first is row 4, column A: Field required"
+        InvalidRows, match=r"9 values are invalid; the first is row 4, column A: Field required\."
     ) as caught:
         client.score({})
-    assert caught.value.total == 9
-    assert caught.value.errors[1] == RowError("Input should be a valid number", None, "B", "float_type")
+    assert caught.value.invalid_values == 9
+    assert caught.value.errors[1] == InvalidValue(
+        "greater_than_equal", "Input should be greater than or equal to 18", None, "B", {"limit": 18}
+    )
+    assert caught.value.problem is not None
+    assert (caught.value.problem.type, caught.value.problem.invalid_rows) == ("invalid-rows", 8)
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        (INVALID[1:], r"^1 value is invalid: column B: Input should be greater than or equal to 18\.$"),
+        (
+            [invalid(None, None, "dict_type", "Input should be an object")],
+            r"^1 value is invalid: Input should be an obj",
+        ),
+        ([], r"^The rows are invalid\.$"),
+    ],
+)
+def test_a_single_invalid_value_is_named(client: Any, world: World, errors: list[Any], words: str) -> None:
+    world.answers = [invalid_rows(errors, len(errors))]
+    with pytest.raises(InvalidRows, match=words):
+        client.score({})
+
+
+def test_an_error_tells_programs_what_it_is(client: Any, world: World) -> None:
+    world.answers = [problem(413, "input-too-large", "There are too many rows.", params={"limit": 7, "unit": "rows"})]
+    with pytest.raises(Rejected, match=r"^There are too many rows\.$") as caught:
+        client.score({})
+    found = caught.value.problem
+    assert found is not None
+    assert (found.type, found.params, found.request_id) == ("input-too-large", {"limit": 7, "unit": "rows"}, "1a2b")
+
+
+def test_a_fault_names_the_request_for_whoever_reads_the_log(client: Any, world: World) -> None:
+    world.answers = [problem(500, "unexpected", "A fault of the service; its log says more.")]
+    with pytest.raises(ServerFault, match=r"^A fault of the service; its log says more \(request 1a2b\)\.$"):
+        client.score({})
+
+
+def test_a_problem_of_something_else_is_not_one_of_the_service(client: Any, world: World) -> None:
+    body = {"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": "No upstream."}
+    world.answers = [JSONResponse(body, 502, media_type="application/problem+json")]
+    with pytest.raises(ServerFault, match="status 502") as caught:
+        client.score({})
+    assert caught.value.problem is not None
+    assert caught.value.problem.type is None
 
 
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (problem(413, "input-too-large", "Too much."), Refused, "Too much"),
-        (problem(422, "invalid-parameters", ROWS[1:], total=1), Refused, "B: Input should be a valid number"),
+        (problem(413, "input-too-large", "Too much."), Rejected, "Too much"),
+        (problem(422, "invalid-parameters", PARAMETERS), Rejected, "B: Input should be a valid number"),
         (problem(403, "forbidden", "No."), NotAuthenticated, "No"),
         (problem(429, "too-many", "Full."), Busy, "Full"),
         (problem(500, "unexpected", "A fault."), ServerFault, "A fault"),
         (PlainTextResponse("<html>", 502), ServerFault, "status 502"),
         (PlainTextResponse("<html>", 503), Busy, "503"),
-        (PlainTextResponse("<html>", 200), ServerFault, "no JSON"),
-        (Response("[]", 200), ServerFault, "not the answer of a scoring service"),
-        (Response('{"score": "x"}', 200), ServerFault, "not the answer of a scoring service"),
+        (PlainTextResponse("<html>", 200), ServerFault, "not JSON"),
+        (Response("[]", 200), ServerFault, "is not one of the scoring service"),
+        (Response('{"score": "x"}', 200), ServerFault, r"is not one of the scoring service \(.*got `str`.*score"),
+        (Response("{}", 200), ServerFault, "missing required field `score`"),
         (Response("", 307, {"Location": "/x"}), ServerFault, "status 307"),
     ],
 )
@@ -287,13 +401,13 @@ def test_every_other_answer_has_its_error(
     assert type(caught.value) is error
 
 
-def test_a_refused_reload_tells_what_each_process_did(connect: Connect, world: World) -> None:
-    processes = [{"kind": "api", "host": "laptop", "pid": 7, "error": "The golden rows differ."}]
-    world.answers = [problem(409, "reload-failed", "Refused.", processes=processes)]
-    with pytest.raises(Refused) as caught:
+def test_a_rejected_reload_tells_what_each_process_did(connect: Connect, world: World) -> None:
+    processes = [{"kind": "api", "host": "laptop", "pid": 7, "error": GOLDEN}]
+    world.answers = [problem(409, "reload-failed", "Not all can take it.", processes=processes)]
+    with pytest.raises(Rejected) as caught:
         connect(key=KEY).reload()
     assert caught.value.problem is not None
-    assert caught.value.problem.processes[0].error == "The golden rows differ."
+    assert caught.value.problem.processes[0].error == Reason("bad-artifact", "The golden rows differ.", {"count": 3})
 
 
 def test_the_json_itself_can_be_had(client: Any, world: World) -> None:

@@ -21,8 +21,8 @@ def others(*folders: Path) -> set[str]:
     return found - sys.stdlib_module_names - {"pret"}
 
 
-def test_the_client_needs_httpx_alone_and_the_command_line_rich_too() -> None:
-    assert others(PACKAGE) == {"httpx"}
+def test_the_client_needs_httpx_and_msgspec_alone_and_the_command_line_rich_too() -> None:
+    assert others(PACKAGE) == {"httpx", "msgspec"}
     assert others(PACKAGE / "cli") == {"rich"}
 
 

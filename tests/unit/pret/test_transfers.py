@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from pret import (
-    NotReachable,
-    Refused,
-)
+from pret import NotReachable, Rejected
 from tests.unit.pret.contract_server import ContractServer, World, job_body, succeeded
 
 Connect = Callable[..., Any]
@@ -28,6 +25,7 @@ Connect = Callable[..., Any]
         ("rows.parquet", "application/vnd.apache.parquet", None),
         ("rows.arrow", "application/vnd.apache.arrow.file", None),
         ("rows.arrows", "application/vnd.apache.arrow.stream", None),
+        ("rows.txt", "text/csv", None),
         ("rows.v2.ndjson.zst", "application/x-ndjson", "zstd"),
         ("rows.json", "application/json", None),
     ],
@@ -68,6 +66,24 @@ def test_a_format_that_cannot_be_told_is_asked_for(client: Any, source: Any) -> 
         client.submit(source)
 
 
+def test_a_format_that_is_not_known_is_not_sent(client: Any, world: World) -> None:
+    with pytest.raises(ValueError, match="format of the rows must be one of json, ndjson"):
+        client.submit(b"A", format="xlsx")
+    assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "delimiter"),
+    [("rows.tsv", {}, "\t"), ("rows.TSV.gz", {}, "\t"), ("rows.tsv", {"delimiter": ";"}, ";"), ("rows.csv", {}, None)],
+)
+def test_the_name_of_a_file_tells_that_tabs_separate_its_fields(
+    client: Any, world: World, tmp_path: Path, name: str, options: dict[str, str], delimiter: str | None
+) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    client.submit(tmp_path / name, **options)
+    assert dict(world.queries[0]).get("delimiter") == delimiter
+
+
 def test_a_file_that_is_not_there_is_an_os_error(client: Any) -> None:
     with pytest.raises(FileNotFoundError):
         client.submit("nowhere.csv")
@@ -102,7 +118,7 @@ def test_two_submissions_are_two_jobs_unless_they_share_a_key(client: Any, world
 
 def test_an_iterator_that_has_begun_is_not_sent_again(connect: Connect, server: ContractServer) -> None:
     server.cuts = [("down", 20)]
-    with pytest.raises(NotReachable, match="broke before the answer") as caught:
+    with pytest.raises(NotReachable, match="broke before the response") as caught:
         connect(server.cutting_url).submit(pieces(), format="csv")
     assert caught.value.sent
     assert len(server.world.asked) == 1
@@ -116,6 +132,16 @@ def test_a_download_is_a_file_when_it_is_whole(client: Any, world: World, tmp_pa
     assert client.download(world.add(succeeded("a")), tmp_path / "out.parquet") == len(CONTENT)
     assert (tmp_path / "out.parquet").read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "parquet", "arrow", "arrows"])
+def test_results_are_downloaded_in_the_format_of_the_name(
+    client: Any, world: World, tmp_path: Path, format: str
+) -> None:
+    world.results[format] = CONTENT
+    client.download(world.add(succeeded("a")), tmp_path / f"out.{format}")
+    assert (tmp_path / f"out.{format}").read_bytes() == CONTENT
+    assert world.queries == [[("format", format)]]
 
 
 def test_a_download_goes_on_where_it_broke(connect: Connect, server: ContractServer, tmp_path: Path) -> None:
@@ -161,8 +187,8 @@ def test_a_download_that_cannot_end_leaves_nothing(connect: Connect, server: Con
 
 
 def test_a_job_without_results_makes_no_file(client: Any, world: World, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no results"):
+    with pytest.raises(Rejected, match="no results"):
         client.download(world.add(job_body("a", "running")), tmp_path / "out.csv")
-    with pytest.raises(ValueError, match="Results come as"):
+    with pytest.raises(ValueError, match="format of the results must be one of"):
         client.download("a", tmp_path / "out.json")
     assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    Capabilities,
     Column,
     Health,
     JobPage,
+    Limits,
     ModelInfo,
     ModelSignature,
     ModelStatus,
@@ -24,12 +26,22 @@ from pret import (
     Score,
     Version,
 )
+from pret.formats import ENCODINGS, FORMATS
 from ui import service
 
 APP = str(Path(service.__file__).with_name("app.py"))
 THRESHOLD = 0.1
 MODEL = "local-0123456789ab"
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+RESULT_COLUMNS = ("score", "prediction", "decision", "threshold", "model_version", "error", "errors")
+CAPABILITIES = Capabilities("0.1.0", FORMATS, ENCODINGS, RESULT_COLUMNS, Limits(keep=100, jobs_page=200))
+UP = {
+    "model": Part("ok", f"Model version {MODEL} is served.", "model-served", {"version": MODEL}),
+    "redis": Part("ok", "0 tasks are waiting.", "tasks-waiting", {"count": 0}),
+    "workers": Part("ok", "2 workers are running.", "workers-running", {"count": 2}),
+    "readers": Part("ok", "1 reader is running.", "readers-running", {"count": 1}),
+    "storage": Part("ok", "The storage can be written to.", "storage-writable"),
+}
 
 
 def signature_of(*columns: Column, example: Mapping[str, Any] | None = None, ordered: Any = ()) -> ModelSignature:
@@ -94,11 +106,8 @@ def a_service(**answers: Any) -> FakeService:
         "model_status": ModelStatus("model.cb", MODEL, "model.cb", 306576, NOON, MODEL, None, True, None, (process,)),
         "model_card": "# A model\n\nIt scores.",
         "model_versions": (Version(MODEL, NOON, "boot", "activated"),),
-        "health": Health(
-            "ready",
-            {name: Part("ok", "1") for name in ("model", "redis", "workers", "readers", "storage")},
-            {"quick": 0, "chunks": 0, "files": 0},
-        ),
+        "health": Health("ready", UP, {"quick": 0, "chunks": 0, "files": 0}),
+        "capabilities": CAPABILITIES,
         "version": "0.1.0",
         "score": a_score(0.042),
         "reload": Reload("reloaded", "local-new", MODEL),
@@ -140,6 +149,11 @@ def console(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Console]:
         return Console(fake)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    st.cache_data.clear()
 
 
 def keyed(fake: FakeService, key: str) -> AbstractContextManager[FakeService]:

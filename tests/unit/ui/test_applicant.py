@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pret import Busy, Column, InvalidRows, NotReachable, Problem, RowError, ServerFault
+from pret import Busy, Column, InvalidRows, InvalidValue, NotReachable, Problem, ServerFault
 from tests.unit.ui.conftest import CATEGORIES, THRESHOLD, a_score, a_service, signature_of, view_of
 
 NO_MODEL = Busy("No model is loaded yet.", Problem(503, "no-model", "No model is loaded yet."))
@@ -76,7 +76,7 @@ def test_a_reference_of_another_model_is_dropped() -> None:
     scored(test)
     test.button(key="keep_reference").click().run()
     scored(test)
-    assert "scored by another one" in shown(test)
+    assert "scored by the previous one" in shown(test)
     assert test.metric[0].delta == ""
 
 
@@ -88,23 +88,23 @@ def test_a_score_next_to_the_threshold_is_written_so_that_one_sees_on_which_side
 
 
 def test_an_error_stands_in_the_summary_and_beside_its_field() -> None:
-    refusal = InvalidRows(
-        "1 row is refused",
-        Problem(422, "invalid-rows", [], 1),
-        (RowError("Input should not be less than LOW_RATE", None, "HIGH_RATE", "not_ordered"),),
+    errors = (InvalidValue("not_ordered", "Not below LOW_RATE.", column="HIGH_RATE", params={"other": "LOW_RATE"}),)
+    invalid = InvalidRows(
+        "1 value is invalid",
+        Problem(422, "invalid-rows", [], {"count": 1, "limit": 100}, errors=errors, invalid_values=1),
     )
-    test, _ = opened(score=refusal)
+    test, _ = opened(score=invalid)
     text = shown(scored(test))
+    assert "1 valeur n'est pas valide." in text
     assert "**High rate**" in text
     assert text.count("Cette valeur ne peut pas être inférieure à «\u00a0Low rate\u00a0».") == 2
 
 
 def test_many_errors_are_summed_up() -> None:
     columns = [Column(f"f{index}", "double") for index in range(9)]
-    errors = tuple(RowError("Field required", None, column.name, "missing") for column in columns)
-    test, _ = opened(
-        "en", model_signature=signature_of(*columns), score=InvalidRows("", Problem(422, "invalid-rows", [], 9), errors)
-    )
+    errors = tuple(InvalidValue("missing", "Field required", column=column.name) for column in columns)
+    invalid = InvalidRows("", Problem(422, "invalid-rows", [], errors=errors, invalid_values=9))
+    test, _ = opened("en", model_signature=signature_of(*columns), score=invalid)
     text = shown(scored(test))
     assert "And 4 more" in text
     assert text.count(":material/error: This value is required.") == 9
@@ -120,7 +120,7 @@ def test_a_failed_call_is_a_sentence_and_what_was_filled_in_stays(error: Excepti
     assert test.text_input(key="field_2").value == "30"
 
 
-def test_a_decimal_comma_is_one_and_what_is_no_number_is_left_for_the_service_to_refuse() -> None:
+def test_a_decimal_comma_is_one_and_what_is_no_number_is_left_for_the_service_to_reject() -> None:
     test, fake = opened()
     test.text_input(key="field_4").set_value("12 000,50")
     test.text_input(key="field_2").set_value("forty")
@@ -180,14 +180,14 @@ def test_each_field_says_what_it_takes() -> None:
     assert "From 18 to 100." in str(test.text_input(key="field_2").help)
     assert "Name in files: AGE" in str(test.text_input(key="field_2").help)
     assert test.text_input(key="field_1").label == "High rate (optional)"
-    assert "May stay empty" in str(test.text_input(key="field_1").help)
+    assert "May be left empty" in str(test.text_input(key="field_1").help)
 
 
 def test_the_page_without_its_service_is_a_sentence(console: Callable[..., Any]) -> None:
     for error, words in (
         (DOWN, "ne répond pas"),
         (NO_MODEL, "Aucun modèle"),
-        (RuntimeError("bug"), "La console a rencontré"),
+        (RuntimeError("bug"), "Une erreur s'est produite dans la console"),
     ):
         assert words in shown(console(model_signature=error, version=error).open())
 

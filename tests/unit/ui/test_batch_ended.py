@@ -6,12 +6,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pret import Client
+from pret import Client, InvalidValue
 from tests.unit.ui.conftest import a_service
 from tests.unit.ui.test_applicant import shown
+from tests.unit.ui.test_batch_results import told
 from tests.unit.ui.test_portfolio import done, opened
 from ui.batch import downloads
 from ui.texts import NOTHING
+
+TOO_YOUNG = told(InvalidValue("greater_than_equal", "Not so young.", None, "AGE", {"limit": 18}))
 
 
 def results(job_id: str, path: Path, format: str) -> int:
@@ -21,22 +24,31 @@ def results(job_id: str, path: Path, format: str) -> int:
             "score": [0.02, 0.05, 0.4, None],
             "prediction": pa.array([0, 0, 1, None], pa.int8()),
             "decision": pa.array(["Accordé", "Accordé", "Refusé", None]).dictionary_encode(),
-            "error": [None, None, None, "AGE: Input should be greater than or equal to 18"],
+            "error": [None, None, None, TOO_YOUNG[0]],
+            "errors": [None, None, None, TOO_YOUNG[1]],
         }
     )
     pq.write_table(table, path)
     return 1
 
 
-@pytest.mark.parametrize(("language", "share"), [("fr", "50,0\u00a0%"), ("en", "50.0%")])
-def test_results_are_counted_and_listed(language: str, share: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "share", "reason"),
+    [
+        ("fr", "50,0\u00a0%", "AGE\u00a0: La valeur minimale est 18."),
+        ("en", "50.0%", "AGE: This must be at least 18."),
+    ],
+)
+def test_results_are_counted_and_listed(language: str, share: str, reason: str) -> None:
     job = done()
     test, _ = opened(language, job.id, job=job, download=results)
     assert [metric.value for metric in test.metric] == ["4", "2", "1", "1"]
     assert test.metric[1].delta == share
     assert [button.key for button in test.download_button] == ["download_csv", "download_parquet"]
     reasons, table = (it.value for it in test.dataframe)
-    assert "18" in str(reasons.iloc[0, 0])
+    assert reasons.to_numpy().tolist() == [[reason, "1"]]
+    assert table.iloc[:, -1].tolist() == [NOTHING, NOTHING, NOTHING, reason]
+    assert table.shape == (4, 5)
     assert table.iloc[:, 1].tolist() == ["=cmd()", "<b>x</b>", "007", NOTHING]
     assert table.iloc[:, 3].tolist() == ["Accordé", "Accordé", "Refusé", NOTHING]
     assert table.iloc[:, 0].tolist() == ["2", "3", "4", "5"]
@@ -73,7 +85,7 @@ def test_rows_are_filtered_sorted_and_turned_over() -> None:
     test.text_input(key="filter_text").set_value("B>").run()
     assert test.dataframe[1].value.iloc[:, 1].tolist() == ["<b>x</b>"]
     test.text_input(key="filter_text").set_value("nobody").run()
-    assert "No row matches" in shown(test)
+    assert "No rows match" in shown(test)
     assert len(fake.called("download")) == 1
 
 
@@ -131,7 +143,7 @@ def test_another_trouble_with_the_disk_is_not_said_to_be_a_lack_of_room() -> Non
 def test_results_that_are_too_many_to_look_through_have_another_way() -> None:
     job = done(rows=60_000_000)
     test, fake = opened("en", job.id, job=job)
-    assert "Beyond 50,000,000 rows" in shown(test)
+    assert "With more than 50,000,000 rows" in shown(test)
     assert fake.called("download") == []
 
 

@@ -1,5 +1,6 @@
 import gzip
 import io
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ def seen(content: bytes, name: str = "rows.csv", delimiter: str | None = None) -
     return look_at(name, io.BytesIO(content), FEATURES, delimiter)
 
 
-def refusal(content: bytes, name: str = "rows.csv") -> str:
+def fault(content: bytes, name: str = "rows.csv") -> str:
     with pytest.raises(Unreadable) as error:
         seen(content, name)
     return error.value.reason
@@ -103,15 +104,37 @@ def test_only_the_beginning_of_a_large_file_is_read() -> None:
     [
         ("rows.parquet", parquet()),
         ("rows.csv", parquet()),
-        ("rows.arrow", arrow(pa.ipc.new_file)),
-        ("rows.arrows", arrow(pa.ipc.new_stream)),
         ("rows.ndjson", b'{"id": "a", "AGE": 40}\n{"AGE": 41, "RATE": 0.25}\n'),
+        ("rows.json", b' [{"id": "a", "AGE": 40},\n {"AGE": 41, "RATE": 0.25}]\n'),
     ],
 )
 def test_other_formats_show_their_first_rows(name: str, content: bytes) -> None:
     preview = seen(content, name)
     assert preview.columns == ("id", "AGE", "RATE")
     assert [row[:2] for row in preview.rows] == [("a", "40"), ("", "41")]
+
+
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.json"])
+def test_of_large_json_the_first_rows_are_shown_however_long_they_are(name: str) -> None:
+    row = json.dumps({"AGE": 40, "note": "x" * (HEAD_BYTES // 3)})
+    rows = [row] * 4
+    content = "\n".join(rows) if name == "rows.ndjson" else f"[{','.join(rows)}]"
+    assert [values[0] for values in seen(content.encode(), name).rows] == ["40", "40"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format"),
+    [
+        ("rows.arrow", arrow(pa.ipc.new_file), "arrow"),
+        ("rows.csv", arrow(pa.ipc.new_file), "arrow"),
+        ("rows.arrows", arrow(pa.ipc.new_stream), "arrows"),
+        ("rows.arrow", arrow(pa.ipc.new_file)[:200], "arrow"),
+    ],
+)
+def test_arrow_is_left_to_the_service(name: str, content: bytes, format: str) -> None:
+    preview = seen(content, name)
+    assert preview.content.format == format
+    assert (preview.columns, preview.rows, preview.sure, preview.is_blind) == ((), (), False, True)
 
 
 def test_ten_thousand_columns_are_read_and_few_are_shown() -> None:
@@ -138,16 +161,26 @@ def test_ten_thousand_columns_are_read_and_few_are_shown() -> None:
         (b"AGE\n\x81\x8d\x8f\n", "rows.csv", "encoding"),
         (b"a" * (HEAD_BYTES + 5), "rows.csv", "long_line"),
         (b"a" * 200_000 + b"\n1\n", "rows.csv", "broken"),
-        (b"[1]", "rows.json", "json"),
+        (b"[1]", "rows.json", "broken"),
+        (b'[{"AGE": 1}, [["AGE", 1]]]', "rows.json", "broken"),
+        (b'[{"AGE": 1}', "rows.json", "broken"),
+        (b"[" * 100_000, "rows.json", "broken"),
+        (b"[]", "rows.json", "header_only"),
+        (b'{"AGE": [1]}', "rows.json", "not_an_array"),
+        (b'{"input_uri": "s3://a/b.csv"}', "rows.json", "not_an_array"),
+        ('[{"\u00e9": 1}]'.encode("cp1252"), "rows.json", "encoding"),
+        (gzip.compress(b'[{"AGE": 1}]', mtime=0), "rows.json.gz", "not_packed"),
         (b"AGE,RATE\n40,0.5\n", "rows.parquet", "other_content"),
         (b"PAR1" + bytes(100), "rows.parquet", "damaged"),
         (parquet()[:-20], "rows.parquet", "damaged"),
         (parquet(TABLE.slice(0, 0)), "rows.parquet", "header_only"),
-        (arrow(pa.ipc.new_file)[:200], "rows.arrow", "damaged"),
-        (arrow(pa.ipc.new_stream, TABLE.slice(0, 0)), "rows.arrows", "header_only"),
-        (gzip.compress(parquet(), mtime=0), "rows.parquet.gz", "packed_binary"),
+        (b"AGE,RATE\n40,0.5\n", "rows.arrow", "other_content"),
+        (gzip.compress(parquet(), mtime=0), "rows.parquet.gz", "not_packed"),
         (gzip.compress(b"AGE\n1\n" * 100, mtime=0)[:30], "rows.csv.gz", "packing"),
         (gzip.compress("é;AGE\né;1\n".encode("cp1252"), mtime=0), "rows.csv.gz", "encoding"),
+        (b"\n" + b" " * HEAD_BYTES + b"{}\n", "rows.ndjson", "empty"),
+        (b"\n{" + b" " * HEAD_BYTES + b"}\n", "rows.ndjson", "header_only"),
+        (b'{"AGE": "' + b"a" * HEAD_BYTES + b'"}\n', "rows.ndjson", "long_line"),
         (b"{no json\n", "rows.ndjson", "broken"),
         (b"[" * 100_000 + b"\n", "rows.ndjson", "broken"),
         (b"[1, 2]\n", "rows.ndjson", "broken"),
@@ -157,7 +190,7 @@ def test_ten_thousand_columns_are_read_and_few_are_shown() -> None:
     ],
 )
 def test_what_is_no_table_is_told_by_what_it_is(content: bytes, name: str, reason: str) -> None:
-    assert refusal(content, name) == reason
+    assert fault(content, name) == reason
 
 
 @pytest.mark.parametrize(("value", "doubtful"), [("45,000", "45,000"), ("45,00", None), ("45", None), ("0,045", None)])
@@ -185,12 +218,11 @@ ODD = pa.table(
     ("content", "name", "odd"),
     [
         (parquet(ODD), "rows.parquet", {"list", "bytes", "struct"}),
-        (arrow(pa.ipc.new_file, ODD), "rows.arrow", {"list", "bytes", "struct"}),
-        (arrow(pa.ipc.new_stream, ODD), "rows.arrows", {"list", "bytes", "struct"}),
+        (b'[{"list": [1], "AGE": 40, "coded": "x"}, {"struct": {}}]', "rows.json", {"list", "struct"}),
         (b'{"list": [1], "AGE": 40, "coded": "x"}\n{"struct": {}}\n', "rows.ndjson", {"list", "struct"}),
     ],
 )
-def test_columns_that_the_service_does_not_repeat_are_named(content: bytes, name: str, odd: set[str]) -> None:
+def test_columns_that_cannot_be_kept_are_named(content: bytes, name: str, odd: set[str]) -> None:
     preview = seen(content, name)
     assert preview.odd == odd
     assert preview.rows[0][1] == "40"
@@ -198,52 +230,7 @@ def test_columns_that_the_service_does_not_repeat_are_named(content: bytes, name
 
 def test_a_file_whose_facts_are_wrong_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **options: iter(()))
-    assert refusal(parquet(), "rows.parquet") == "damaged"
-
-
-@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
-def test_compressed_batches_of_arrow_are_not_unpacked(new: Any) -> None:
-    def packed(file: io.BytesIO, schema: pa.Schema) -> Any:
-        return new(file, schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))
-
-    # Of a dictionary, the values are compressed.
-    for table in (TABLE, pa.table({"AGE": pa.array(["x" * 1000]).dictionary_encode()})):
-        preview = seen(arrow(packed, table), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows")
-        assert preview.columns == tuple(table.schema.names)
-        assert preview.rows == ()
-
-
-@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
-def test_the_first_rows_may_come_after_empty_batches(new: Any) -> None:
-    file = io.BytesIO()
-    with new(file, TABLE.schema) as writer:
-        for table in (TABLE.slice(0, 0), TABLE.slice(1), TABLE):
-            writer.write_batch(
-                table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], TABLE.schema)
-            )
-    assert seen(file.getvalue(), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows").rows == (
-        ("", "41", "0.25"),
-    )
-
-
-@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
-def test_more_messages_than_are_looked_at_are_taken_for_compressed(new: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.batch.arrow_messages.MAX_MESSAGES", 1)
-    table = pa.table({name: pa.array(["x"]).dictionary_encode() for name in "ab"})
-    assert seen(arrow(new, table), "rows.arrow" if new is pa.ipc.new_file else "rows.arrows").rows == ()
-
-
-@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
-def test_damaged_arrow_is_told_wherever_it_is_damaged(new: Any) -> None:
-    whole = arrow(new)
-    name = "rows.arrow" if new is pa.ipc.new_file else "rows.arrows"
-    for place in range(8, len(whole), 3):
-        broken = bytearray(whole)
-        broken[place] ^= 0xFF
-        try:
-            seen(bytes(broken), name)
-        except Unreadable as error:
-            assert error.reason in ("damaged", "header_only")
+    assert fault(parquet(), "rows.parquet") == "damaged"
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(0, 0), (150, 1), (10_000, 3)])

@@ -1,11 +1,16 @@
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pret import InvalidValue
+from shared import reasons
 from ui.batch import results
 from ui.batch.charts import MAX_BARS, bars_of, histogram
 from ui.batch.downloads import csv_size
@@ -14,17 +19,28 @@ from ui.texts import Texts
 
 ROWS = 1000
 THRESHOLD = 0.1
-REASON = "AGE: Input should be greater than or equal to 18"
+TOO_YOUNG = InvalidValue(
+    "greater_than_equal", "Input should be greater than or equal to 18", None, "AGE", {"limit": 18}
+)
+MISSING = InvalidValue("missing", "Field required", None, "RATE")
+
+
+def told(*values: InvalidValue) -> tuple[str, str]:
+    """What the service writes of an invalid row, in words and as JSON."""
+    found = [reasons.InvalidValue(None, it.column, it.type, it.params) for it in values]
+    return "; ".join(it.text for it in found), msgspec.json.encode([it.in_row() for it in found]).decode()
 
 
 @pytest.fixture
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Results of 1000 rows in four row groups, read in batches of 100; every tenth row was refused."""
+    """Results of 1000 rows in four row groups, read in batches of 100; every tenth row is invalid, some in two columns."""
     monkeypatch.setattr(results, "BATCH_ROWS", 100)
     random = np.random.default_rng(0)
     score = random.uniform(0, 0.3, ROWS)
     invalid = np.arange(ROWS) % 10 == 3
     refused = score >= THRESHOLD
+    both = [MISSING, TOO_YOUNG]
+    invalid_rows = [told(*both[number % 20 == 13 :]) if it else None for number, it in enumerate(invalid)]
     table = pa.table(
         {
             "id": [f"Client {number}" for number in range(ROWS)],
@@ -32,7 +48,8 @@ def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "score": pa.array(score, mask=invalid),
             "prediction": pa.array(refused.astype(np.int8), mask=invalid),
             "decision": pa.array(np.where(refused, "Refusé", "Accordé"), mask=invalid).dictionary_encode(),
-            "error": pa.array([REASON if it else None for it in invalid], pa.string()),
+            "error": pa.array([it[0] if it else None for it in invalid_rows], pa.string()),
+            "errors": pa.array([it[1] if it else None for it in invalid_rows], pa.string()),
         }
     )
     path = tmp_path / "scores.parquet"
@@ -51,7 +68,7 @@ def test_all_rows_are_counted_by_score_and_decision(scores: Path) -> None:
     assert summary.granted.sum() == sum(row["prediction"] == 0 for row in table)
     assert summary.refused.sum() == sum(row["prediction"] == 1 for row in table)
     assert summary.granted[int(THRESHOLD * FINE_BINS) + 1 :].sum() == 0
-    assert summary.reasons == ((REASON, 100),)
+    assert summary.reasons == ((TOO_YOUNG, 100), (MISSING, 50))
 
 
 @pytest.mark.parametrize(
@@ -137,5 +154,7 @@ def test_the_figure_says_in_words_which_side_is_which(scores: Path) -> None:
 
 def test_the_size_as_csv_is_estimated_from_the_first_rows(scores: Path) -> None:
     table = pq.read_table(scores).to_pylist()
-    right = sum(len(",".join("" if value is None else str(value) for value in row.values())) + 1 for row in table)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(row.values() for row in table)
+    right = len(text.getvalue())
     assert csv_size(scores) == pytest.approx(right, rel=0.3)

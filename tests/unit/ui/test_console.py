@@ -1,12 +1,13 @@
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from pret import Busy, NotAuthenticated, NotReachable, PretError, Problem, Refused, ServerFault, UnknownJob
-from tests.unit.ui.conftest import APP, a_service
+from pret import Busy, Client, NotAuthenticated, NotReachable, PretError, Problem, Rejected, ServerFault, UnknownJob
+from pret.formats import FORMATS
+from tests.unit.ui.conftest import APP, CAPABILITIES, a_service
 from ui import palette, service
 from ui.texts import Texts
 
@@ -67,26 +68,51 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_and_is_logged(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (NotReachable("x", sent=False), "does not answer"),
+        (NotReachable("x", sent=False), "is not responding"),
         (NotAuthenticated("x", Problem(401, "not-authenticated", "x")), "administration key"),
         (UnknownJob("x", Problem(404, "unknown-job", "x")), "expired"),
         (Busy("x", Problem(503, "no-model", "x")), "No model"),
-        (Refused("x", Problem(404, "model-not-found", "x")), "No model"),
+        (Rejected("x", Problem(404, "no-model", "x")), "No model"),
         (Busy("x", Problem(429)), "busy"),
-        (Refused("x", Problem(418, "teapot", "A teapot.")), "does not take this request"),
-        (ServerFault("x", Problem(500, "unexpected", "x")), "not of your making"),
-        (PretError("x"), "not of your making"),
+        (Busy("x", Problem(503, "overheated", "Too hot.")), "Too hot."),
+        (Rejected("x", Problem(422, "columns-missing", "x", {"columns": ["A"]})), "Missing columns: “A”."),
+        (ServerFault("x", Problem(500, "unexpected", "x")), "Something went wrong in the service"),
+        (PretError("x"), "Something went wrong in the service"),
     ],
 )
 def test_every_error_has_a_sentence_and_a_way_on(error: PretError, words: str) -> None:
     message = service.explain(error, Texts.of("en"))
     assert words in message.text
     assert message.way
+    assert not message.detail
 
 
-def test_the_words_of_the_service_are_shown_as_text() -> None:
-    error = Refused("x", Problem(422, "wrong-columns", "Unknown columns: <b>x</b>."))
-    assert r"\<b\>x\</b\>" in service.explain(error, Texts.of("en")).detail
+def test_a_rejection_that_is_not_known_here_is_said_by_the_service_alone() -> None:
+    error = Rejected("x", Problem(418, "teapot", "A teapot."))
+    assert service.explain(error, Texts.of("en")) == service.Message("A teapot.")
+
+
+def test_the_words_of_others_are_shown_as_text() -> None:
+    for problem in (
+        Problem(422, "columns-missing", "x", {"columns": ["<b>x</b>"]}),
+        Problem(422, "columns-lost", "Unknown columns: <b>x</b>."),
+    ):
+        assert r"\<b\>x\</b\>" in service.explain(Rejected("x", problem), Texts.of("en")).text
+
+
+def test_what_is_wrong_with_an_option_is_told_by_the_service() -> None:
+    error = Rejected("keep: Too many.", Problem(422, "invalid-parameters", [{"loc": ["query", "keep"]}]))
+    message = service.explain(error, Texts.of("fr"))
+    assert "option" in message.text
+    assert message.detail == "Message du service\u00a0: keep\\: Too many."
+
+
+def test_while_the_service_is_away_the_formats_of_the_client_are_known() -> None:
+    fake = a_service(capabilities=NotReachable("Nothing.", sent=False))
+    assert service.capabilities(cast(Client, fake)).formats == FORMATS
+    fake.answers["capabilities"] = CAPABILITIES
+    assert [service.capabilities(cast(Client, fake)) for _ in range(2)] == [CAPABILITIES] * 2
+    assert len(fake.called("capabilities")) == 2
 
 
 def luminance(color: str) -> float:

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from pret import Health, NotReachable, Part
-from tests.unit.ui.conftest import a_service, view_of
+from tests.unit.ui.conftest import MODEL, a_service, view_of
 from tests.unit.ui.test_applicant import shown
 
-UP = Part("ok")
-NO_REDIS = Part("down", "Redis does not answer.")
+NO_REDIS = Part("down", "Redis does not answer.", "redis-unavailable")
+NOT_KNOWN = Part("down", "Not known without Redis.", "not-known-without-redis")
 
 
 def opened(language: str = "fr", **answers: Any) -> Any:
@@ -18,34 +18,41 @@ def test_all_parts_are_told_in_words() -> None:
     test = opened("en")
     text = shown(test)
     assert text.count(":material/check_circle: Up") == 5
-    assert "Version of the service: 0.1.0" in text
+    assert all(words in text for words in (f"Version {MODEL}", "0 tasks waiting", "2 running", "Writable"))
+    assert "Service version: 0.1.0" in text
     assert [metric.value for metric in test.metric] == ["0", "0", "0"]
 
 
 def test_numbers_of_the_service_are_said_in_the_language() -> None:
     parts = {
-        "redis": Part("ok", "3 task(s) waiting"),
-        "workers": Part("ok", "2 worker(s)"),
-        "model": Part("ok", "local-1"),
+        "redis": Part("ok", "1200 tasks are waiting.", "tasks-waiting", {"count": 1200}),
+        "workers": Part("ok", "2 workers are running.", "workers-running", {"count": 2}),
+        "readers": Part("down", "0 readers are running.", "readers-running", {"count": 0}),
+        "model": Part("ok", "Model version local-1 is served.", "model-served", {"version": "local-1"}),
     }
     text = shown(opened(health=Health("ready", parts, {"quick": 1, "chunks": 2, "files": 0})))
-    assert "Tâches en attente\u00a0: 3" in text
-    assert "En service\u00a0: 2" in text
+    assert "1\u202f200 tâches en attente" in text
+    assert "2 en service" in text
+    assert "0 en service" in text
     assert "Version local-1" in text
 
 
 def test_what_is_down_is_said_and_why() -> None:
-    full = Part("down", "The storage is full.")
-    test = opened(
-        "en", health=Health("degraded", {"redis": NO_REDIS, "workers": NO_REDIS, "storage": full, "new-part": UP})
-    )
-    text = shown(test)
-    assert "Reduced service" in text
-    assert "The storage is full." in text
+    full = Part("down", "The storage for jobs is full.", "storage-full")
+    parts = {"redis": NO_REDIS, "workers": NOT_KNOWN, "storage": full, "new-part": Part("ok")}
+    text = shown(opened("en", health=Health("degraded", parts)))
+    assert "Limited service" in text
+    assert "The storage is full until earlier jobs expire." in text
     assert text.count(":material/cancel: Down") == 2
     assert ":material/help: Not known without Redis" in text
     assert "new-part" in text
-    assert "not known without Redis" in text
+    assert "Without Redis, the number of waiting tasks is not known." in text
+
+
+def test_what_a_newer_service_says_of_a_part_stays_as_it_is() -> None:
+    part = Part("down", "The *GPU* is too hot.", "gpu-hot", {"degrees": 99})
+    text = shown(opened(health=Health("degraded", {"gpu": part})))
+    assert r"The \*GPU\* is too hot." in text
 
 
 def test_a_service_without_a_model_is_said_to_score_nothing() -> None:
@@ -61,7 +68,7 @@ def test_a_service_that_is_away_is_said_to_be_away() -> None:
 
 
 def test_a_bug_is_a_sentence() -> None:
-    assert "La console a rencontré" in shown(opened(health=RuntimeError("bug")))
+    assert "Une erreur s'est produite dans la console" in shown(opened(health=RuntimeError("bug")))
 
 
 @pytest.mark.parametrize("flower", [None, "http://flower:5555"])

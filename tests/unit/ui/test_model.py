@@ -8,11 +8,14 @@ from pret import (
     NotAuthenticated,
     NotReachable,
     Problem,
-    Refused,
+    Process,
+    Reason,
+    Rejected,
     Reload,
     ReloadedProcess,
+    Version,
 )
-from tests.unit.ui.conftest import MODEL, a_service, keyed, view_of
+from tests.unit.ui.conftest import MODEL, NOON, a_service, keyed, view_of
 from tests.unit.ui.test_applicant import shown
 from ui import service
 
@@ -49,7 +52,7 @@ def test_it_is_said_when_not_all_serve_the_same(converged: bool | None, words: s
 
 def test_a_model_without_a_card_is_said_to_have_none() -> None:
     test, _ = opened(model_card=None)
-    assert "sans fiche" in shown(test)
+    assert "n'a pas de fiche" in shown(test)
 
 
 @pytest.mark.parametrize("before", ["", "\\", "\\\\"])
@@ -81,7 +84,7 @@ def test_a_reload_is_confirmed_and_its_outcome_shown_by_process() -> None:
     assert fake.called("reload") == []
     test.button(key="confirm").click().run()
     assert fake.called("reload") == [("v2",)]
-    assert f"Done: local-new takes the place of {MODEL}" in shown(test)
+    assert f"Done: local-new has replaced {MODEL}" in shown(test)
     assert tables(test)[1] == [["Worker", "laptop", "7", MODEL, "local-new", "4.5\u00a0s", "\N{EN DASH}"]]
 
 
@@ -89,20 +92,42 @@ def test_a_rollback_can_be_called_off() -> None:
     test, fake = opened("en")
     test.button(key="rollback").click().run()
     test.button(key="cancel_change").click().run()
-    assert "Return to the version before, on all" not in shown(test)
+    assert "Return to the previous version, on all" not in shown(test)
     test.button(key="rollback").click().run()
     test.button(key="confirm").click().run()
     assert fake.called("rollback") == [()]
 
 
-def test_a_refused_reload_says_which_process_and_why() -> None:
-    failed = ReloadedProcess("worker", "laptop", 7, MODEL, None, None, "The model did not load in time.")
-    refusal = Refused("No.", Problem(409, "reload-failed", "One failed.", processes=(failed,)))
-    test, _ = opened("en", reload=refusal)
+@pytest.mark.parametrize(
+    ("language", "why", "nothing"),
+    [
+        ("en", "“model.cb” is not YAML.", "Nothing has changed anywhere."),
+        ("fr", "«\u00a0model.cb\u00a0» n'est pas du YAML.", "Rien n'a changé nulle part."),
+    ],
+)
+def test_a_rejected_reload_says_which_process_and_why(language: str, why: str, nothing: str) -> None:
+    reason: dict[str, Any] = {"type": "model-file-not-yaml", "message": "Not YAML.", "params": {"file": "model.cb"}}
+    failed = ReloadedProcess("worker", "laptop", 7, MODEL, None, None, Reason(**reason))
+    facts = {"process": "worker at 7", "reason": reason}
+    rejection = Rejected("No.", Problem(409, "reload-failed", "One failed.", facts, processes=(failed,)))
+    test, _ = opened(language, reload=rejection)
     test.button(key="reload").click().run()
     test.button(key="confirm").click().run()
-    assert "nothing has changed anywhere" in shown(test)
-    assert tables(test)[1][0][-1] == "The model did not load in time."
+    assert f"{why} {nothing}" in shown(test)
+    assert "worker at 7" in shown(test)
+    assert tables(test)[1][0][-1] == why
+
+
+def test_history_and_processes_say_in_the_language_why_a_version_was_rejected() -> None:
+    reason = Reason("trial-timed-out", "The model did not load in time.")
+    process = Process("worker", "laptop", 7, MODEL, NOON, Reason("new", "Something new."))
+    status = ModelStatus("model.cb", MODEL, converged=False, active_version=MODEL, error=reason, processes=(process,))
+    versions = (Version("b" * 40, NOON, "anne", "rejected", reason),)
+    test, _ = opened(model_status=status, model_versions=versions)
+    processes, _, history = tables(test)
+    assert processes[0][-1] == "Something new."
+    assert history[0][1:] == ["b" * 18, "anne", "rejetée", "Le modèle ne s'est pas chargé à temps."]
+    assert "Le service signale\u00a0: Le modèle ne s'est pas chargé à temps." in shown(test)
 
 
 def test_a_key_is_asked_for_when_one_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +141,7 @@ def test_a_key_is_asked_for_when_one_is_needed(monkeypatch: pytest.MonkeyPatch) 
     assert "needs an administration key" in shown(test)
     test.text_input(key="admin_key").set_value("wrong")
     test.button(key="confirm").click().run()
-    assert "This key is not accepted." in shown(test)
+    assert "This key is not valid." in shown(test)
     test.text_input(key="admin_key").set_value("secret")
     test.button(key="confirm").click().run()
     assert "Done:" in shown(test)
@@ -128,7 +153,7 @@ def test_a_key_that_cannot_be_one_is_a_sentence() -> None:
     test.button(key="confirm").click().run()
     test.text_input(key="admin_key").set_value("clé")
     test.button(key="confirm").click().run()
-    assert "This key is not accepted." in shown(test)
+    assert "This key is not valid." in shown(test)
     assert test.text_input(key="admin_key")
 
 
@@ -137,5 +162,5 @@ def test_what_can_be_had_is_shown_when_something_cannot() -> None:
     test, _ = opened(model_info=error, model_card=RuntimeError("bug"))
     text = shown(test)
     assert "ne répond pas" in text
-    assert "La console a rencontré" in text
+    assert "Une erreur s'est produite dans la console" in text
     assert "5 valeurs par demandeur" in text

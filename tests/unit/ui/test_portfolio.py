@@ -7,10 +7,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pret import Busy, Job, JobPage, NotReachable, Problem, Refused, Report, RowError, UnknownJob
-from tests.unit.ui.conftest import MODEL, NOON, THRESHOLD, a_service, view_of
+from pret import (
+    Busy,
+    InvalidRows,
+    InvalidValue,
+    Job,
+    JobPage,
+    Limits,
+    NotReachable,
+    Problem,
+    Reason,
+    Rejected,
+    Report,
+    UnknownJob,
+)
+from tests.unit.ui.conftest import CAPABILITIES, MODEL, NOON, THRESHOLD, a_service, view_of
 from tests.unit.ui.test_applicant import DOWN, NO_MODEL, shown
 from ui.texts import NOTHING
 
@@ -102,17 +116,19 @@ def test_a_connection_lost_in_mid_upload_keeps_the_file_and_makes_one_job() -> N
     assert len(set(keys)) == 1
 
 
-def test_a_refusal_of_the_service_is_a_sentence() -> None:
-    error = Busy("Full.", Problem(429, "queue-full", "Full.", None, 15.0))
+def test_a_rejection_of_the_service_is_a_sentence() -> None:
+    error = Busy("Full.", Problem(429, "queue-full", "Full.", retry_after=15.0))
     test, _ = dropped(GOOD, submit=error)
     test.button(key="submit_job").click().run()
-    assert "Try again in a minute" in shown(test)
+    text = shown(test)
+    assert "Too many rows are already waiting to be scored." in text
+    assert "Try again in a moment." in text
 
 
 def test_wrong_columns_are_named_before_anything_is_sent() -> None:
     test, _ = dropped(GOOD.replace(b"AMOUNT", b"AMONUT"))
     text = shown(test)
-    assert "Missing columns (1): AMOUNT" in text
+    assert "Missing columns (1): “AMOUNT”" in text
     assert "“AMONUT” may be “AMOUNT”" in text
     assert test.button(key="submit_job").disabled
 
@@ -134,7 +150,7 @@ def test_a_delimiter_that_is_the_decimal_sign_is_told() -> None:
 def test_a_comma_that_may_be_for_thousands_is_left_to_the_visitor() -> None:
     test, _ = dropped(f"{HEADER}\n".replace(",", ";").encode() + b"7;1;1;40;true;45,000\n")
     assert test.selectbox(key="decimal").value == "."
-    assert "comma of “45,000” may be" in shown(test)
+    assert "comma in “45,000” may be" in shown(test)
     assert "may be the decimal" not in shown(test.selectbox(key="decimal").set_value(",").run())
 
 
@@ -160,8 +176,39 @@ def test_text_that_cannot_be_converted_after_all_leaves_no_progress_behind() -> 
     test, _ = dropped(content, submit=lambda source, **options: source.readall())
     test.multiselect(key="keep").set_value(["id", "é"]).run()
     test.button(key="submit_job").click().run()
-    assert "are not UTF-8" in shown(test)
+    assert "is not encoded in UTF-8" in shown(test)
     assert len(test.get("progress")) == 0
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_an_arrow_file_is_sent_without_a_preview(language: str) -> None:
+    test, fake = dropped(b"ARROW1" + bytes(2000), "<b>.arrow", language, submit=DOWN)
+    text = shown(test)
+    assert r"\<b\>.arrow" in text
+    assert ("2.0 KB" if language == "en" else "2,0 ko") in text.replace("\u00a0", " ")
+    assert not test.dataframe
+    test.multiselect(key="keep").set_value(["id"])
+    test.button(key="submit_job").click().run()
+    ((_, _, options),) = [call for call in fake.calls if call[0] == "submit"]
+    assert (options["format"], options["keep"]) == ("arrow", ("id",))
+
+
+def test_invalid_rows_of_json_are_named_when_the_service_rejects_them() -> None:
+    young = InvalidValue("greater_than_equal", "Not so young.", 1, "AGE", {"limit": 18})
+    facts = Problem(422, "invalid-rows", [], {"count": 1, "limit": 100}, errors=(young,), invalid_values=1)
+    test, _ = dropped(b'[{"AGE": 40}, {"AGE": 1}]', "rows.json", submit=InvalidRows("No.", facts))
+    assert [list(row) for row in test.dataframe[0].value.to_numpy()] == [["40"], ["1"]]
+    test.button(key="submit_job").click().run()
+    assert "1 value is invalid." in shown(test)
+    assert test.dataframe[1].value.to_numpy().tolist() == [["2", "AGE", "This must be at least 18."]]
+
+
+def test_as_many_columns_are_kept_as_the_service_says() -> None:
+    limits = replace(CAPABILITIES, limits=Limits(keep=1), result_columns=("id",))
+    test, _ = dropped(GOOD, capabilities=limits)
+    assert "At most 1 columns" in str(test.multiselect(key="keep").help)
+    assert test.multiselect(key="keep").proto.max_selections == 1
+    assert "id" not in test.multiselect(key="keep").options
 
 
 def test_rows_of_ndjson_are_left_to_the_service() -> None:
@@ -200,13 +247,13 @@ def test_a_wrong_file_is_a_sentence_and_a_way_on(content: bytes, name: str, lang
 @pytest.mark.parametrize("content", [b"prenom;AGE\nZo\xe9;40\n", b"\xff\xfe" + "a;AGE\nb;1\n".encode("utf-16-le")])
 def test_a_file_in_another_encoding_is_told_to_be_converted(content: bytes) -> None:
     test, _ = dropped(content)
-    assert "it is sent as UTF-8" in shown(test)
+    assert "is sent as UTF-8" in shown(test)
 
 
 def test_a_file_says_how_many_rows_it_has(tmp_path: Path) -> None:
     pq.write_table(pa.table({"AGE": [1, 2, 3]}), tmp_path / "rows.parquet")
     test, _ = dropped((tmp_path / "rows.parquet").read_bytes(), "rows.parquet")
-    assert "3 rows in all" in shown(test)
+    assert "3 rows in total" in shown(test)
 
 
 def test_without_a_model_the_jobs_are_still_there() -> None:
@@ -229,6 +276,9 @@ def test_a_job_is_opened_from_the_list_and_older_ones_are_shown() -> None:
     test, fake = opened(jobs=JobPage((job,), 30), job=job)
     test.button(key="more_jobs").click().run()
     assert [options["limit"] for name, _, options in fake.calls if name == "jobs"][-1] == 20
+    fake.answers["capabilities"] = replace(CAPABILITIES, limits=Limits(jobs_page=1))
+    st.cache_data.clear()
+    assert not has(test.run(), "more_jobs")
     test.button(key="open_0").click().run()
     assert test.query_params["job"] == job.id
     assert "a été annulé" in shown(test)
@@ -239,8 +289,8 @@ def test_progress_goes_on_over_a_lost_connection() -> None:
     test, fake = opened("en", job.id, job=job)
     fake.answers["job"] = _first_then(job, DOWN)
     text = shown(test.run())
-    assert "does not answer at the moment" in text
-    assert "2 rows not accepted so far" in text
+    assert "is not responding at the moment" in text
+    assert "2 invalid rows so far" in text
 
 
 def _first_then(job: Job, error: Exception) -> Any:
@@ -276,46 +326,82 @@ def test_a_job_can_be_cancelled() -> None:
 
 def test_a_cancellation_that_came_too_late_is_a_sentence() -> None:
     job = a_job("running", stage="scoring", rows=10)
-    error = Refused("It has ended.", Problem(409, "job-conflict", "It has ended."))
+    error = Rejected("It has ended.", Problem(409, "job-ended", "It has ended.", {"state": "succeeded"}))
     test, _ = opened("en", job.id, job=job, cancel=error)
-    assert "not in a state that allows this" in shown(test.button(key="cancel_job").click().run())
+    assert "has already ended (state: done)" in shown(test.button(key="cancel_job").click().run())
 
 
-def test_refused_rows_are_named_as_a_spreadsheet_counts_them() -> None:
-    reason = "Input should be greater than or equal to 18"
+def test_invalid_rows_are_named_as_a_spreadsheet_counts_them() -> None:
+    young = InvalidValue("greater_than_equal", "Not so young.", 485, "AGE", {"limit": 18})
     job = a_job(
         "failed",
-        error="The rows break the feature contract 2 time(s); the report names the first.",
-        report=Report(2, (RowError(reason, 485, "AGE"), RowError("Odd.", None, None))),
+        error=Reason("invalid-rows", "3 values are invalid.", {"count": 3, "limit": 100}),
+        report=Report(2, 3, (young, InvalidValue("odd", "Odd."))),
     )
     test, _ = opened("en", job.id, job=job)
-    assert test.dataframe[0].value.to_numpy().tolist()[0][:2] == ["487", "AGE"]
-    assert "score the other rows" in shown(test)
+    assert test.dataframe[0].value.to_numpy().tolist() == [
+        ["487", "AGE", "This must be at least 18."],
+        [NOTHING, NOTHING, "Odd."],
+    ]
+    text = shown(test)
+    assert "3 values are invalid." in text
+    assert "Invalid values (2 of 3)" in text
+    assert "score the other rows" in text
     assert not has(test, "retry_job")
     test.button(key="another_file").click().run()
     assert test.file_uploader(key="upload")
 
 
+STORAGE_FULL = Reason("storage-full", "The storage is full.")
+
+
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "words", "way", "may_be_retried"),
     [
         (
-            "Missing columns: 'A'. Unknown columns: 'B'.",
-            "Il manque des colonnes\u00a0: 'A'. Colonnes inconnues\u00a0: 'B'",
+            Reason("columns-missing-and-unknown", "Missing.", {"columns": ["A", "C"], "unknown": ["B"]}),
+            "Colonnes manquantes\u00a0: «\u00a0A\u00a0» et «\u00a0C\u00a0». Colonnes inconnues\u00a0: «\u00a0B\u00a0».",
+            "Comparez votre fichier au fichier type",
+            False,
         ),
-        ("Missing columns: 'A'.", f"Colonnes inconnues\u00a0: {NOTHING}"),
-        ("The storage is full.", "relancez"),
+        (Reason("csv-nul", "NUL.", {"line": 1200}), "La ligne 1\u202f200 contient un octet nul.", "Corrigez", False),
+        (STORAGE_FULL, "L'espace de stockage est plein", "Relancez", True),
+        (
+            Reason(
+                "chunk-given-up", "Given up.", {"unit": 7, "attempts": 3, "reason": vars(Reason("worker-died", ""))}
+            ),
+            "La tranche 7 a été abandonnée après 3 tentatives. Le processus de notation s'est arrêté",
+            "Relancez",
+            True,
+        ),
+        (
+            Reason("file-given-up", "Given up.", {"unit": "writing", "attempts": 1, "reason": vars(STORAGE_FULL)}),
+            "L'écriture du fichier a été abandonnée après 1 tentative. L'espace de stockage est plein",
+            "Relancez",
+            True,
+        ),
+        (Reason("overheated", "Too hot."), "Too hot.", "Relancez", True),
+        (None, "Ce traitement a échoué.", "Relancez", True),
     ],
 )
-def test_a_job_that_failed_says_why_in_the_language(error: str, words: str) -> None:
+def test_a_job_that_failed_says_why_in_the_language(
+    error: Reason | None, words: str, way: str, may_be_retried: bool
+) -> None:
     job = a_job("failed", error=error)
-    assert words in shown(opened("fr", job.id, job=job)[0])
+    test, _ = opened("fr", job.id, job=job)
+    text = shown(test).replace("\\", "")
+    assert words in text
+    assert way in text
+    assert has(test, "retry_job") == may_be_retried
 
 
-@pytest.mark.parametrize("answer", [None, Refused("No.", Problem(409, "job-conflict", "No."))])
+NOT_FAILED = Problem(409, "job-not-failed", "No.", {"state": "running"})
+
+
+@pytest.mark.parametrize("answer", [None, Rejected("No.", NOT_FAILED)])
 def test_a_job_that_failed_is_done_again(answer: Any) -> None:
-    job = a_job("failed", error="The storage is full.")
+    job = a_job("failed", error=STORAGE_FULL)
     test, fake = opened("en", job.id, job=job, retry=answer)
     test.button(key="retry_job").click().run()
     assert fake.called("retry") == [(job.id,)]
-    assert ("not in a state" in shown(test)) == (answer is not None)
+    assert ("can be retried (state: running)" in shown(test)) == (answer is not None)

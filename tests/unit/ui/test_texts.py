@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ui import texts
+from ui import reasons, texts
 from ui.form import KINDS
 from ui.service import CLASSES
-from ui.service import KINDS as PROBLEMS
 from ui.texts import LANGUAGES, Texts, escaped
 
 FR, EN = Texts.of("fr"), Texts.of("en")
 UI = Path(texts.__file__).parent
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?::(?:size|or))?\}")
+UNSPACED = re.compile(r"[^\u00a0\u202f][:;!?»](?=[\s\u2060)]|$)|«(?!\u00a0)")
+"""Signs that stand behind or before a no-break space in French, without one."""
 
 
 def test_both_languages_have_the_same_sentences() -> None:
@@ -32,7 +33,8 @@ def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
     named = set(re.findall(rf"""["']((?:{files})\.[a-z0-9_]+)["']""", code))
     assert named - FR.sentences.keys() == set()
     # A key that is put together must have its parts in the code, or be what the service says.
-    words = set(re.findall(r"""["']([a-z0-9_]+)["']""", code)) | {"activated", "refused", "api", "worker"}
+    words = set(re.findall(r"""["']([a-z0-9_]+)["']""", code))
+    words |= {"activated", "rejected", "api", "worker", "or"}
     made = [
         re.compile(re.sub(r"\\{.+?\\}", "([a-z0-9_]+)", re.escape(key)))
         for key in re.findall(rf"""["']((?:{files})\.[a-z0-9_]*\{{[^"']+)["']""", code)
@@ -40,6 +42,8 @@ def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
     unused = [
         key
         for key in FR.sentences.keys() - named
+        # Those are compared with the types of the service.
+        if not key.startswith("reasons.")
         if not any((found := pattern.fullmatch(key)) and words.issuperset(found.groups()) for pattern in made)
     ]
     assert unused == []
@@ -47,10 +51,17 @@ def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
 
 @pytest.mark.parametrize("say", [FR, EN], ids=LANGUAGES)
 def test_every_kind_of_problem_has_a_sentence_and_a_way_on(say: Texts) -> None:
-    for name in {*PROBLEMS.values(), *CLASSES.values(), "unexpected"}:
+    for name in {*CLASSES.values(), "unexpected"}:
         assert say(f"common.error_{name}")
         assert say(f"common.way_{name}")
+    assert all(say(f"common.way_{name}") for name in reasons.WAYS)
+    assert reasons.WAYS.keys() >= set(reasons.WAYS_OF_INPUT)
     assert all(say(f"model.type_{kind}") for kind in KINDS)
+
+
+def test_french_signs_have_their_no_break_spaces() -> None:
+    filled = {key: re.sub(r"\{[^}]*\}", "x", sentence) for key, sentence in FR.sentences.items()}
+    assert {key: sentence for key, sentence in filled.items() if UNSPACED.search(sentence)} == {}
 
 
 def test_a_language_that_is_not_spoken_is_answered_in_french() -> None:
