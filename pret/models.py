@@ -172,15 +172,25 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Column:
-    """One feature of the model. A value may be missing unless the feature is required."""
+    """One feature of the model."""
 
     name: str
     type: str
     required: bool = True
+    """Whether its key, or its column, must be there."""
+    nullable: bool | None = None
+    """Whether its value may be missing; None from a service that does not say it."""
+    nullable_because: str | None = None
+    """Why it may, or may not: stated, optional, gaps-in-training, no-gaps-in-training, missing-category, …"""
     description: str | None = None
     ge: float | None = None
     le: float | None = None
     values: tuple[Any, ...] | None = None
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether a row may lack its value."""
+        return not self.required if self.nullable is None else self.nullable
 
 
 @dataclass(frozen=True)
@@ -208,6 +218,14 @@ class ModelInfo:
     mlflow_run_id: str | None = None
     mlflow_model_id: str | None = None
     mlflow_version: str | None = None
+    threshold_origin: str | None = None
+    """Where the threshold was stated, such as metadata.best_threshold; DEFAULT_THRESHOLD if nowhere."""
+    positive_class: str | None = None
+    """The class that the score is the probability of."""
+    integrity: str | None = None
+    """What shows that the files are those that were published: checksums, golden rows or none."""
+    notes: tuple[Reason, ...] = ()
+    """What was assumed of the model, and what it lacks."""
 
 
 @dataclass(frozen=True)

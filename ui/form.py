@@ -36,6 +36,8 @@ class FormField:
     highest: float | None = None
     choices: tuple[Any, ...] = ()
     default: Any = None
+    is_sent_empty: bool = False
+    """Whether its key must be there, though its value may be missing."""
 
     @property
     def key(self) -> str:
@@ -77,16 +79,18 @@ def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
 def row_of(
     fields: Iterable[FormField], values: Mapping[str, Any], read_number: Callable[[str], float | str]
 ) -> dict[str, Any]:
-    """Make the row to score from the values of the widgets, by key; empty ones are left out.
+    """Make the row to score from the values of the widgets, by key; empty ones are left out, or null.
 
     Numbers are text that `read_number` reads; what it cannot read stays as it is, and the service reports it as invalid.
     """
-    filled = ((field, values.get(field.key)) for field in fields)
-    return {
-        field.name: read_number(value) if field.kind in NUMERIC else value
-        for field, value in filled
-        if value is not None and str(value).strip() != ""
-    }
+    row: dict[str, Any] = {}
+    for field in fields:
+        value = values.get(field.key)
+        if value is not None and str(value).strip() != "":
+            row[field.name] = read_number(value) if field.kind in NUMERIC else value
+        elif field.is_sent_empty:
+            row[field.name] = None
+    return row
 
 
 def label_of(name: str) -> str:
@@ -100,9 +104,17 @@ def _field(index: int, column: Column, example: Any) -> FormField:
     kind, choices = _kind(column)
     lowest, highest = _bounds(column, kind)
     field = FormField(
-        index, column.name, label_of(column.name), kind, column.required, column.description, lowest, highest, choices
+        index,
+        column.name,
+        label_of(column.name),
+        kind,
+        not column.may_be_missing,
+        column.description,
+        lowest,
+        highest,
+        choices,
     )
-    return replace(field, default=_default(field, example))
+    return replace(field, default=_default(field, example), is_sent_empty=column.required and column.may_be_missing)
 
 
 def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:

@@ -13,6 +13,8 @@ from ui.texts import NOTHING, WORD_JOINER, Texts, escaped, short
 
 TYPES = ("double", "float", "long", "integer", "boolean", "string")
 """Types with a name in the languages, `model.type_…`."""
+DEFAULT_THRESHOLD = "DEFAULT_THRESHOLD"
+"""What the service names as the origin of a threshold that no model states."""
 WIDTHS = (5, 3, 5, 3)
 """Widths of the facts: version, threshold, date and trees."""
 
@@ -59,6 +61,13 @@ def _facts(say: Texts, client: Client) -> None:
     ]
     if known:
         st.caption(" · ".join(known))
+    if info.positive_class is not None:
+        is_default = info.threshold_origin == DEFAULT_THRESHOLD
+        origin = say.plain("model.origin_default") if is_default else info.threshold_origin or NOTHING
+        st.markdown(say("model.meaning", label=info.positive_class, origin=origin))
+    if info.notes:
+        listed = "\n".join(f"- {reasons.said(note, say)}" for note in info.notes)
+        st.warning(f"{say('model.notes')}\n\n{listed}", icon=":material/info:")
 
 
 def _processes(say: Texts, status: ModelStatus) -> None:
@@ -92,12 +101,13 @@ def _processes(say: Texts, status: ModelStatus) -> None:
 
 def _signature(say: Texts, columns: Sequence[Column]) -> None:
     st.markdown(say("model.signature", features=len(columns)))
-    names = ("feature", "value_type", "required", "lowest", "highest", "values", "description")
+    names = ("feature", "value_type", "required", "missing", "lowest", "highest", "values", "description")
     rows = [
         [
             column.name,
             say.plain(f"model.type_{column.type}") if column.type in TYPES else column.type,
             say.plain("common.yes" if column.required else "common.no"),
+            say.plain("common.yes" if column.may_be_missing else "common.no"),
             say.number(column.ge),
             say.number(column.le),
             ", ".join(written(value, say) for value in column.values or ()) or NOTHING,

@@ -105,3 +105,14 @@ def test_what_is_empty_is_left_out_of_the_row() -> None:
         "purpose": "car",
         "months": 0,
     }
+
+
+def test_a_value_that_may_be_missing_is_sent_as_null_where_its_key_must_be_there() -> None:
+    columns = (
+        Column("gap", "double", nullable=True),
+        Column("needed", "double", nullable=False),
+        Column("optional", "double", required=False, nullable=True),
+    )
+    fields = fields_of(signature_of(*columns))
+    assert [field.required for field in fields] == [False, True, False]
+    assert row_of(fields, {}, Texts.of("en").read_number) == {"gap": None}

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    ModelInfo,
     ModelStatus,
     NotAuthenticated,
     NotReachable,
@@ -40,8 +41,27 @@ def test_the_page_tells_what_is_live_and_what_the_model_takes() -> None:
     assert "It scores." in text
     processes, signature, history = tables(test)
     assert processes[0][:4] == ["API", "laptop", "101", MODEL]
-    assert signature[2] == ["AGE", "whole number", "Yes", "18", "100", "\N{EN DASH}", "Age, in years."]
+    assert signature[2] == ["AGE", "whole number", "Yes", "No", "18", "100", "\N{EN DASH}", "Age, in years."]
     assert history[0][1:4] == [MODEL, "boot", "activated"]
+
+
+@pytest.mark.parametrize(
+    ("language", "meaning", "note"),
+    [
+        (
+            "en",
+            "The score is the probability of class “bad”. Threshold: not stated by the model",
+            "default, 0.5, decides",
+        ),
+        ("fr", "Le score est la probabilité de la classe «\xa0bad\xa0». Seuil\xa0: non indiqué", "0,5, s'applique"),
+    ],
+)
+def test_it_is_said_what_the_score_means_and_what_was_assumed(language: str, meaning: str, note: str) -> None:
+    told = Reason("threshold-default", "…", {"value": 0.5})
+    info = ModelInfo(MODEL, 0.5, positive_class="bad", threshold_origin="DEFAULT_THRESHOLD", notes=(told,))
+    test, _ = opened(language, model_info=info)
+    assert meaning in shown(test)
+    assert note in shown(test)
 
 
 @pytest.mark.parametrize(("converged", "words"), [(False, "pas encore"), (None, "Sans Redis")])
