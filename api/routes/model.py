@@ -21,7 +21,7 @@ from api.model_schemas import (
     VersionBody,
 )
 from api.problems import problems
-from api.schemas import moment
+from api.schemas import ReasonBody, moment
 from api.security import AdminDep
 from shared.errors import RedisUnavailable
 from shared.fleet.reload import PREVIOUS
@@ -53,7 +53,7 @@ def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
         active_version=deployed.active.id if deployed else None,
         candidate=CandidateBody.of(candidate) if candidate else None,
         converged=converged,
-        error=services.member.error,
+        error=ReasonBody.of(services.member.error),
         processes=[ProcessBody.of(process) for process in processes],
     )
 
