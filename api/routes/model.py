@@ -53,7 +53,7 @@ def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
         active_version=deployed.active.id if deployed else None,
         candidate=CandidateBody.of(candidate) if candidate else None,
         converged=converged,
-        error=services.member.error,
+        error=ReasonBody.of(services.member.error),
         processes=[ProcessBody.of(process) for process in processes],
     )
 

@@ -144,7 +144,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "an open quote": (CSV, csv_of(LINE, f'"{LINE}'), "quote"),
     "other delimiters": (CSV, as_csv(ROWS).replace(b",", b";"), "delimiter"),
     "Parquet as CSV": (CSV, as_parquet(ROWS), ""),
-    "CSV as Parquet": (PARQUET, as_csv(ROWS), "not a Parquet file"),
+    "CSV as Parquet": (PARQUET, as_csv(ROWS), "not in Parquet format"),
     "CSV as Arrow": (ARROW, as_csv(ROWS), "Arrow"),
     "half an NDJSON": (NDJSON, as_ndjson(ROWS)[:-20], ""),
     "NDJSON of numbers": (NDJSON, b"1\n2\n", ""),

@@ -94,7 +94,7 @@ class TestUpload:
         assert capsys.readouterr().err == "'golden.json' is missing or damaged: it does not match SHA256SUMS.\n"
         write_checksums(model)
         assert upload_model_to_hf.main(["model"]) == command.FAILED
-        assert capsys.readouterr().err == "The model does not reproduce the scores of its 'golden.json'.\n"
+        assert capsys.readouterr().err == "The model does not reproduce the scores in its 'golden.json'.\n"
 
     def test_a_hub_that_is_away(self, numbers: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         numbers.write(tmp_path / "model")

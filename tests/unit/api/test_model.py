@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.errors import SourceUnavailable
 from shared.fleet.records import ProcessReport
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX, QUEUES
 from shared.version import service_version
@@ -79,6 +80,13 @@ def test_the_status_tells_who_serves_what(api: ApiClient) -> None:
     assert body["active_version"] == body["version"]
     assert body["converged"] is True
     assert [(process["kind"], process["version"]) for process in body["processes"]] == [("api", body["version"])]
+
+
+def test_the_status_tells_why_this_process_does_not_serve_what_is_active(cut_off: ApiClient) -> None:
+    cut_off.services.member.error = SourceUnavailable("hub-answered", status=502).reason
+    error = cut_off.get("/model_status").json()["error"]
+    assert (error["type"], error["params"]) == ("hub-answered", {"status": 502})
+    assert "502" in error["message"]
 
 
 @pytest.mark.parametrize("path", ["/model_status", "/model_signature", "/model_info", "/model_card"])

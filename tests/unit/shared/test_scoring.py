@@ -1,6 +1,7 @@
 """One door: whatever the rows come in, the scores are CatBoost's own, and the decision follows from them in one place."""
 
 import json
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 
 from api.schemas import Score
 from shared.models.artifact import Model
-from shared.scoring import PREDICTION_FIELDS, Answer, Counts, Predictions, StoredRows, score
+from shared.scoring import PREDICTION_FIELDS, Answer, Counts, Decision, Predictions, StoredRows, score
 from tests.factories import Kit
 
 
@@ -53,7 +54,7 @@ def test_answer_and_documented_answer_have_the_same_fields_in_the_same_order() -
     ],
 )
 def test_refused_begins_exactly_at_the_threshold(
-    score: float, threshold: float, prediction: int, decision: str
+    score: float, threshold: float, prediction: Literal[0, 1], decision: Decision
 ) -> None:
     made = predictions(score, threshold=threshold)
     expected = Score(
