@@ -87,6 +87,8 @@ REASONS: dict[str, str] = {
     "columns-missing": "Missing columns: {columns}.",
     "columns-missing-and-unknown": "Missing columns: {columns}. Unknown columns: {unknown}.",
     "columns-misspelt": "Column names must match exactly, in case and spaces: found {columns}, expected {expected}.",
+    "columns-look-like-values": "The names of the columns look like values. Were they read from a file without a header? "
+    "Missing columns: {columns}.",
     "columns-repeated": "Columns that occur more than once: {columns}.",
     "column-type": "Column {column!r} is of type {kind}, which cannot be read as {expected}.",
     "kept-columns-missing": "Columns to keep that are not in the file: {columns}.",
@@ -124,6 +126,8 @@ REASONS: dict[str, str] = {
     "csv-field-count": "Line {line} has {count} {count:field|fields}, but the header has {expected}.",
     "csv-unreadable": "The lines from {line} on cannot be read as CSV.",
     "csv-header-unreadable": "The header in line {line} is not CSV, or a name in it is too long.",
+    "csv-header-missing": "The first line does not look like a header: it must name the columns. "
+    "Missing columns: {columns}.",
     "csv-too-many-columns": "The header in line {line} has more than {limit:,} columns.",
     "csv-delimiter-wrong": "The header has only one column. Should the file be read with delimiter={delimiter}?",
     "csv-delimiter-invalid": "The delimiter must be one ASCII character, and neither a quote nor the end of a line.",

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from shared.contract.columns import match_columns, validate_columns
+from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
+from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead

@@ -15,14 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from shared.contract.columns import Invalid, match_columns, validate_columns
+from shared.contract.columns import Invalid, validate_columns
 from shared.contract.contract import Contract
+from shared.contract.matching import are_mostly_known, match_columns, missing_features
 from shared.contract.validated import Validated
 from shared.errors import InputError, MalformedInput, WrongColumns
 from shared.formats.csv_blocks import QUOTE, UTF8_MARK, Block, Blocks, check, check_fields, first_record
 from shared.formats.csv_values import FALSE, MISSING, TRUE, text_or_missing, values_of
 from shared.formats.parallel import ordered_map
 from shared.formats.source import ReadOptions, Source
+from shared.reasons import cut_names
 
 BLOCK_BYTES = 4 * 2**20
 """About so much is read and checked in one go, in 20 to 60 ms; around smaller ones there is more to do."""
@@ -92,6 +94,12 @@ def _names(header: Block, options: ReadOptions, contract: Contract) -> list[str]
         for delimiter, written in DELIMITERS.items():
             if delimiter in text:
                 raise WrongColumns("csv-delimiter-wrong", delimiter=written)
+    missing = missing_features(contract, names)
+    if missing and not (
+        {*names} <= {*contract.names, *options.keep} or are_mostly_known(contract, names, options.keep)
+    ):
+        # What stands there may be an applicant's, so it is not repeated.
+        raise WrongColumns("csv-header-missing", columns=cut_names(missing))
     match_columns(contract, names, options.keep)
     return names
 

@@ -375,13 +375,35 @@ def test_options_that_make_no_sense_are_refused(options: ReadOptions, message: s
         (b"amount;age", ReadOptions(), "delimiter=;"),
         (b"amount\tage", ReadOptions(), "delimiter=%09"),
         (b"amount,age", ReadOptions(delimiter=";"), "delimiter=,"),
-        (b"secret" * 100, ReadOptions(), "…"),
+        (b"amount,age," + b"secret" * 100, ReadOptions(), "…"),
+        (b"secret" * 100, ReadOptions(), "does not look like a header"),
     ],
 )
 def test_wrong_headers(header: bytes, options: ReadOptions, message: str) -> None:
     with pytest.raises(WrongColumns, match=message) as caught:
         slices(header + b"\n1,2,3\n", options)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("Jean Martin,1500.5,40,true,car,1,2", ReadOptions()),
+        ("Jean Martin,Lyon,amount", ReadOptions()),
+        ("Jean Martin;1500,5;40;;car", COMMA),
+        ("Jean Martin,1500.5,40", ReadOptions(keep=("id",))),
+        ('"Martin, Jean","31 rue de la République",yes', ReadOptions(keep=("Lyon",))),
+        ("jean.martin@example.org", ReadOptions()),
+        (f"Jean Martin,{'9' * 30},,,", ReadOptions()),
+    ],
+)
+def test_a_first_line_that_is_no_header_is_told_as_such_and_not_repeated(line: str, options: ReadOptions) -> None:
+    with pytest.raises(WrongColumns) as caught:
+        slices(f"{line}\n{line}\n".encode(), options)
+    reason = caught.value.reason
+    missing = [name for name in CONTRACT.names if name not in line.split(",")]
+    assert (reason.type, reason.params) == ("csv-header-missing", {"columns": missing})
+    assert not any(word in reason.message for word in ("Martin", "1500", "Lyon", "République", "martin", "999"))
 
 
 def test_a_name_in_the_header_may_hold_anything_in_quotes() -> None:
