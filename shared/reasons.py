@@ -304,6 +304,9 @@ INVALID_PARAMETERS: dict[str, str] = {
     "kept_reserved": "Value should not name {columns}: the results have such columns of their own",
     "delimiter": "Value should be one sign that occurs in no number, such as ; or |, or the word tab",
     "signs_equal": "The delimiter and the decimal sign should differ",
+    "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
+    "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
+    "no_parameters": "There are no parameters here",
 }
 """Type of an invalid option of a job to words; what else is wrong with parameters has pydantic's types and words."""
 

@@ -8,14 +8,13 @@ from uuid import uuid4
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
+from api.parameters import check_names, invalid
 from shared.formats.format import Format
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
-from shared.reasons import INVALID_PARAMETERS, fill
 from shared.settings import Settings
 from shared.webhooks.target import check_webhook_url
 
@@ -29,7 +28,11 @@ class SubmitOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    keep: list[str] = Field([], description="Columns to repeat in the results, `A,B`; may be given several times.")
+    keep: list[str] = Field(
+        [],
+        description="Columns to repeat in the results, `A,B`. Given several times, each value is one name as it stands, "
+        "also with a comma; empty ones name nothing.",
+    )
     on_invalid: OnInvalid = Field(
         "reject",
         description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
@@ -42,7 +45,8 @@ class SubmitOptions(BaseModel):
     @field_validator("keep")
     @classmethod
     def _are_columns(cls, given: list[str]) -> list[str]:
-        names = [name for part in given for name in part.split(",") if name]
+        values = given[0].split(",") if len(given) == 1 else given
+        names = [name for name in values if name]
         if len(set(names)) != len(names) or len(names) > MAX_KEPT:
             raise invalid("kept_names", limit=MAX_KEPT)
         if taken := sorted(set(names) & set(RESULT_COLUMNS)):
@@ -71,9 +75,14 @@ class SubmitOptions(BaseModel):
     @classmethod
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
         """Read the fields of a form, which go before the query; raises InvalidParameters."""
+        check_names(fields, list(cls.model_fields), "body")
         given = {name: values if name == "keep" else values[-1] for name, values in fields.items()}
+        queried = query.model_dump(exclude_unset=True)
+        if len(query.keep) == 1:
+            # A name that was read as it stands must not be split now.
+            queried["keep"] = [*query.keep, ""]
         try:
-            return cls.model_validate(query.model_dump(exclude_unset=True) | given)
+            return cls.model_validate(queried | given)
         except ValidationError as error:
             raise InvalidParameters([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
 
@@ -107,11 +116,6 @@ class SubmitOptions(BaseModel):
             callback_url=self.callback_url,
             positive_class=model.positive_class,
         )
-
-
-def invalid(type: str, **params: Any) -> PydanticCustomError:
-    """Make what pydantic is to say of an option, of a type in INVALID_PARAMETERS."""
-    return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
 OptionsDep = Annotated[SubmitOptions, Query()]
