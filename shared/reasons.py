@@ -45,6 +45,11 @@ REASONS: dict[str, str] = {
     "compression-unsupported": "The body may be compressed with {accepted:or} only.",
     "compressed-data-cut-off": "The {encoding} data ends too early.",
     "compressed-data-damaged": "The body is not {encoding} data, or it is damaged.",
+    "compressed-memory": "Decompressing the {encoding} data takes more memory than {limit:size}. "
+    "Compress it with a lower preset.",
+    "zip-not-one-file": "The zip archive has {count} files. It must have exactly one.",
+    "zip-encrypted": "The file in the zip archive is encrypted.",
+    "zip-method": "The file in the zip archive is compressed in a way that is not supported. Compress it with Deflate.",
     "content-length-invalid": "The header Content-Length is not a number.",
     "body-too-large": "The body is larger than the {limit:size} that this service accepts.",
     "decompressed-too-large": "The body is larger than {limit:size} once it is decompressed.",
@@ -54,9 +59,10 @@ REASONS: dict[str, str] = {
     "form-without-file": "The form has no file. Send the file in a part that has a file name.",
     "form-file-not-last": "The form has something after its file. Send the fields first, then one file.",
     "form-fields-too-large": "The form has more than {count} fields, or a field of more than {limit:size}.",
-    "file-name-unsupported": "The file name must end in {accepted:or}.",
+    "file-name-unsupported": "The file name must end in {accepted:or}; {compressed:or} may follow.",
+    "zip-name-unsupported": "The name of the first file in the zip archive must end in {accepted:or}.",
     # Addresses of input and output.
-    "input-uri-unsupported": "The input_uri must end in {accepted:or}.",
+    "input-uri-unsupported": "The input_uri must end in {accepted:or}; {compressed:or} may follow.",
     "input-uri-not-allowed": "The input_uri is not below any of the INPUT_URI_PREFIXES of this service.",
     "output-uri-unsupported": "The output_uri must end in {accepted:or}.",
     "output-uri-not-allowed": "The output_uri is not below any of the OUTPUT_URI_PREFIXES of this service.",
@@ -144,7 +150,6 @@ REASONS: dict[str, str] = {
     "parquet-page-too-large": "The Parquet file has pages of more than {limit:size}. "
     "Write smaller pages, of about 1 MB.",
     "parquet-row-count": "The Parquet file does not have as many rows as its metadata says.",
-    "arrow-file-as-stream": "This is an Arrow file, not a stream. Send it as an Arrow file.",
     "arrow-stream-unknown": "The file is not an Arrow stream, or was written by Arrow before 0.15.",
     "arrow-stream-goes-on": "There is something after the end of the Arrow stream.",
     "feather-1": "The file is Feather version 1, which is not supported. Write version 2.",

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from api.errors import InvalidParameters
 from api.parameters import check_names, invalid
-from shared.formats.format import Format
+from shared.formats.format import Format, is_tab_separated
+from shared.formats.source import DELIMITER
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
@@ -37,7 +38,10 @@ class SubmitOptions(BaseModel):
         "reject",
         description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
     )
-    delimiter: str = Field(",", description="CSV: field delimiter; `tab` for a tab character.")
+    delimiter: str | None = Field(
+        None,
+        description="CSV: field delimiter; `tab` for a tab character. By default that of a first line `sep=;`, or a comma.",
+    )
     decimal: Literal[".", ","] = Field(".", description="CSV: the decimal sign.")
     name: str | None = Field(None, max_length=1000, description="Name of the file, after which the results are named.")
     callback_url: str | None = Field(None, description="Address that is told when the job has ended.")
@@ -55,7 +59,9 @@ class SubmitOptions(BaseModel):
 
     @field_validator("delimiter")
     @classmethod
-    def _is_one_sign(cls, given: str) -> str:
+    def _is_one_sign(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
         sign = "\t" if given in ("tab", "\\t") else given
         if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0 .+-_':
             raise invalid("delimiter")
@@ -68,7 +74,7 @@ class SubmitOptions(BaseModel):
 
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
-        if self.delimiter == self.decimal:
+        if (self.delimiter or DELIMITER) == self.decimal:
             raise invalid("signs_equal")
         return self
 
@@ -92,8 +98,7 @@ class SubmitOptions(BaseModel):
 
     def delimited_as(self, file: str) -> Self:
         """Take the delimiter that the ending of the file's name tells, where the caller gave none."""
-        is_tabbed = self.delimiter == "," and file.lower().endswith(".tsv")
-        return self._with(delimiter="\t") if is_tabbed else self
+        return self._with(delimiter="\t") if self.delimiter is None and is_tab_separated(file) else self
 
     def _with(self, **changes: Any) -> Self:
         return self.model_copy(update=changes)
