@@ -45,6 +45,11 @@ REASONS: dict[str, str] = {
     "compression-unsupported": "The body may be compressed with {accepted:or} only.",
     "compressed-data-cut-off": "The {encoding} data ends too early.",
     "compressed-data-damaged": "The body is not {encoding} data, or it is damaged.",
+    "compressed-memory": "Decompressing the {encoding} data takes more memory than {limit:size}. "
+    "Compress it with a lower preset.",
+    "zip-not-one-file": "The zip archive has {count} files. It must have exactly one.",
+    "zip-encrypted": "The file in the zip archive is encrypted.",
+    "zip-method": "The file in the zip archive is compressed in a way that is not supported. Compress it with Deflate.",
     "content-length-invalid": "The header Content-Length is not a number.",
     "body-too-large": "The body is larger than the {limit:size} that this service accepts.",
     "decompressed-too-large": "The body is larger than {limit:size} once it is decompressed.",
@@ -54,9 +59,10 @@ REASONS: dict[str, str] = {
     "form-without-file": "The form has no file. Send the file in a part that has a file name.",
     "form-file-not-last": "The form has something after its file. Send the fields first, then one file.",
     "form-fields-too-large": "The form has more than {count} fields, or a field of more than {limit:size}.",
-    "file-name-unsupported": "The file name must end in {accepted:or}.",
+    "file-name-unsupported": "The file name must end in {accepted:or}; {compressed:or} may follow.",
+    "zip-name-unsupported": "The name of the first file in the zip archive must end in {accepted:or}.",
     # Addresses of input and output.
-    "input-uri-unsupported": "The input_uri must end in {accepted:or}.",
+    "input-uri-unsupported": "The input_uri must end in {accepted:or}; {compressed:or} may follow.",
     "input-uri-not-allowed": "The input_uri is not below any of the INPUT_URI_PREFIXES of this service.",
     "output-uri-unsupported": "The output_uri must end in {accepted:or}.",
     "output-uri-not-allowed": "The output_uri is not below any of the OUTPUT_URI_PREFIXES of this service.",
@@ -87,6 +93,8 @@ REASONS: dict[str, str] = {
     "columns-missing": "Missing columns: {columns}.",
     "columns-missing-and-unknown": "Missing columns: {columns}. Unknown columns: {unknown}.",
     "columns-misspelt": "Column names must match exactly, in case and spaces: found {columns}, expected {expected}.",
+    "columns-look-like-values": "The names of the columns look like values. Were they read from a file without a header? "
+    "Missing columns: {columns}.",
     "columns-repeated": "Columns that occur more than once: {columns}.",
     "column-type": "Column {column!r} is of type {kind}, which cannot be read as {expected}.",
     "kept-columns-missing": "Columns to keep that are not in the file: {columns}.",
@@ -124,6 +132,8 @@ REASONS: dict[str, str] = {
     "csv-field-count": "Line {line} has {count} {count:field|fields}, but the header has {expected}.",
     "csv-unreadable": "The lines from {line} on cannot be read as CSV.",
     "csv-header-unreadable": "The header in line {line} is not CSV, or a name in it is too long.",
+    "csv-header-missing": "The first line does not look like a header: it must name the columns. "
+    "Missing columns: {columns}.",
     "csv-too-many-columns": "The header in line {line} has more than {limit:,} columns.",
     "csv-delimiter-wrong": "The header has only one column. Should the file be read with delimiter={delimiter}?",
     "csv-delimiter-invalid": "The delimiter must be one ASCII character, and neither a quote nor the end of a line.",
@@ -140,7 +150,6 @@ REASONS: dict[str, str] = {
     "parquet-page-too-large": "The Parquet file has pages of more than {limit:size}. "
     "Write smaller pages, of about 1 MB.",
     "parquet-row-count": "The Parquet file does not have as many rows as its metadata says.",
-    "arrow-file-as-stream": "This is an Arrow file, not a stream. Send it as an Arrow file.",
     "arrow-stream-unknown": "The file is not an Arrow stream, or was written by Arrow before 0.15.",
     "arrow-stream-goes-on": "There is something after the end of the Arrow stream.",
     "feather-1": "The file is Feather version 1, which is not supported. Write version 2.",
@@ -300,6 +309,9 @@ INVALID_PARAMETERS: dict[str, str] = {
     "kept_reserved": "Value should not name {columns}: the results have such columns of their own",
     "delimiter": "Value should be one sign that occurs in no number, such as ; or |, or the word tab",
     "signs_equal": "The delimiter and the decimal sign should differ",
+    "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
+    "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
+    "no_parameters": "There are no parameters here",
 }
 """Type of an invalid option of a job to words; what else is wrong with parameters has pydantic's types and words."""
 

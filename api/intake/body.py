@@ -1,12 +1,12 @@
 """Reading request bodies within limits; straight from ASGI, since the busiest route passes here."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
-from shared.formats.format import ENCODINGS, Encoding
+from shared.formats.format import ENCODING_ALIASES, ENCODINGS, Encoding
 
 JSON = "application/json"
 
@@ -58,15 +58,15 @@ def content_type(scope: Scope) -> str:
     return header(scope, b"content-type").partition(";")[0].strip().lower()
 
 
-def content_encoding(scope: Scope) -> Encoding | None:
-    """Tell how the body is compressed; raises UnsupportedInput for ways that this service does not know."""
-    given = header(scope, b"content-encoding").strip().lower().replace("x-gzip", "gzip")
+def content_encoding(scope: Scope, accepted: Sequence[Encoding] = ENCODINGS) -> Encoding | None:
+    """Tell how the body is compressed; raises UnsupportedInput for ways that are not accepted."""
+    given = header(scope, b"content-encoding").strip().lower()
     if given in ("", "identity"):
         return None
-    for encoding in ENCODINGS:
-        if given == encoding:
+    for encoding in accepted:
+        if encoding in (given, ENCODING_ALIASES.get(given)):
             return encoding
-    raise UnsupportedInput("compression-unsupported", accepted=list(ENCODINGS))
+    raise UnsupportedInput("compression-unsupported", accepted=list(accepted))
 
 
 def declared_length(scope: Scope, limit: int) -> int | None:

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
-from shared.formats.format import Format
+from api.parameters import check_names, invalid
+from shared.formats.format import Format, is_tab_separated
+from shared.formats.source import DELIMITER
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
-from shared.reasons import INVALID_PARAMETERS, fill
 from shared.settings import Settings
 from shared.webhooks.target import check_webhook_url
 
@@ -29,12 +29,19 @@ class SubmitOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    keep: list[str] = Field([], description="Columns to repeat in the results, `A,B`; may be given several times.")
+    keep: list[str] = Field(
+        [],
+        description="Columns to repeat in the results, `A,B`. Given several times, each value is one name as it stands, "
+        "also with a comma; empty ones name nothing.",
+    )
     on_invalid: OnInvalid = Field(
         "reject",
         description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
     )
-    delimiter: str = Field(",", description="CSV: field delimiter; `tab` for a tab character.")
+    delimiter: str | None = Field(
+        None,
+        description="CSV: field delimiter; `tab` for a tab character. By default that of a first line `sep=;`, or a comma.",
+    )
     decimal: Literal[".", ","] = Field(".", description="CSV: the decimal sign.")
     name: str | None = Field(None, max_length=1000, description="Name of the file, after which the results are named.")
     callback_url: str | None = Field(None, description="Address that is told when the job has ended.")
@@ -42,7 +49,8 @@ class SubmitOptions(BaseModel):
     @field_validator("keep")
     @classmethod
     def _are_columns(cls, given: list[str]) -> list[str]:
-        names = [name for part in given for name in part.split(",") if name]
+        values = given[0].split(",") if len(given) == 1 else given
+        names = [name for name in values if name]
         if len(set(names)) != len(names) or len(names) > MAX_KEPT:
             raise invalid("kept_names", limit=MAX_KEPT)
         if taken := sorted(set(names) & set(RESULT_COLUMNS)):
@@ -51,7 +59,9 @@ class SubmitOptions(BaseModel):
 
     @field_validator("delimiter")
     @classmethod
-    def _is_one_sign(cls, given: str) -> str:
+    def _is_one_sign(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
         sign = "\t" if given in ("tab", "\\t") else given
         if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0 .+-_':
             raise invalid("delimiter")
@@ -64,16 +74,21 @@ class SubmitOptions(BaseModel):
 
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
-        if self.delimiter == self.decimal:
+        if (self.delimiter or DELIMITER) == self.decimal:
             raise invalid("signs_equal")
         return self
 
     @classmethod
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
         """Read the fields of a form, which go before the query; raises InvalidParameters."""
+        check_names(fields, list(cls.model_fields), "body")
         given = {name: values if name == "keep" else values[-1] for name, values in fields.items()}
+        queried = query.model_dump(exclude_unset=True)
+        if len(query.keep) == 1:
+            # A name that was read as it stands must not be split now.
+            queried["keep"] = [*query.keep, ""]
         try:
-            return cls.model_validate(query.model_dump(exclude_unset=True) | given)
+            return cls.model_validate(queried | given)
         except ValidationError as error:
             raise InvalidParameters([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
 
@@ -83,8 +98,7 @@ class SubmitOptions(BaseModel):
 
     def delimited_as(self, file: str) -> Self:
         """Take the delimiter that the ending of the file's name tells, where the caller gave none."""
-        is_tabbed = self.delimiter == "," and file.lower().endswith(".tsv")
-        return self._with(delimiter="\t") if is_tabbed else self
+        return self._with(delimiter="\t") if self.delimiter is None and is_tab_separated(file) else self
 
     def _with(self, **changes: Any) -> Self:
         return self.model_copy(update=changes)
@@ -107,11 +121,6 @@ class SubmitOptions(BaseModel):
             callback_url=self.callback_url,
             positive_class=model.positive_class,
         )
-
-
-def invalid(type: str, **params: Any) -> PydanticCustomError:
-    """Make what pydantic is to say of an option, of a type in INVALID_PARAMETERS."""
-    return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
 OptionsDep = Annotated[SubmitOptions, Query()]

@@ -15,13 +15,23 @@ from typing_extensions import Buffer
 from api.intake.body import content_encoding, content_type, declared_length, header, pieces, read, read_json
 from api.intake.form import FORM, FormReader
 from api.intake.options import SubmitOptions
-from api.intake.spool import spool
+from api.intake.spool import peeked, spool
 from api.services import Services
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput, UnsupportedInput
+from shared.formats import zipped
 from shared.formats.compression import decoded
-from shared.formats.format import BY_MEDIA_TYPE, FILE_ENDINGS, FORMATS, Encoding, Format, format_of_name
+from shared.formats.format import (
+    BY_MEDIA_TYPE,
+    FILE_ENDINGS,
+    FORMATS,
+    PACKED_ENDINGS,
+    STREAMED,
+    Encoding,
+    Format,
+    format_of_name,
+)
 from shared.formats.json_rows import validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
@@ -71,7 +81,7 @@ class Submission:
         """Take on a JSON document: rows in one of their shapes, or addresses."""
         limit = self._services.settings.max_body_bytes
         await self._admit(limit)
-        encoding = content_encoding(self._scope)
+        encoding = content_encoding(self._scope, STREAMED)
         with self._services.admission.memory() as take:
             body = await read(self._receive, limit, take)
             if encoding:
@@ -94,14 +104,19 @@ class Submission:
         limit = self._services.settings.max_file_bytes
         await self._admit(limit)
         reader = FormReader(header(self._scope, b"content-type"), pieces(self._receive, limit))
-        self._options = SubmitOptions.of_form(await reader.fields(), self._options)
-        by_name, encoding = format_of_name(reader.filename)
+        self._options = SubmitOptions.of_form(await reader.fields(), self._options).named(reader.filename)
+        body, name = reader.file_pieces(), reader.filename
+        by_name, encoding = format_of_name(name)
         format = by_name or BY_MEDIA_TYPE.get(reader.content_type)
+        if format is None and encoding == "zip":
+            head, body = await peeked(body, zipped.HEAD_BYTES)
+            name = zipped.first_name(head)
+            format = _format_inside(name)
         if format is None or not FORMATS[format].is_file:
-            raise UnsupportedInput("file-name-unsupported", accepted=FILE_ENDINGS)
-        self._options = self._options.named(reader.filename).delimited_as(reader.filename)
+            raise UnsupportedInput("file-name-unsupported", accepted=FILE_ENDINGS, compressed=PACKED_ENDINGS)
+        self._options = self._options.delimited_as(name)
         self._digest.update(repr((format, encoding, self._options)).encode())
-        return await self._spooled(reader.file_pieces(), format, encoding)
+        return await self._spooled(body, format, encoding)
 
     async def _admit(self, limit: int) -> None:
         """Ask for room, before anything is read; raises InputTooLarge where the request announces more than `limit` bytes."""
@@ -144,7 +159,7 @@ class Submission:
         settings = self._services.settings
         format, encoding = format_of_name(addresses.input_uri)
         if format is None or not FORMATS[format].is_file:
-            raise MalformedInput("input-uri-unsupported", accepted=FILE_ENDINGS)
+            raise MalformedInput("input-uri-unsupported", accepted=FILE_ENDINGS, compressed=PACKED_ENDINGS)
         if not is_below(addresses.input_uri, settings.listed(settings.input_uri_prefixes)):
             raise MalformedInput("input-uri-not-allowed")
         if addresses.output_uri is not None:
@@ -173,6 +188,14 @@ def _addresses(body: bytes) -> _Addresses | None:
         return msgspec.json.decode(body, type=_Addresses)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
+
+
+def _format_inside(name: str) -> Format:
+    """Tell from the name of a file in an archive what it is written in; raises UnsupportedInput."""
+    format, encoding = format_of_name(name)
+    if format is None or encoding or not FORMATS[format].is_file:
+        raise UnsupportedInput("zip-name-unsupported", accepted=FILE_ENDINGS)
+    return format
 
 
 def _decompressed(body: bytes, encoding: Encoding, limit: int) -> bytes:

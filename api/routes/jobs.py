@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.dependencies import ServicesDep
 from api.intake.body import JSON
+from api.parameters import KnownParameters
 from api.problems import problems
 from api.schemas import JobBody, JobsPage, ReportBody
 from shared.errors import JobConflict
@@ -16,7 +17,7 @@ router = APIRouter(tags=["batches"])
 MAX_JOBS = 200
 
 
-@router.get("/jobs", responses=problems(422, 503))
+@router.get("/jobs", responses=problems(422, 503), dependencies=[KnownParameters])
 def list_jobs(
     services: ServicesDep,
     state: Annotated[JobState | None, Query(description="Only jobs of this state.")] = None,

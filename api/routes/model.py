@@ -20,6 +20,7 @@ from api.model_schemas import (
     ReloadRequest,
     VersionBody,
 )
+from api.parameters import KnownParameters
 from api.problems import problems
 from api.schemas import ReasonBody, moment
 from api.security import AdminDep
@@ -102,6 +103,7 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
     "/reload_model",
     openapi_extra=RELOAD_BODY,
     responses=problems(401, 404, 409, 413, 415, 422, 502, 503, 504),
+    dependencies=[KnownParameters],
 )
 async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
     """Make a new version the active one on every process, or on none.

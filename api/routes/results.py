@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from api.dependencies import ServicesDep
 from api.errors import NotAcceptable
 from api.intake.body import JSON
+from api.parameters import KnownParameters
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
@@ -43,6 +44,7 @@ RESULT_TYPES = [facts.media_types[0] for facts in FORMATS.values()]
         206: {"description": "The part of the file that `Range` asks for."},
         **problems(404, 406, 409, 416, 422, 503),
     },
+    dependencies=[KnownParameters],
 )
 async def job_results(
     request: Request,

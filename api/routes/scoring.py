@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import response_to
 from api.intake.body import JSON, read_json
+from api.parameters import check_no_query
 from api.services import Services
 from shared.formats.json_rows import row_from_json
 
@@ -37,6 +38,8 @@ class IndividualScore:
         await send({"type": "http.response.body", "body": body})
 
     async def _score(self, scope: Scope, receive: Receive) -> bytes:
+        if scope["query_string"]:
+            check_no_query(scope["query_string"])
         model = self._services.member.model
         body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
         answer = await self._services.batcher.score(model, row_from_json(body, model.contract))

@@ -12,6 +12,7 @@ from api.intake.body import JSON
 from api.intake.options import KeyDep, OptionsDep, SubmitOptions
 from api.intake.prefer import wait_seconds
 from api.intake.submission import Submission
+from api.parameters import KnownParameters
 from api.problems import problems
 from api.routes.jobs import accepted
 from api.schemas import JobBody, Score
@@ -28,7 +29,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
 SUBMISSION_PROBLEMS = (400, 413, 415, 422, 429, 503)
 
 
-@router.post("/jobs", status_code=202, response_model=JobBody, responses=problems(*SUBMISSION_PROBLEMS))
+@router.post(
+    "/jobs",
+    status_code=202,
+    response_model=JobBody,
+    responses=problems(*SUBMISSION_PROBLEMS),
+    dependencies=[KnownParameters],
+)
 async def submit_job(
     request: Request, model: ModelDep, services: ServicesDep, options: OptionsDep, key: KeyDep = None
 ) -> Response:
@@ -44,6 +51,7 @@ async def submit_job(
         200: {"model": list[Score], "description": "Done within `Prefer: wait=N`: the answers in input order."},
         **problems(*SUBMISSION_PROBLEMS),
     },
+    dependencies=[KnownParameters],
 )
 async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
     """Submit a JSON array of applicants, and with `Prefer: wait=N` get the answers at once if it is done in time."""

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from shared.contract.contract import INT64, Contract, Feature, not_ordered
+from shared.contract.matching import match_columns
 from shared.contract.validated import Validated, Write
 from shared.errors import ALL_VALID, Report, WrongColumns
-from shared.reasons import MAX_REPORTED, InvalidValue, cut, cut_names
+from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
 BEYOND_INT64 = float(2**63)
 
@@ -40,40 +41,6 @@ NOTHING_INVALID: Mapping[str, Invalid] = MappingProxyType({})
 def wrong_type(feature: Feature, rows: pa.BooleanArray) -> Invalid:
     """Mark rows whose value is not of the feature's type at all, as JSON text for a number is."""
     return Invalid(rows, feature.finding([]))
-
-
-def match_columns(contract: Contract, names: Sequence[str], keep: Sequence[str] = ()) -> None:
-    """Raise WrongColumns unless columns of these names have all that the contract needs and `keep` asks for.
-
-    A feature or a kept column must not come twice. An optional feature may be absent if no column is unknown: an unknown
-    one may be the feature, misspelt.
-    """
-    there, wanted = set(names), {*contract.names, *keep}
-    if len(there) < len(names) and (twice := [name for name in there & wanted if names.count(name) > 1]):
-        raise WrongColumns("columns-repeated", columns=cut_names(sorted(twice)))
-    not_kept = [name for name in dict.fromkeys(keep) if name not in there]
-    missing = [name for name in contract.names if name not in there]
-    if not (missing or not_kept):
-        return
-    unknown = [name for name in dict.fromkeys(names) if name not in wanted]
-    needed = [feature.name for feature in contract.features if feature.required and feature.name not in there]
-    if needed or not_kept:
-        _check_spelling([*needed, *not_kept], unknown)
-    if not_kept:
-        raise WrongColumns("kept-columns-missing", columns=cut_names(not_kept))
-    if unknown:
-        raise WrongColumns("columns-missing-and-unknown", columns=cut_names(missing), unknown=cut_names(unknown))
-    if needed:
-        raise WrongColumns("columns-missing", columns=cut_names(needed))
-
-
-def _check_spelling(missing: Sequence[str], unknown: Sequence[str]) -> None:
-    """Raise WrongColumns if all that is missing is there under a name that is nearly right, for the difference is hard to see."""
-    nearly = {name.strip().casefold(): name for name in unknown}
-    found = [nearly.get(name.strip().casefold()) for name in missing]
-    columns = [name for name in found if name is not None]
-    if len(columns) == len(missing):
-        raise WrongColumns("columns-misspelt", columns=cut_names(columns), expected=cut_names(missing))
 
 
 def validate_columns(

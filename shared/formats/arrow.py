@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from shared.contract.columns import match_columns, validate_columns
+from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
+from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead
@@ -31,6 +32,7 @@ FEW_ROWS, FEW_BATCHES = 1024, 64
 FORGET_SLICES = 16
 """After so many slices the operating system is told that the part of the file in memory is not needed any more."""
 
+MAGIC_BYTES = 8
 FILE_MAGIC = b"ARROW1"
 FEATHER_1_MAGIC = b"FEA1"
 CONTINUATION = b"\xff\xff\xff\xff"
@@ -53,7 +55,7 @@ def read_file(source: Source, options: ReadOptions, contract: Contract) -> Itera
 
 
 def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Check the rows of an Arrow IPC stream, like `read_file`.
+    """Check the rows of an Arrow IPC stream, like `read_file`; each of the two also takes what the other is for.
 
     It is read from a local file too: the record batch of a stream is often the whole table, and then fits no memory.
     """
@@ -105,14 +107,25 @@ def reject_malformed(kind: str) -> Iterator[None]:
 
 
 def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    kind = ARROW if open_ is _open_file else STREAM
-    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), reject_malformed(kind), _mapped(path) as mapped:
-        buffer = pa.py_buffer(mapped)
-        schema, batches = open_(buffer)
-        needed = needed_columns(schema.names, options, contract)
-        check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
-        # All columns are read and some left out: told to read some only, Arrow would copy them.
-        yield from _forgetting(mapped, validate_batches((batch.select(needed) for batch in batches), options, contract))
+    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), _mapped(path) as mapped:
+        open_ = _opener(mapped[:MAGIC_BYTES], open_)
+        with reject_malformed(ARROW if open_ is _open_file else STREAM):
+            yield from _read_mapped(mapped, open_, options, contract)
+
+
+def _opener(start: bytes, said: Open) -> Open:
+    """Tell file and stream by their first bytes: people name the one as the other."""
+    if start.startswith((FILE_MAGIC, FEATHER_1_MAGIC)):
+        return _open_file
+    return _open_stream if start.startswith(CONTINUATION) else said
+
+
+def _read_mapped(mapped: mmap.mmap, open_: Open, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
+    schema, batches = open_(pa.py_buffer(mapped))
+    needed = needed_columns(schema.names, options, contract)
+    check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
+    # All columns are read and some left out: told to read some only, Arrow would copy them.
+    yield from _forgetting(mapped, validate_batches((batch.select(needed) for batch in batches), options, contract))
 
 
 @contextmanager
@@ -132,7 +145,7 @@ def _forgetting(mapped: mmap.mmap, slices: Iterator[Validated]) -> Iterator[Vali
 
 
 def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
-    start = buffer.slice(0, 8).to_pybytes()
+    start = buffer.slice(0, MAGIC_BYTES).to_pybytes()
     if start.startswith(FEATHER_1_MAGIC):
         raise MalformedInput("feather-1")
     if not start.startswith(FILE_MAGIC):
@@ -142,10 +155,7 @@ def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
 
 
 def _open_stream(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
-    start = buffer.slice(0, 8).to_pybytes()
-    if start.startswith(FILE_MAGIC):
-        raise MalformedInput("arrow-file-as-stream")
-    if not start.startswith(CONTINUATION):
+    if not buffer.slice(0, MAGIC_BYTES).to_pybytes().startswith(CONTINUATION):
         raise MalformedInput("arrow-stream-unknown")
     file = pa.BufferReader(buffer)
     reader = pa.ipc.open_stream(file)

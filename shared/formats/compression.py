@@ -3,15 +3,17 @@
 import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 from typing_extensions import Buffer
 
 from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.format import Encoding
+from shared.formats.members import XZ_BYTES, Members, Readable
+from shared.formats.zipped import unzipped
 
 PIECE_BYTES = 1 << 20
 """How much is read, or copied, in one go."""
@@ -20,24 +22,29 @@ TRUNCATED = "Truncated"
 """How Arrow's message begins when compressed data stops before its end."""
 
 
-class Readable(Protocol):
-    """What bytes are read from: a file of Python's or of Arrow's."""
-
-    def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes; none only at the end."""
-
-
 @contextmanager
 def decoded(raw: Readable, encoding: Encoding | None, limit: int) -> Iterator[BinaryIO]:
     """Open what `raw` holds, decompressed, for one reading from beginning to end; `raw` stays open.
 
-    Several gzip members or zstd frames one after the other are one file. Reading raises MalformedInput where the data
-    is damaged or cut off, and InputTooLarge as soon as there are more than `limit` bytes of it, decompressed.
+    Several members or frames one after the other are one file; a zip archive has one file in it, and `raw` must be seekable
+    then. Reading raises MalformedInput where the data is damaged or cut off, and InputTooLarge as soon as there are more than
+    `limit` bytes of it, decompressed.
     """
-    watched = _Watched(raw)
-    plain = watched if encoding is None else _Decompressed(watched, encoding)
-    with io.BufferedReader(_Limited(plain, limit), PIECE_BYTES) as stream:
+    with _plain(raw, encoding) as plain, io.BufferedReader(_Limited(plain, limit), PIECE_BYTES) as stream:
         yield stream
+
+
+def _plain(raw: Readable, encoding: Encoding | None) -> AbstractContextManager[Readable]:
+    if encoding == "zip":
+        return unzipped(cast(BinaryIO, raw))
+    if encoding == "zstd":
+        return nullcontext(_Zstd(raw))
+    return nullcontext(raw if encoding is None else Members(raw, encoding))
+
+
+def decoding_bytes(encoding: Encoding | None) -> int:
+    """Give the memory that decompression may take, beyond a few megabytes."""
+    return XZ_BYTES if encoding == "xz" else 0
 
 
 @contextmanager
@@ -52,7 +59,7 @@ def spooled(stream: Readable, folder: Path) -> Iterator[Path]:
 
 
 class _Watched:
-    """Passes reads on and remembers an error of theirs, which Arrow would not tell from damaged data."""
+    """Passes reads on and remembers an error of theirs, which a library may not tell from damaged data."""
 
     closed = False
 
@@ -71,13 +78,12 @@ class _Watched:
         """Arrow closes what it is given, and complains if it cannot; `raw` is another's to close."""
 
 
-class _Decompressed:
-    """The decompressed data of a file."""
+class _Zstd:
+    """The decompressed data of frames one after the other."""
 
-    def __init__(self, watched: _Watched, encoding: Encoding) -> None:
-        self._watched = watched
-        self._encoding = encoding
-        self._stream = pa.CompressedInputStream(pa.PythonFile(watched, "r"), encoding)
+    def __init__(self, raw: Readable) -> None:
+        self._watched = _Watched(raw)
+        self._stream = pa.CompressedInputStream(pa.PythonFile(self._watched, "r"), "zstd")
 
     def read(self, size: int, /) -> bytes:
         try:
@@ -85,10 +91,9 @@ class _Decompressed:
         except OSError as error:
             if self._watched.error is not None:
                 raise self._watched.error from None
-            cut_off = str(error).startswith(TRUNCATED)
-            raise MalformedInput(
-                "compressed-data-cut-off" if cut_off else "compressed-data-damaged", encoding=self._encoding
-            ) from None
+            if str(error).startswith(TRUNCATED):
+                raise MalformedInput("compressed-data-cut-off", encoding="zstd") from None
+            raise MalformedInput("compressed-data-damaged", encoding="zstd") from None
         return data
 
 

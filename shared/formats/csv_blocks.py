@@ -42,8 +42,9 @@ class Blocks(Iterator[Block]):
     def __init__(self, stream: BinaryIO, delimiter: str, size: int) -> None:
         self.size = size
         """About so many bytes is a block; may be changed on the way."""
+        self.delimiter = delimiter
+        """Of use only to say what is wrong; may be changed on the way too."""
         self._stream = stream
-        self._delimiter = delimiter
         self._line = 1
         start = stream.read(len(UTF8_MARK))
         if start.startswith(UTF16_MARKS):
@@ -90,7 +91,7 @@ class Blocks(Iterator[Block]):
 
     def _reject(self, block: Block) -> NoReturn:
         """Say why a record does not end."""
-        _check_quotes(block, self._delimiter)
+        _check_quotes(block, self.delimiter)
         if _count(block.data, QUOTE) % 2:
             block.fault(block.data.rfind(QUOTE), "csv-open-quote", limit=MAX_RECORD_BYTES)
         block.fault(0, "csv-record-too-long", limit=MAX_RECORD_BYTES)

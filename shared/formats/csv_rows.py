@@ -6,8 +6,9 @@ While the fields are as one expects, Arrow's CSV reader makes numbers of them at
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import isnan
 
@@ -15,14 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from shared.contract.columns import Invalid, match_columns, validate_columns
+from shared.contract.columns import Invalid, validate_columns
 from shared.contract.contract import Contract
+from shared.contract.matching import are_mostly_known, match_columns, missing_features
 from shared.contract.validated import Validated
 from shared.errors import InputError, MalformedInput, WrongColumns
 from shared.formats.csv_blocks import QUOTE, UTF8_MARK, Block, Blocks, check, check_fields, first_record
 from shared.formats.csv_values import FALSE, MISSING, TRUE, text_or_missing, values_of
 from shared.formats.parallel import ordered_map
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import DELIMITER, ReadOptions, Source
+from shared.reasons import cut_names
 
 BLOCK_BYTES = 4 * 2**20
 """About so much is read and checked in one go, in 20 to 60 ms; around smaller ones there is more to do."""
@@ -34,18 +37,33 @@ MAX_COLUMNS = 100_000
 DELIMITERS = {";": ";", "\t": "%09", ",": ",", "|": "|"}
 """What a file may be delimited by instead of what was said, and how that is written in a URL."""
 
+SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+"""A first line that Excel understands, and people write for it: it says the delimiter, and is no header."""
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """The signs of one file."""
+
+    delimiter: str
+    decimal: str
+
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Read the rows of a CSV file in UTF-8 with a header; blank lines are passed over.
+    """Read the rows of a CSV file in UTF-8 with a header; blank lines are passed over, as is a first line `sep=;`.
 
     Raises MalformedInput, naming the line, for what is not such a file, and WrongColumns.
     """
-    _check_options(options)
+    dialect = _dialect(options, DELIMITER if options.delimiter is None else options.delimiter)
     with source.stream() as stream:
-        blocks = Blocks(stream, options.delimiter, min(FIRST_BLOCK_BYTES, BLOCK_BYTES))
-        header, rest = _header(blocks)
-        names = _names(header, options, contract)
-        reader = _Reader(names, options, contract)
+        blocks = Blocks(stream, dialect.delimiter, min(FIRST_BLOCK_BYTES, BLOCK_BYTES))
+        header, rest = _first_filled(blocks, Block(b"", 1))
+        if separator := SEPARATOR_LINE.fullmatch(header.data):
+            dialect = _dialect(options, options.delimiter or separator[1].decode("latin-1"))
+            header, rest = _first_filled(blocks, rest)
+        blocks.delimiter = dialect.delimiter
+        names = _names(header, dialect, options, contract)
+        reader = _Reader(names, dialect, options, contract)
         # With few columns there are many rows in a block, and much is made of them if features are absent or rows invalid.
         blocks.size = max(1, BLOCK_BYTES * len(names) // max(len(names), len(contract.names), FEW_COLUMNS))
         rows = 0
@@ -58,40 +76,48 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
         raise MalformedInput("no-rows")
 
 
-def _check_options(options: ReadOptions) -> None:
-    delimiter, decimal = options.delimiter, options.decimal
+def _dialect(options: ReadOptions, delimiter: str) -> _Dialect:
+    """Check what is said of the signs."""
     if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
         raise MalformedInput("csv-delimiter-invalid")
-    if decimal not in (".", ","):
+    if options.decimal not in (".", ","):
         raise MalformedInput("csv-decimal-invalid")
-    if delimiter == decimal:
+    if delimiter == options.decimal:
         raise MalformedInput("csv-signs-equal")
+    return _Dialect(delimiter, options.decimal)
 
 
-def _header(blocks: Blocks) -> tuple[Block, Block]:
-    """Find the first record that is not blank; gives it, and what follows it in its block."""
-    for rest in blocks:
+def _first_filled(blocks: Blocks, rest: Block) -> tuple[Block, Block]:
+    """Find the next record that is not blank; gives it, and what follows it in its block."""
+    for block in chain([rest], blocks):
+        rest = block
         while rest.data:
-            header, rest = first_record(rest)
-            if header.data.strip(b"\r\n"):
-                return header, rest
+            record, rest = first_record(rest)
+            if record.data.strip(b"\r\n"):
+                return record, rest
     raise MalformedInput("file-empty")
 
 
-def _names(header: Block, options: ReadOptions, contract: Contract) -> list[str]:
+def _names(header: Block, dialect: _Dialect, options: ReadOptions, contract: Contract) -> list[str]:
     """Read the names of the columns; raises WrongColumns unless they are what the contract needs."""
-    check(header, options.delimiter)
-    if header.data.count(options.delimiter.encode()) >= MAX_COLUMNS:
+    check(header, dialect.delimiter)
+    if header.data.count(dialect.delimiter.encode()) >= MAX_COLUMNS:
         header.fault(0, "csv-too-many-columns", limit=MAX_COLUMNS)
     text = header.data.decode()
     try:
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=options.delimiter, strict=True))
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True))
     except csv.Error:
         header.fault(0, "csv-header-unreadable")
     if len(names) == 1 and names[0] not in contract.names:
         for delimiter, written in DELIMITERS.items():
             if delimiter in text:
                 raise WrongColumns("csv-delimiter-wrong", delimiter=written)
+    missing = missing_features(contract, names)
+    if missing and not (
+        {*names} <= {*contract.names, *options.keep} or are_mostly_known(contract, names, options.keep)
+    ):
+        # What stands there may be an applicant's, so it is not repeated.
+        raise WrongColumns("csv-header-missing", columns=cut_names(missing))
     match_columns(contract, names, options.keep)
     return names
 
@@ -117,8 +143,9 @@ def _has_nan(numbers: pa.DoubleArray) -> bool:
 class _Reader:
     """Reads blocks of one file; may be used in several threads."""
 
-    def __init__(self, names: list[str], options: ReadOptions, contract: Contract) -> None:
+    def __init__(self, names: list[str], dialect: _Dialect, options: ReadOptions, contract: Contract) -> None:
         self._names = names
+        self._dialect = dialect
         self._options = options
         self._contract = contract
         self._features = {feature.name: feature for feature in contract.features if feature.name in names}
@@ -130,7 +157,7 @@ class _Reader:
         """Read and check the rows of a block, counted from 0; None if all of its lines are blank."""
         if isinstance(block, InputError):
             raise block
-        check(block, self._options.delimiter)
+        check(block, self._dialect.delimiter)
         table, as_text = self._table(block)
         if not table.num_rows:
             return None
@@ -140,7 +167,7 @@ class _Reader:
             if name not in as_text:
                 columns[name] = text_or_missing(column) if feature.kind.python is str else column
                 continue
-            columns[name], invalid = values_of(feature, column, self._options.decimal)
+            columns[name], invalid = values_of(feature, column, self._dialect.decimal)
             if invalid is not None:
                 found[name] = invalid
             if invalid is not None or columns[name].type != feature.kind.arrow:
@@ -169,7 +196,7 @@ class _Reader:
         try:
             return self._parsed(block, as_text), as_text
         except pa.ArrowInvalid:
-            check_fields(block, self._options.delimiter, len(self._names))
+            check_fields(block, self._dialect.delimiter, len(self._names))
             block.fault(0, "csv-unreadable")
 
     def _parsed(self, block: Block, as_text: Collection[str]) -> pa.RecordBatch:
@@ -187,7 +214,7 @@ class _Reader:
             read_options=arrow_csv.ReadOptions(column_names=self._names, block_size=len(data) + 1, use_threads=False),
             # Without quotes, Arrow looks at many bytes at a time.
             parse_options=arrow_csv.ParseOptions(
-                delimiter=self._options.delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
+                delimiter=self._dialect.delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=types,
@@ -196,7 +223,7 @@ class _Reader:
                 true_values=TRUE,
                 false_values=FALSE,
                 strings_can_be_null=False,
-                decimal_point=self._options.decimal,
+                decimal_point=self._dialect.decimal,
             ),
         )
         return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], schema=table.schema)

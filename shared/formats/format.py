@@ -4,9 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, get_args
 
-Encoding = Literal["gzip", "zstd"]
+Encoding = Literal["gzip", "zstd", "bz2", "xz", "zip"]
+"""How a file is compressed; the name in `Content-Encoding`."""
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-ENCODING_ENDINGS: dict[str, Encoding] = {"gz": "gzip", "zst": "zstd"}
+ENCODING_ENDINGS: dict[str, Encoding] = {"gz": "gzip", "zst": "zstd", "bz2": "bz2", "xz": "xz", "zip": "zip"}
+ENCODING_ALIASES: dict[str, Encoding] = {"x-gzip": "gzip", "bzip2": "bz2", "x-bzip2": "bz2", "x-xz": "xz"}
+"""Other names that `Content-Encoding` may have."""
+STREAMED = tuple(encoding for encoding in ENCODINGS if encoding != "zip")
+"""Those that are read in order; the table of contents of a zip archive stands at its end."""
 
 
 class Format(StrEnum):
@@ -51,12 +56,25 @@ BY_MEDIA_TYPE = {media: format for format, facts in FORMATS.items() for media in
 BY_ENDING = {ending: format for format, facts in FORMATS.items() for ending in facts.endings}
 FILE_ENDINGS = [f".{ending}" for ending, format in BY_ENDING.items() if FORMATS[format].is_file]
 """Endings of names of files that a worker reads."""
+PACKED_ENDINGS = [f".{ending}" for ending in ENCODING_ENDINGS]
+"""Endings that may follow these, of compressed files."""
 
 
 def format_of_name(name: str) -> tuple[Format | None, Encoding | None]:
     """Tell from the name of a file what it is written in and how it is compressed."""
+    ending, encoding = _endings(name)
+    return BY_ENDING.get(ending), encoding
+
+
+def is_tab_separated(name: str) -> bool:
+    """Tell from the name of a file, compressed or not, whether tabs stand between its fields."""
+    return _endings(name)[0] == "tsv"
+
+
+def _endings(name: str) -> tuple[str, Encoding | None]:
+    """Split off the ending of a name, in lower case and without that of its compression; "" where there is none."""
     *front, last = name.lower().rsplit("/", 1)[-1].split(".")
     encoding = ENCODING_ENDINGS.get(last)
     if encoding and front:
         last = front.pop()
-    return (BY_ENDING.get(last) if front else None), encoding
+    return (last if front else ""), encoding

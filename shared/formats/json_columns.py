@@ -5,6 +5,7 @@ Both ways have the same verdict. The fast one gives up on whatever it is not sur
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import GenericAlias
@@ -14,11 +15,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pydantic_core
+from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
+from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
 from shared.formats.source import ReadOptions
@@ -52,6 +55,9 @@ class JsonRows:
         self._as_text = options.kept_as_text
         self._ignore_extra = ignore_extra
         self._features = set(contract.names)
+        self._required = {feature.name for feature in contract.features if feature.required}
+        self.names = SeenNames(contract, self._keep)
+        """What the rows named, to be checked at their end."""
         self.types: dict[str, Any] = {
             feature.name: self._type_of(feature.kind.python, feature.name, feature.nullable)
             for feature in contract.features
@@ -68,9 +74,8 @@ class JsonRows:
     def _make_row_types(self) -> list[Any]:
         """Make a type with what is optional left out, but nothing unknown; if that is allowed, one the other way round."""
         names = {f"f{i}": name for i, name in enumerate(self.types)}
-        needed = {feature.name for feature in self._contract.features if feature.required}
         fields = [(field, self.types[name]) for field, name in names.items()]
-        with_defaults = [field if names[field[0]] in needed else (*field, None) for field in fields]
+        with_defaults = [self._with_default(field, name) for field, name in names.items()]
         make: Any = partial(msgspec.defstruct, NAME_OF_TYPES, rename=names, gc=False, kw_only=True)
         try:
             strict = make(with_defaults, forbid_unknown_fields=True)
@@ -78,12 +83,23 @@ class JsonRows:
         except ValueError:  # a name with a quote or a backslash in it
             return []
 
+    def _with_default(self, field: str, name: str) -> tuple[Any, ...]:
+        """Make a field that may be left out, if that is allowed. Of a kept column it is noted whether any row has it."""
+        if name in self._required:
+            return field, self.types[name]
+        return (field, self.types[name] | UnsetType, UNSET) if name in self._keep else (field, self.types[name], None)
+
     def from_array(self, array: bytes, start: int) -> Validated | None:
         """Check a JSON array of objects in bulk; None where that cannot be done, and an empty array is one such case."""
+        if self._keep and not start:
+            with suppress(*NOT_IN_BULK, IndexError):
+                self._note_first(msgspec.json.decode(array, type=list[msgspec.Raw])[0])
         return self._in_bulk([partial(decoder.decode, array) for decoder in self._decoders], array, start)
 
     def from_lines(self, lines: Sequence[bytes], start: int) -> Validated | None:
         """Check objects, each a text of its own, in bulk; None where that cannot be done."""
+        if self._keep and not start:
+            self._note_first(lines[0])
         decoders = [partial(map, decoder.decode, lines) for decoder in self._row_decoders]
         return self._in_bulk(decoders, b"\n".join(lines), start)
 
@@ -95,8 +111,20 @@ class JsonRows:
                     text.decode()  # msgspec does not look into text that it passes over
             except NOT_IN_BULK:
                 continue
-            return self.from_values(columns, start) if columns else None
+            if columns:
+                self.names.note_fitting()
+                return self.from_values(list(map(self._there, self.types, columns)) if self._keep else columns, start)
+            break
         return None
+
+    def _there(self, name: str, values: Values) -> Values:
+        """Take what is left out of a kept column for null, and note whether it is there at all."""
+        if name not in self._keep:
+            return values
+        kinds = set(map(type, values))
+        if kinds != {UnsetType}:
+            self.names.note_kept(name)
+        return [None if value is UNSET else value for value in values] if UnsetType in kinds else values
 
     def from_values(self, columns: Sequence[Values], start: int) -> Validated | None:
         """Check columns decoded as `types` says, in that order; None where that cannot be done."""
@@ -149,10 +177,25 @@ class JsonRows:
             value = pydantic_core.from_json(text, allow_inf_nan=True)
             if isinstance(value, dict):
                 kept = {name: value.get(name) for name in self._keep}
-                invalid += self._unknown(value, number)
+                unknown = self._unknown(value, number)
+                self._note(value, fits=not unknown and self._required <= value.keys())
+                invalid += unknown
                 invalid += _nested(kept, number, {each.column for each in invalid})
         invalid = invalid or self._contract.unordered(row, number)
         return {} if invalid else row, kept, invalid
+
+    def _note_first(self, row: bytes | msgspec.Raw) -> None:
+        """Note the names of one row: a column to keep may be misspelt in all of them."""
+        with suppress(*NOT_IN_BULK):
+            self.names.note(msgspec.json.decode(row, type=dict[str, msgspec.Raw]))
+
+    def _note(self, row: dict[str, Any], *, fits: bool) -> None:
+        for name in self._keep:
+            if name in row:
+                self.names.note_kept(name)
+        if fits:
+            self.names.note_fitting()
+        self.names.note(row)
 
     def _unknown(self, value: dict[str, Any], number: int) -> list[InvalidValue]:
         if self._ignore_extra and self._features <= value.keys():

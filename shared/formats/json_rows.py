@@ -11,9 +11,9 @@ import msgspec
 import pydantic_core
 from pydantic import ValidationError
 
-from shared.contract.columns import match_columns
 from shared.contract.contract import Contract, Row
 from shared.contract.findings import json_fault
+from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
 from shared.formats.json_columns import NOT_IN_BULK, JsonRows
@@ -56,7 +56,8 @@ def validated_from_json(
     the kept columns is null. A kept column has the type of its values in this slice, or is text if they are of several.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
-    return _validated_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
+    yield from _validated_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
+    rows.names.check()
 
 
 def validated_from_document(

@@ -43,6 +43,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
             number += len(lines)
     if not start:
         raise MalformedInput("no-rows")
+    rows.names.check()
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

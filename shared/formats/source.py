@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+DELIMITER = ","
+"""Between the fields of CSV, unless something else is said."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -12,7 +15,8 @@ class ReadOptions:
 
     keep: tuple[str, ...] = ()
     """Columns to repeat in the results, in this order; they need not be features."""
-    delimiter: str = ","
+    delimiter: str | None = None
+    """Of CSV; None where the caller does not say: then that of a first line `sep=;`, or DELIMITER."""
     decimal: str = "."
     kept_as_text: bool = False
     """Read kept columns as text, for the values of one of them are of several types."""

@@ -68,7 +68,7 @@ class Job:
     name: str | None = None
     format: Format = Format.JSON
     encoding: Encoding | None = None
-    delimiter: str = ","
+    delimiter: str | None = None
     decimal: str = "."
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from shared.contract.validated import Tally, Validated
 from shared.errors import InputTooLarge, StorageUnavailable
 from shared.formats import readers
+from shared.formats.compression import decoding_bytes
 from shared.jobs.job import Job
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.unit import Attempt
@@ -39,7 +40,7 @@ def _read(attempt: Attempt, tally: Tally) -> Job:
     read = readers.READERS[job.format]
     options = job.read_options
     life = _SignsOfLife(attempt)
-    growth = reading_limit(len(model.contract.features) + len(job.keep)) + STORING_BYTES
+    growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
     file = stored_file(job, at.storage, at.limits.decoded_bytes, life.give)
     # A MemoryError that gets out of a task would end the whole worker.
     with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):

@@ -16,7 +16,13 @@ def test_formats_and_limits_are_told(cut_off: ApiClient) -> None:
     assert [each["name"] for each in told["formats"] if each["writable"]] == [
         format for format in Format if FORMATS[format].is_file
     ]
-    assert told["encodings"] == [{"name": "gzip", "endings": ["gz"]}, {"name": "zstd", "endings": ["zst"]}]
+    assert told["encodings"] == [
+        {"name": "gzip", "endings": ["gz"]},
+        {"name": "zstd", "endings": ["zst"]},
+        {"name": "bz2", "endings": ["bz2"]},
+        {"name": "xz", "endings": ["xz"]},
+        {"name": "zip", "endings": ["zip"]},
+    ]
     assert told["result_columns"] == list(RESULT_COLUMNS)
     assert told["limits"]["body_bytes"] == MAX_BODY_BYTES
 

@@ -340,9 +340,13 @@ def test_a_bound_is_written_as_people_write_it_and_fits_into_json(bound: float, 
 
 
 def test_options_of_a_job_that_are_invalid_stand_in_their_table() -> None:
-    [options] = [path for path in SOURCES if path.name == "options.py"]
+    files = [path for path in SOURCES if path.name in ("options.py", "parameters.py")]
+    assert len(files) == 2
     calls = [
-        node for node in ast.walk(tree_of(options)) if isinstance(node, ast.Call) and name_of(node.func) == "invalid"
+        node
+        for path in files
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and name_of(node.func) == "invalid"
     ]
     uses = {
         str(node.args[0].value): {keyword.arg for keyword in node.keywords}

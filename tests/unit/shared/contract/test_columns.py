@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shared.contract.columns import Invalid, match_columns, validate_columns, wrong_type
+from shared.contract.columns import Invalid, validate_columns, wrong_type
 from shared.contract.contract import Contract
+from shared.contract.matching import match_columns
 from shared.errors import ALL_VALID, WrongColumns
 from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from tests.factories import make_contract

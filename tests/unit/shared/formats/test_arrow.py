@@ -227,11 +227,23 @@ def test_what_is_cut_off_or_goes_on_after_its_end_is_refused(kind: Kind, tmp_pat
             read(kind, damaged, tmp_path)
 
 
-def test_files_and_streams_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(MalformedInput, match=r"not a stream\. Send it as an Arrow file"):
-        read((arrow.read_stream, file_bytes), file_bytes(table()), tmp_path)
+@pytest.mark.parametrize("said", [arrow.read_file, arrow.read_stream])
+def test_files_and_streams_are_told_apart_by_their_first_bytes(said: Any, tmp_path: Path) -> None:
+    for written, end in ((file_bytes, "Arrow data"), (stream_bytes, "Arrow stream data")):
+        body = written(table(), 3)
+        slices = read((said, written), body, tmp_path)
+        assert sum(piece.batch.num_rows for piece in slices) == table().num_rows
+        with pytest.raises(MalformedInput, match=rf"^The {end} is (cut off|damaged)"):
+            read((said, written), body[:-9], tmp_path)
+    with pytest.raises(MalformedInput, match="Feather version 1"):
+        read((said, file_bytes), b"FEA1" + bytes(50), tmp_path)
+
+
+def test_what_is_neither_is_told_by_what_it_was_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(MalformedInput, match="not in Arrow format"):
-        read((arrow.read_file, stream_bytes), stream_bytes(table()), tmp_path)
+        read((arrow.read_file, file_bytes), b"PAR1" * 9, tmp_path)
+    with pytest.raises(MalformedInput, match="not an Arrow stream"):
+        read((arrow.read_stream, stream_bytes), b"PAR1" * 9, tmp_path)
 
 
 @KINDS

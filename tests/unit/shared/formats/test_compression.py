@@ -1,8 +1,11 @@
 """Stored bytes become a stream: decompressed in pieces, with a limit, and with plain words for damage."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -11,18 +14,37 @@ import pytest
 
 from shared.errors import InputTooLarge, MalformedInput, StorageUnavailable
 from shared.formats.compression import PIECE_BYTES, decoded, spooled
-from shared.formats.format import Encoding
+from shared.formats.format import ENCODINGS, STREAMED, Encoding
+from shared.formats.members import MEMBERS
+from shared.formats.zipped import ENTRY_BYTES, HEAD_BYTES, first_name
 
 TEXT = b"amount,age\n" + b"1.5,40\n" * 10_000
 MEGABYTE = 2**20
-ENCODINGS: list[Encoding] = ["gzip", "zstd"]
-BOTH = pytest.mark.parametrize("encoding", ENCODINGS)
+BOTH = pytest.mark.parametrize("encoding", STREAMED)
+ALL = pytest.mark.parametrize("encoding", ENCODINGS)
+
+
+def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(zipfile.ZipInfo(name), data, method)
+    return content.getvalue()
 
 
 def packed(data: bytes, encoding: Encoding | None) -> bytes:
-    if encoding == "gzip":
-        return gzip.compress(data)
-    return bytes(pa.Codec("zstd").compress(data, asbytes=True)) if encoding else data
+    match encoding:
+        case "gzip":
+            return gzip.compress(data)
+        case "zstd":
+            return bytes(pa.Codec("zstd").compress(data, asbytes=True))
+        case "bz2":
+            return bz2.compress(data)
+        case "xz":
+            return lzma.compress(data)
+        case "zip":
+            return zipped(("rows.csv", data))
+    return data
 
 
 def unpacked(raw: bytes, encoding: Encoding | None, limit: int = len(TEXT) * 2) -> bytes:
@@ -70,8 +92,96 @@ def test_a_changed_byte_is_found_out() -> None:
         unpacked(bytes(raw), "gzip")
 
 
-def test_nothing_is_nothing() -> None:
-    assert unpacked(b"", "gzip") == b""
+@BOTH
+def test_nothing_is_nothing(encoding: Encoding) -> None:
+    assert unpacked(b"", encoding) == b""
+
+
+@pytest.mark.parametrize("encoding", MEMBERS)
+@pytest.mark.parametrize("zeros", [1, 4, 511, PIECE_BYTES + 1])
+def test_zeros_behind_the_end_do_not_count(encoding: Encoding, zeros: int) -> None:
+    raw = packed(TEXT, encoding) + bytes(zeros)
+    assert unpacked(raw, encoding) == TEXT
+    assert unpacked(raw + packed(b"end", encoding), encoding) == TEXT + b"end"
+    with pytest.raises(MalformedInput, match=f"is not {encoding} data"):
+        unpacked(raw + b"more", encoding)
+    with pytest.raises(MalformedInput, match=f"is not {encoding} data"):
+        unpacked(bytes(zeros) + packed(TEXT, encoding), encoding)
+
+
+def test_xz_that_asks_for_too_much_memory_is_rejected() -> None:
+    large = [{"id": lzma.FILTER_LZMA2, "dict_size": 128 * MEGABYTE}]
+    with pytest.raises(InputTooLarge, match="takes more memory than 80 MB"):
+        unpacked(lzma.compress(TEXT, lzma.FORMAT_XZ, filters=large), "xz")
+    assert unpacked(lzma.compress(TEXT, lzma.FORMAT_XZ, preset=9), "xz") == TEXT
+
+
+# Zip archives.
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize(
+    "others",
+    [[], ["folder/"], ["__MACOSX/._rows.csv", "__MACOSX/"], [".DS_Store", "folder/.DS_Store"]],
+)
+def test_the_one_file_of_an_archive_is_read(method: int, others: list[str]) -> None:
+    raw = zipped(*((name, b"x" * (not name.endswith("/"))) for name in others), ("folder/r.csv", TEXT), method=method)
+    assert unpacked(raw, "zip") == TEXT
+    assert unpacked(b"something before it" + raw, "zip") == TEXT
+
+
+@pytest.mark.parametrize(("names", "count"), [([], 0), (["folder/"], 0), (["a.csv", "b.csv"], 2)])
+def test_an_archive_must_have_one_file(names: list[str], count: int) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        unpacked(zipped(*((name, b"") for name in names)), "zip")
+    assert (caught.value.reason.type, caught.value.reason.params) == ("zip-not-one-file", {"count": count})
+
+
+def changed(raw: bytes, place: int, byte: int) -> bytes:
+    """Change a byte in the heads of the one entry, at its place in the first and, two bytes on, in the second."""
+    both = bytearray(raw)
+    both[raw.index(b"PK\3\4") + place] = both[raw.index(b"PK\1\2") + place + 2] = byte
+    return bytes(both)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b"", "compressed-data-damaged"),
+        (TEXT, "compressed-data-damaged"),
+        (zipped(("a.csv", TEXT))[:-30], "compressed-data-cut-off"),
+        (zipped(("a.csv", TEXT))[:20], "compressed-data-cut-off"),
+        (zipped(("a.csv", TEXT)).replace(b"PK\1\2", b"PK\1\1"), "compressed-data-damaged"),
+        (zipped(("a.csv", TEXT), method=zipfile.ZIP_STORED).replace(b"1.5,40", b"1.6,40"), "compressed-data-damaged"),
+        (zipped(("a.csv", TEXT), method=zipfile.ZIP_LZMA), "zip-method"),
+        (changed(zipped(("a.csv", TEXT)), 8, 9), "zip-method"),
+        (changed(zipped(("a.csv", TEXT)), 6, 1), "zip-encrypted"),
+    ],
+)
+def test_an_archive_that_cannot_be_read_is_told_as_such(raw: bytes, kind: str) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        unpacked(raw, "zip")
+    assert caught.value.reason.type == kind
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (["rows.csv"], "rows.csv"),
+        (["november/", "november/10/", "november/10/données.csv"], "november/10/données.csv"),
+        (["rows.csv", "folder/"], "rows.csv"),
+        (["folder/"], ""),
+    ],
+)
+def test_the_name_of_the_first_file_is_read_from_the_beginning(names: list[str], first: str) -> None:
+    raw = zipped(*((name, b"" if name.endswith("/") else TEXT) for name in names))
+    assert first_name(raw[:HEAD_BYTES]) == first
+    assert first_name(raw[: ENTRY_BYTES + len(names[0]) - 1]) == ""
+
+
+def test_an_error_of_the_reader_is_not_taken_for_a_damaged_archive() -> None:
+    with pytest.raises(ValueError, match="the reader's own"), decoded(io.BytesIO(packed(TEXT, "zip")), "zip", 9):
+        raise ValueError("the reader's own")
 
 
 @pytest.mark.parametrize("encoding", [None, *ENCODINGS])
@@ -81,12 +191,10 @@ def test_one_byte_over_the_limit_is_too_large(encoding: Encoding | None) -> None
         unpacked(packed(TEXT, encoding), encoding, len(TEXT) - 1)
 
 
-@BOTH
+@ALL
 def test_a_bomb_takes_no_memory(encoding: Encoding, tmp_path: Path) -> None:
     path = tmp_path / "bomb"
-    with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, encoding) as out:
-        for _ in range(50):
-            out.write(bytes(MEGABYTE))
+    path.write_bytes(packed(bytes(50 * MEGABYTE), encoding))
     before = psutil.Process().memory_info().rss
     most = 0
     with (
@@ -110,7 +218,7 @@ class Failing(io.BytesIO):
 
 @pytest.mark.parametrize("encoding", [None, *ENCODINGS])
 def test_a_failing_store_is_not_taken_for_damage(encoding: Encoding | None) -> None:
-    with decoded(Failing(packed(TEXT, encoding)), encoding, len(TEXT)) as stream, pytest.raises(StorageUnavailable):
+    with pytest.raises(StorageUnavailable), decoded(Failing(packed(TEXT, encoding)), encoding, len(TEXT)) as stream:
         stream.read()
 
 

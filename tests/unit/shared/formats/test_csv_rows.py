@@ -375,13 +375,79 @@ def test_options_that_make_no_sense_are_refused(options: ReadOptions, message: s
         (b"amount;age", ReadOptions(), "delimiter=;"),
         (b"amount\tage", ReadOptions(), "delimiter=%09"),
         (b"amount,age", ReadOptions(delimiter=";"), "delimiter=,"),
-        (b"secret" * 100, ReadOptions(), "…"),
+        (b"amount,age," + b"secret" * 100, ReadOptions(), "…"),
+        (b"secret" * 100, ReadOptions(), "does not look like a header"),
     ],
 )
 def test_wrong_headers(header: bytes, options: ReadOptions, message: str) -> None:
     with pytest.raises(WrongColumns, match=message) as caught:
         slices(header + b"\n1,2,3\n", options)
     assert len(str(caught.value)) < 300
+
+
+SEMICOLONS = (HEADER + GOOD).replace(b",", b";")
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (b"sep=;\n" + SEMICOLONS, PLAIN),
+        (b"sep=;\r\n" + SEMICOLONS.replace(b"\n", b"\r\n"), PLAIN),
+        (b"\xef\xbb\xbfSEP=;\n" + SEMICOLONS, PLAIN),
+        (b'"sep=;"\n\n' + SEMICOLONS, PLAIN),
+        (b"\n\nsep=;\n" + SEMICOLONS, PLAIN),
+        (b"sep=\t\n" + (HEADER + GOOD).replace(b",", b"\t"), PLAIN),
+        (b"sep=,\n" + HEADER + GOOD, PLAIN),
+        (b"sep=;\n" + HEADER + GOOD, ReadOptions(delimiter=",")),
+        (b"sep=,\n" + SEMICOLONS, ReadOptions(delimiter=";")),
+        (b"sep=;\n" + SEMICOLONS.replace(b"1.5", b"1,5"), COMMA),
+    ],
+)
+@pytest.mark.parametrize("size", [8, csv_rows.BLOCK_BYTES])
+def test_a_first_line_for_excel_says_the_delimiter(
+    data: bytes, options: ReadOptions, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", size)
+    assert rows_of(data, options) == [GOOD_ROW]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"sep=;\n" + HEADER + GOOD, "delimiter=,"),
+        (b"sep=;\n" + SEMICOLONS + b"1;2\n", "Line 4 has 2 fields, but the header has 6"),
+        (b"sep=;;\n" + SEMICOLONS, "delimiter=;"),
+        (b"sep=\xe9\n" + SEMICOLONS, "one ASCII character"),
+        (b"sep=\0\n" + SEMICOLONS, "one ASCII character"),
+        (b"sep=;\n", "The file is empty"),
+        (b"sep=;", "The file is empty"),
+        (b"sep=;\nsep=;\n" + SEMICOLONS, "does not look like a header"),
+    ],
+)
+def test_a_first_line_for_excel_is_no_other_than_that(data: bytes, message: str) -> None:
+    with pytest.raises((MalformedInput, WrongColumns), match=message):
+        slices(data)
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("Jean Martin,1500.5,40,true,car,1,2", ReadOptions()),
+        ("Jean Martin,Lyon,amount", ReadOptions()),
+        ("Jean Martin;1500,5;40;;car", COMMA),
+        ("Jean Martin,1500.5,40", ReadOptions(keep=("id",))),
+        ('"Martin, Jean","31 rue de la République",yes', ReadOptions(keep=("Lyon",))),
+        ("jean.martin@example.org", ReadOptions()),
+        (f"Jean Martin,{'9' * 30},,,", ReadOptions()),
+    ],
+)
+def test_a_first_line_that_is_no_header_is_told_as_such_and_not_repeated(line: str, options: ReadOptions) -> None:
+    with pytest.raises(WrongColumns) as caught:
+        slices(f"{line}\n{line}\n".encode(), options)
+    reason = caught.value.reason
+    missing = [name for name in CONTRACT.names if name not in line.split(",")]
+    assert (reason.type, reason.params) == ("csv-header-missing", {"columns": missing})
+    assert not any(word in reason.message for word in ("Martin", "1500", "Lyon", "République", "martin", "999"))
 
 
 def test_a_name_in_the_header_may_hold_anything_in_quotes() -> None:
@@ -468,7 +534,7 @@ def written_by_csv(rows: list[dict[str, Any]], options: ReadOptions, quoting: An
         return value
 
     file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=options.delimiter, quoting=quoting, lineterminator=end)
+    writer = csv.writer(file, delimiter=options.delimiter or ",", quoting=quoting, lineterminator=end)
     writer.writerow(TABLE.names)
     writer.writerows([[text(row[name]) for name in TABLE.names] for row in rows])
     return file.getvalue().encode()
@@ -480,7 +546,7 @@ def written_by_pandas(rows: list[dict[str, Any]], options: ReadOptions, quoting:
         whole_ones = [name for name in ("age", "step") if (frame[name].dropna() % 1 == 0).all()]
         frame = frame.astype(dict.fromkeys(whole_ones, "Int64"))
     text: str = frame.to_csv(
-        sep=options.delimiter, decimal=options.decimal, quoting=quoting, lineterminator=end, index=False
+        sep=options.delimiter or ",", decimal=options.decimal, quoting=quoting, lineterminator=end, index=False
     )
     return text.encode()
 

@@ -327,11 +327,12 @@ FULL = {"amount": 1.5, "age": 40, "flag": True, "word": "a", "step": 1, "most": 
     ],
 )
 def test_unknown_keys(row: dict[str, object], ignore_extra: bool, found: list[str]) -> None:
-    body = json.dumps([row]).encode()
+    first = FULL | {"id": row.get("id", 7)}
+    body = json.dumps([first, row]).encode()
     [checked] = validated_from_json(body, CONTRACT, ReadOptions(keep=("id",)), ignore_extra=ignore_extra)
-    assert [error.column for error in checked.report.errors] == found
+    assert [(error.row, error.column) for error in checked.report.errors] == [(1, name) for name in found]
     assert checked.kept is not None
-    assert checked.kept.to_pylist() == [{"id": row.get("id")}]
+    assert checked.kept.to_pylist() == [{"id": first["id"]}, {"id": row.get("id")}]
 
 
 ROWS = [FULL, FULL | {"amount": 0.25, "most": None}, FULL | {"flag": None}]

@@ -116,7 +116,7 @@ def test_no_batch_is_empty(bench: Workbench, job: Job) -> None:
 
 
 def test_kept_columns_come_first_with_their_types(bench: Workbench, numbers: Kit) -> None:
-    rows = [row | {"id": i, "age": 20 + i} for i, row in enumerate(numbers.rows[:ROWS])]
+    rows = [row | {"id": i, "age": 20 + i, "none": None} for i, row in enumerate(numbers.rows[:ROWS])]
     job = bench.score_all(bench.submit(rows, keep=("id", "age", "none")))
     schema = bench.results(job).schema
     assert schema.names == ["id", "age", "none", "score", "prediction", "decision"]

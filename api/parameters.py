@@ -1,0 +1,71 @@
+"""Parameters that a route does not know. They are rejected: a misspelt option would be passed over in silence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Header, Path
+from pydantic_core import PydanticCustomError
+
+from api.errors import InvalidParameters
+from shared.reasons import INVALID_PARAMETERS, fill
+
+SYNONYMS: Mapping[str, str] = {
+    "sep": "delimiter",
+    "separator": "delimiter",
+    "columns": "keep",
+    "filename": "name",
+    "webhook": "callback_url",
+    "page": "offset",
+    "skip": "offset",
+    "page_size": "limit",
+    "size": "limit",
+    "status": "state",
+}
+"""What other services call our parameters."""
+
+
+def check_query(request: Request) -> None:
+    """Raise InvalidParameters if the query has a parameter that the route does not declare."""
+    declared = get_flat_params(request.scope["route"].dependant)
+    known = [field.alias for field in declared if not isinstance(field.field_info, Header | Path)]
+    check_names(request.query_params, known, "query")
+
+
+def check_no_query(query: bytes) -> None:
+    """Raise InvalidParameters if the query of a route without parameters has any."""
+    check_names([name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)], [], "query")
+
+
+def check_names(given: Iterable[str], known: Sequence[str], place: str) -> None:
+    """Raise InvalidParameters if one of the names is not among those that are known at the place: `query` or `body`."""
+    unknown = [name for name in dict.fromkeys(given) if name not in known]
+    if unknown:
+        raise InvalidParameters([_detail(name, known, place) for name in unknown])
+
+
+def invalid(type: str, **params: Any) -> PydanticCustomError:
+    """Make what pydantic is to say of a parameter, of a type in INVALID_PARAMETERS."""
+    return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
+
+
+def _detail(name: str, known: Sequence[str], place: str) -> dict[str, Any]:
+    error = _unknown(name, known)
+    return {"loc": (place, name), "msg": error.message(), "type": error.type}
+
+
+def _unknown(name: str, known: Sequence[str]) -> PydanticCustomError:
+    if not known:
+        return invalid("no_parameters")
+    plain = name[:100].lower().replace("-", "_")
+    nearest = [SYNONYMS[plain]] if SYNONYMS.get(plain) in known else get_close_matches(plain, known, 1)
+    if nearest:
+        return invalid("misspelt_parameter", nearest=nearest[0])
+    return invalid("unknown_parameter", accepted=list(known))
+
+
+KnownParameters = Depends(check_query)
+"""For the `dependencies` of a route."""
