@@ -19,8 +19,16 @@ GUIDES = {
     for path in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
 QUICKSTART = GUIDES.pop("docs/quickstart.md")
-HUB_SECTION = "## From MLflow to the Hub to every process\n"
-GUIDES["docs/models.md"], ON_THE_HUB = GUIDES["docs/models.md"].split(HUB_SECTION)
+SECTION = re.compile(r"^(?=## )", re.MULTILINE)
+FROM_MLFLOW, ON_THE_HUB = "## A model that MLflow has\n", "## From MLflow to the Hub to every process\n"
+"""Sections of the guide to models, each the way of somebody who has a fresh copy of the project."""
+OF_A_NEWCOMER = {
+    section.partition("\n")[0] + "\n": section
+    for section in SECTION.split(GUIDES["docs/models.md"])
+    if section.startswith((FROM_MLFLOW, ON_THE_HUB))
+}
+for section in OF_A_NEWCOMER.values():
+    GUIDES["docs/models.md"] = GUIDES["docs/models.md"].replace(section, "")
 REPO = "credit/scoring"
 
 SECRET, BODY, NOW = "shared", b'{"id": "9784c84d4e8540ee9907b2e3e8198fe7"}', 1_795_575_767
@@ -49,6 +57,11 @@ def test_the_first_five_minutes(newcomer: Up) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_the_way_of_a_model_that_mlflow_has(newcomer: Up) -> None:
+    run(newcomer, steps(OF_A_NEWCOMER[FROM_MLFLOW]))
+
+
+@pytest.mark.timeout(300)
 def test_the_way_over_the_hub(newcomer: Up) -> None:
     newcomer.shell(".venv/bin/python scripts/train_demo_model.py")
     with HubServer() as hub:
@@ -58,7 +71,7 @@ def test_the_way_over_the_hub(newcomer: Up) -> None:
             "HF_ENDPOINT": hub.url,
             "HF_HUB_DISABLE_XET": "1",
         }
-        run(newcomer, steps(ON_THE_HUB))
+        run(newcomer, steps(OF_A_NEWCOMER[ON_THE_HUB]))
         wait_for("the broadcast to be followed", lambda: is_converged(newcomer, hub))
         newcomer.stop()
 
