@@ -40,6 +40,7 @@ REASONS: dict[str, str] = {
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.
     "content-type-unsupported": "The body must be {accepted:or}. Say which in the header Content-Type.",
+    "charset-unsupported": "The text may be in {accepted:or}. Say which as charset in the header Content-Type.",
     "json-required": "The body must be JSON. Send it with the header 'Content-Type: application/json'.",
     "compression-not-allowed": "The body must not be compressed.",
     "compression-unsupported": "The body may be compressed with {accepted:or} only.",
@@ -121,8 +122,11 @@ REASONS: dict[str, str] = {
     "Write it with smaller record batches, of at most a million rows.",
     "memory-pages": "Reading this file takes more memory than the service allows. "
     "Write it with smaller pages, of about 1 MB.",
+    # Text.
+    "text-not-in-charset": "Line {line} is not {charset}, as which the text was sent.",
+    "utf16-without-mark": "The text was sent as UTF-16, but does not begin with a byte order mark.",
     # CSV.
-    "csv-utf16": "The file is UTF-16. Save it as UTF-8.",
+    "csv-utf16": "The file is UTF-16. Save it as UTF-8, or send it with charset=utf-16 in the header Content-Type.",
     "csv-not-utf8": "Line {line} is not UTF-8.",
     "csv-nul": "Line {line} contains a NUL byte.",
     "csv-stray-quote": "Line {line} has a quote within a field. Put the field in quotes and double the quote.",

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
+from shared.formats.charset import CHARSETS, UTF8, Charset, as_utf8, charset_of
 from shared.formats.format import ENCODING_ALIASES, ENCODINGS, Encoding
 
 JSON = "application/json"
@@ -14,18 +16,17 @@ JSON = "application/json"
 async def read_json(scope: Scope, receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
     """Read the body of a JSON request, at most `limit` bytes whatever its headers say; `take` is told of each piece's size.
 
-    Raises UnsupportedInput for another content type or a content encoding, InputTooLarge past the limit.
+    It comes as UTF-8. Raises UnsupportedInput for another content type or charset or a content encoding, MalformedInput
+    where it is not in its charset, InputTooLarge past the limit.
     """
-    _check_json(scope, limit)
-    return await read(receive, limit, take)
+    charset = _check_json(scope, limit)
+    return utf8(await read(receive, limit, take), charset, take)
 
 
 async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the body of a request that may have none, like `read_json`; without one the headers do not matter."""
     body = await read(receive, limit)
-    if body:
-        _check_json(scope, limit)
-    return body
+    return utf8(body, _check_json(scope, limit)) if body else body
 
 
 async def read(receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
@@ -55,7 +56,7 @@ async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
 
 def content_type(scope: Scope) -> str:
     """Give the media type of the body, in lower case and without parameters; empty if the request does not say."""
-    return header(scope, b"content-type").partition(";")[0].strip().lower()
+    return _media_type_in(header(scope, b"content-type"))
 
 
 def content_encoding(scope: Scope, accepted: Sequence[Encoding] = ENCODINGS) -> Encoding | None:
@@ -88,12 +89,44 @@ def header(scope: Scope, name: bytes) -> str:
     return value.decode("latin-1")
 
 
-def _check_json(scope: Scope, limit: int) -> None:
-    if content_type(scope) != JSON:
+def utf8(body: bytes, charset: Charset, take: Callable[[int], object] = int) -> bytes:
+    """Write a whole body as UTF-8 without a byte order mark; `take` is told of what that takes beside the body."""
+    if charset != UTF8:
+        take(2 * len(body))
+    return as_utf8(body, charset)
+
+
+def charset_of_body(scope: Scope) -> Charset:
+    """Tell what the text of the body is said to be in; raises UnsupportedInput for what is not read here."""
+    return _charset_in(header(scope, b"content-type"))
+
+
+def known_charset(name: str | None) -> Charset:
+    """Give the charset of this name, UTF-8 without one; raises UnsupportedInput."""
+    charset = charset_of(name) if name else UTF8
+    if charset is None:
+        raise UnsupportedInput("charset-unsupported", accepted=list(CHARSETS))
+    return charset
+
+
+def _check_json(scope: Scope, limit: int) -> Charset:
+    """Check the headers of a JSON body, and tell its charset."""
+    said = header(scope, b"content-type")
+    if _media_type_in(said) != JSON:
         raise UnsupportedInput("json-required")
     if header(scope, b"content-encoding").lower() not in ("", "identity"):
         raise UnsupportedInput("compression-not-allowed")
     declared_length(scope, limit)
+    return _charset_in(said)
+
+
+def _media_type_in(said: str) -> str:
+    return said.partition(";")[0].strip().lower()
+
+
+def _charset_in(said: str) -> Charset:
+    # Most bodies of the busiest route do not say; parsing would take time.
+    return known_charset(parse_options_header(said)[1].get("charset")) if ";" in said else UTF8
 
 
 def _too_large(limit: int) -> InputTooLarge:

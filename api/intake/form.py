@@ -24,6 +24,8 @@ class FormReader:
         self._events = self._read(body)
         self.filename = ""
         self.content_type = ""
+        self.charset: str | None = None
+        """Of the file, where its part says."""
 
     async def fields(self) -> dict[str, list[str]]:
         """Read the fields that stand before the file; raises MalformedInput if there is no file."""
@@ -33,6 +35,7 @@ class FormReader:
             if isinstance(event, MultipartSegment):
                 if event.filename is not None:
                     self.filename, self.content_type = event.filename, event.content_type or ""
+                    self.charset = event.charset
                     return found
                 name, content = event.name or "", b""
             elif event is None:

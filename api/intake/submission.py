@@ -12,7 +12,18 @@ from anyio import to_thread
 from fastapi import Request
 from typing_extensions import Buffer
 
-from api.intake.body import content_encoding, content_type, declared_length, header, pieces, read, read_json
+from api.intake.body import (
+    charset_of_body,
+    content_encoding,
+    content_type,
+    declared_length,
+    header,
+    known_charset,
+    pieces,
+    read,
+    read_json,
+    utf8,
+)
 from api.intake.form import FORM, FormReader
 from api.intake.options import SubmitOptions
 from api.intake.spool import peeked, spool
@@ -21,6 +32,7 @@ from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput, UnsupportedInput
 from shared.formats import zipped
+from shared.formats.charset import UTF8
 from shared.formats.compression import decoded
 from shared.formats.format import (
     BY_MEDIA_TYPE,
@@ -28,6 +40,7 @@ from shared.formats.format import (
     FORMATS,
     PACKED_ENDINGS,
     STREAMED,
+    TEXT,
     Encoding,
     Format,
     format_of_name,
@@ -56,7 +69,11 @@ class Submission:
         self._services = services
         self._options = options
         self._key = hashlib.sha256(key.encode()).hexdigest() if key else None
-        said = (request.url.path, content_type(self._scope), header(self._scope, b"content-encoding"), options)
+        media_type = content_type(self._scope)
+        # Of other bodies it means nothing, though some programs say "binary".
+        self._charset = charset_of_body(self._scope) if BY_MEDIA_TYPE.get(media_type) in TEXT else UTF8
+        media = (media_type, self._charset, header(self._scope, b"content-encoding"))
+        said = (request.url.path, *media, options)
         self._digest = hashlib.sha256(repr(said).encode())
 
     async def anything(self) -> Job:
@@ -87,6 +104,7 @@ class Submission:
             if encoding:
                 take(limit)
                 body = await to_thread.run_sync(_decompressed, body, encoding, limit)
+            body = utf8(body, self._charset, take)
             addresses = _addresses(body)
             if addresses is not None:
                 return await self._address(body, addresses)
@@ -115,7 +133,8 @@ class Submission:
         if format is None or not FORMATS[format].is_file:
             raise UnsupportedInput("file-name-unsupported", accepted=FILE_ENDINGS, compressed=PACKED_ENDINGS)
         self._options = self._options.delimited_as(name)
-        self._digest.update(repr((format, encoding, self._options)).encode())
+        self._charset = known_charset(reader.charset) if format in TEXT else UTF8
+        self._digest.update(repr((format, encoding, self._charset, self._options)).encode())
         return await self._spooled(body, format, encoding)
 
     async def _admit(self, limit: int) -> None:
@@ -123,7 +142,8 @@ class Submission:
         await self._services.admission.check(declared_length(self._scope, limit))
 
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
-        job = replace(self._options.new_job(self._model, format, self._services.settings), encoding=encoding)
+        job = self._options.new_job(self._model, format, self._services.settings)
+        job = replace(job, encoding=encoding, charset=self._charset)
         try:
             size = await spool(body, job.upload_blob, self._services.storage, self._note)
         except BaseException:

@@ -23,13 +23,15 @@ from shared.errors import StorageUnavailable
 from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
 from shared.formats.parallel import ahead
 from shared.formats.writers import encode, json_rows
+from shared.jobs.job import Job
 from shared.jobs.results import Results
 from shared.jobs.rows import ERRORS_COLUMN
 from shared.storage import Storage
 
 router = APIRouter(tags=["batches"])
 
-MAX_PAGE = 10_000
+PAGE, MAX_PAGE = 1000, 10_000
+"""Rows in a page of JSON, unless the caller says, and the most rows that one may ask for."""
 PIECE = 2**20
 QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
@@ -51,13 +53,19 @@ async def job_results(
     job_id: str,
     services: ServicesDep,
     form: Annotated[Format | None, Query(alias="format", description="Goes before the header `Accept`.")] = None,
-    offset: Annotated[int, Query(ge=0, le=10**12, description="JSON: first row, from 0.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="JSON: rows at most.")] = 1000,
+    offset: Annotated[int, Query(ge=0, le=10**12, description="First row, from 0.")] = 0,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=MAX_PAGE, description=f"Rows at most; by default {PAGE} in JSON, and all in a file."),
+    ] = None,
     partial: Annotated[
         bool, Query(description="Of a job that still runs, the rows from the first one on that are done.")
     ] = False,
 ) -> Response:
-    """Give the results in the order of the rows: JSON a page at a time, the other formats as one file."""
+    """Give the results in the order of the rows: JSON a page at a time, the other formats as one file.
+
+    `offset` and `limit` choose rows in every format; a file of some of the rows cannot be resumed.
+    """
 
     def find() -> Results:
         return Results.of(services.store.get(job_id), services.store, services.storage, partial=partial)
@@ -65,7 +73,9 @@ async def job_results(
     wanted = form or accepted_format(request.headers.get("accept", ""))
     results = await to_thread.run_sync(find)
     if wanted is Format.JSON:
-        return Response(await to_thread.run_sync(_page, results, offset, limit), media_type=JSON)
+        return Response(await to_thread.run_sync(_page, results, offset, limit or PAGE), media_type=JSON)
+    if offset or limit:
+        return await to_thread.run_sync(_part, results, wanted, offset, offset + limit if limit else None)
     limiter = services.making_limiter if "range" in request.headers else None
     return await to_thread.run_sync(_file, results, wanted, request, services.storage, limiter=limiter)
 
@@ -110,14 +120,15 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
     return row if errors is None else row | {ERRORS_COLUMN: msgspec.Raw(errors.encode())}
 
 
+def _part(results: Results, form: Format, start: int, end: int | None) -> Response:
+    """Give a file of some of the rows."""
+    pieces = _encoded(results, form, start, end)
+    return StreamingResponse(pieces, media_type=FORMATS[form].content_type, headers=_file_headers(results.job, form))
+
+
 def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:
     job = results.job
-    stem = PurePath(job.name or job.id[:8]).name.partition(".")[0]
-    headers = {
-        "Content-Disposition": f'attachment; filename="{_ascii(stem)}-scores.{form}"',
-        "X-Model-Version": job.model_version,
-        "Cache-Control": "no-store",
-    }
+    headers = _file_headers(job, form)
     media = FORMATS[form].content_type
     if not job.state.is_final:
         return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
@@ -136,9 +147,18 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
     return StreamingResponse(_stored(name, first, last + 1, storage), 206, headers, media)
 
 
-def _encoded(results: Results, form: Format) -> Iterator[bytes]:
+def _file_headers(job: Job, form: Format) -> dict[str, str]:
+    stem = PurePath(job.name or job.id[:8]).name.partition(".")[0]
+    return {
+        "Content-Disposition": f'attachment; filename="{_ascii(stem)}-scores.{form}"',
+        "X-Model-Version": job.model_version,
+        "Cache-Control": "no-store",
+    }
+
+
+def _encoded(results: Results, form: Format, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     # The next piece is made while one is sent.
-    return ahead(encode(form, results.schema, results.batches()))
+    return ahead(encode(form, results.schema, results.batches(start, end)))
 
 
 def _made(results: Results, form: Format, name: str, storage: Storage) -> int:

@@ -52,6 +52,9 @@ FORMATS: dict[Format, Facts] = {
     Format.ARROW_STREAM: Facts(("application/vnd.apache.arrow.stream",), ("arrows",)),
 }
 
+TEXT = frozenset({Format.JSON, Format.NDJSON, Format.CSV})
+"""Formats that a caller may write in another charset than UTF-8."""
+
 BY_MEDIA_TYPE = {media: format for format, facts in FORMATS.items() for media in facts.media_types}
 BY_ENDING = {ending: format for format, facts in FORMATS.items() for ending in facts.endings}
 FILE_ENDINGS = [f".{ending}" for ending, format in BY_ENDING.items() if FORMATS[format].is_file]

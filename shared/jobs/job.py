@@ -5,6 +5,7 @@ from enum import StrEnum
 from math import ceil
 from typing import Literal, get_args
 
+from shared.formats.charset import UTF8, Charset
 from shared.formats.format import Encoding, Format
 from shared.formats.source import ReadOptions
 from shared.reasons import Reason
@@ -68,6 +69,7 @@ class Job:
     name: str | None = None
     format: Format = Format.JSON
     encoding: Encoding | None = None
+    charset: Charset = UTF8
     delimiter: str | None = None
     decimal: str = "."
     keep: tuple[str, ...] = ()

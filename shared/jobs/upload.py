@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
+from shared.formats.charset import recoded
 from shared.formats.compression import decoded, spooled
 from shared.jobs.job import Job
 from shared.storage import Storage, open_uri
@@ -45,11 +46,11 @@ class StoredFile:
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
-        """Open it for reading from its beginning to its end."""
+        """Open it for reading from its beginning to its end, text as UTF-8."""
         uri = self._job.input_uri
         opened = open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
         with opened as raw, decoded(raw, self._job.encoding, self._limit) as stream:
-            yield stream
+            yield recoded(stream, self._job.charset)
 
     @contextmanager
     def local_file(self) -> Iterator[Path]:

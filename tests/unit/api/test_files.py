@@ -348,6 +348,50 @@ def test_every_result_file_says_the_same(api: ApiClient, api_bench: Workbench, r
     assert_problem(api.get(path, params={"format": "xlsx"}), 422)
 
 
+READERS: dict[str, Callable[[bytes], pd.DataFrame]] = {
+    "csv": lambda content: pd.read_csv(io.BytesIO(content)),
+    "ndjson": lambda content: pd.DataFrame([json.loads(line) for line in content.splitlines()]),
+    "parquet": lambda content: pq.read_table(io.BytesIO(content)).to_pandas(),
+    "arrow": lambda content: pa.ipc.open_file(content).read_all().to_pandas(),
+    "arrows": lambda content: pa.ipc.open_stream(content).read_all().to_pandas(),
+}
+
+
+@pytest.mark.parametrize("form", READERS)
+@pytest.mark.parametrize(
+    ("query", "start", "end"),
+    [
+        ({"limit": 1}, 0, 1),
+        ({"offset": 3}, 3, ROWS),
+        ({"offset": 2, "limit": 5}, 2, 7),
+        ({"offset": 8, "limit": 5}, 8, ROWS),
+        ({"offset": ROWS, "limit": 1}, ROWS, ROWS),
+    ],
+)
+def test_a_file_may_be_of_some_of_the_rows(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], form: str, query: dict[str, int], start: int, end: int
+) -> None:
+    job = done(api, api_bench, api.post("/jobs?keep=SK_ID_CURR", content=as_csv(rows), headers={"Content-Type": CSV}))
+    path = f"/jobs/{job['id']}/results"
+    whole = READERS[form](api.get(path, params={"format": form}).content)
+    answer = api.get(path, params={"format": form} | query, headers={"Range": "bytes=0-3"})
+    assert (answer.status_code, "accept-ranges" in answer.headers, "etag" in answer.headers) == (200, False, False)
+    assert answer.headers["x-model-version"] == job["model_version"]
+    found = READERS[form](answer.content)
+    if start < end:
+        assert found.equals(whole[start:end].reset_index(drop=True))
+    else:
+        assert len(found) == 0
+    page = api.get(path, params=query).json()["results"]
+    assert [answer["score"] for answer in page] == whole["score"][start:end].tolist()
+
+
+def test_only_so_many_rows_may_be_asked_for(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
+    job = done(api, api_bench, api.post("/jobs", content=as_csv(rows), headers={"Content-Type": CSV}))
+    for query in ("limit=0", "limit=10001", "offset=-1", "limit=x"):
+        assert_problem(api.get(f"/jobs/{job['id']}/results?format=csv&{query}"), 422)
+
+
 def test_a_download_is_resumed(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
     job = done(api, api_bench, api.post("/jobs", content=as_csv(rows), headers={"Content-Type": CSV}))
     path = f"/jobs/{job['id']}/results?format=parquet"
