@@ -36,7 +36,13 @@ FORMATS = (
     Format("arrow", ("application/vnd.apache.arrow.file",), ("arrow", "feather", "ipc")),
     Format("arrows", ("application/vnd.apache.arrow.stream",), ("arrows",)),
 )
-ENCODINGS = (Encoding("gzip", ("gz",)), Encoding("zstd", ("zst",)))
+ENCODINGS = (
+    Encoding("gzip", ("gz",)),
+    Encoding("zstd", ("zst",)),
+    Encoding("bz2", ("bz2",)),
+    Encoding("xz", ("xz",)),
+    Encoding("zip", ("zip",)),
+)
 
 READABLE = tuple(format.name for format in FORMATS if format.readable)
 """Names of the formats of rows."""

@@ -4,7 +4,9 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 from pret import requests
 from pret.errors import JobFailed, Rejected
@@ -27,13 +29,18 @@ from pret.requests import Options, Request, Row
 from pret.responses import parse, parse_markdown, parse_page
 from pret.session import Session
 from pret.sinks import Target
-from pret.uploads import Source, name_of, upload_of
+from pret.tables import Table, is_table, table_upload
+from pret.uploads import Source, Upload, check_source, name_in_zip, name_of, upload_of
 
 MAX_PREFER_WAIT = 30.0
 """Seconds that the service may take to answer at once, rather than with a job."""
 MAX_PAGE_ROWS = 10_000
 NO_MODEL_CARD = "no-model-card"
 """Type of the problem if the model has no card; without a model it is another."""
+
+
+Sending = tuple[Upload, str, str | None, Options]
+"""A body, its format, how it is compressed, and the options that go with it."""
 
 
 class Operations(Session):
@@ -47,7 +54,7 @@ class Operations(Session):
         """Score one row; raises InvalidRows if it does not fit the model's contract."""
         return parse(Score, await self._send(requests.score(row)))
 
-    async def score_many(self, rows: Iterable[Row], wait: float | None = None) -> list[Score]:
+    async def score_many(self, rows: Iterable[Row] | Table, wait: float | None = None) -> list[Score]:
         """Score rows, in order; raises InvalidRows, JobFailed, and TimedOut after `wait` seconds (None: no limit)."""
         start = time.monotonic()
         prefer = MAX_PREFER_WAIT if wait is None else min(wait, MAX_PREFER_WAIT)
@@ -61,9 +68,10 @@ class Operations(Session):
 
     async def submit(
         self,
-        source: Source,
+        source: Source | Table,
         *,
         format: str | None = None,
+        charset: str | None = None,
         keep: Sequence[str] = (),
         on_invalid: str = "reject",
         delimiter: str | None = None,
@@ -73,24 +81,41 @@ class Operations(Session):
         idempotency_key: str | None = None,
         compress: bool = False,
     ) -> Job:
-        """Submit a file: a path, bytes, a binary stream or an iterator of bytes.
+        """Submit a file, as a path, bytes, a binary stream or an iterator of bytes, or a table, such as a DataFrame.
 
         `format` is json, ndjson, csv, parquet, arrow or arrows, by default that of the file name, as is the compression
-        (.gz, .zst). `compress` sends what is not compressed with gzip. A lost connection never makes two jobs, since each call
-        has its own `idempotency_key`. Raises InvalidRows (JSON), ValueError if the format is unknown, and OSError.
+        (.gz, .zst, .bz2, .xz, .zip); `charset` is that of a text which is not UTF-8. A table is sent as Parquet, or as CSV
+        without pyarrow. `keep` names columns; given as one string, it is split at commas. `compress` sends what is not
+        compressed with gzip. A lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
+        InvalidRows (JSON), ValueError if the format is unknown, TypeError for what is no file, and OSError.
         """
-        name = name or name_of(source)
-        guessed, encoding = guess_format(name)
-        if (format or guessed) is None:
-            raise ValueError(f"Give the format of the rows: {', '.join(READABLE)}.")
-        if delimiter is None and is_tab_separated(name):
-            delimiter = "\t"
-        body = upload_of(source)
+        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url)
+        if is_table(source):
+            body, sent_as, encoding, options = await self._of_table(source, format, options)
+        else:
+            body, sent_as, encoding, options = await self._of_file(cast(Source, source), format, options)
         if compress and encoding is None:
             body, encoding = body.compressed(), "gzip"
-        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url)
         key = idempotency_key or uuid.uuid4().hex
-        return parse(Job, await self._send(requests.submit(body, format or guessed or "", encoding, options, key)))
+        return parse(Job, await self._send(requests.submit(body, sent_as, encoding, options, key, charset)))
+
+    async def _of_table(self, table: Table, format: str | None, options: Options) -> Sending:
+        body, sent_as = await self._transport.run_sync(partial(table_upload, table, format))
+        # Those are of CSV that somebody else wrote.
+        return body, sent_as, None, replace(options, delimiter=None, decimal=None)
+
+    async def _of_file(self, source: Source, format: str | None, options: Options) -> Sending:
+        check_source(source)
+        name = options.name or name_of(source)
+        inner, (guessed, encoding) = name, guess_format(name)
+        if guessed is None and encoding == "zip":
+            inner = await self._transport.run_sync(partial(name_in_zip, source))
+            guessed, _ = guess_format(inner)
+        if (format or guessed) is None:
+            raise ValueError(f"Give the format of the rows: {', '.join(READABLE)}.")
+        delimiter = "\t" if options.delimiter is None and is_tab_separated(inner) else options.delimiter
+        body = await self._transport.run_sync(partial(upload_of, source))
+        return body, format or guessed or "", encoding, replace(options, name=name, delimiter=delimiter)
 
     async def submit_uri(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pret.formats import READABLE, WRITABLE, media_type
+from pret.tables import Table, row_of, rows_of
 from pret.uploads import Upload, upload_of
 
 JSON = media_type("json")
@@ -16,6 +17,9 @@ FILE_SECONDS = 120.0
 """For the response to a file, which comes once all of it is stored, and to a resumed download, whose file is made again."""
 RELOAD_SECONDS = 300.0
 """For the response to a reload, which takes as long as a download of the model."""
+
+MISSING = frozenset({"NAType", "NaTType"})
+"""Types of what pandas writes for a missing value, besides NaN."""
 
 Row = Mapping[str, Any]
 """One applicant: numbers, booleans, strings or None, by feature."""
@@ -54,7 +58,10 @@ class Options:
 
     def query(self) -> Query:
         """Give the parameters that differ from the defaults of the service."""
-        keep = (self.keep,) if isinstance(self.keep, str) else self.keep
+        keep = (self.keep,) if isinstance(self.keep, str) else tuple(self.keep)
+        if len(keep) == 1 and not isinstance(self.keep, str):
+            # Of a lone value the service takes the parts between commas; beside an empty one, it is one name.
+            keep = (*keep, *([""] if "," in keep[0] else []))
         given = {
             "on_invalid": None if self.on_invalid == "reject" else self.on_invalid,
             "delimiter": self.delimiter,
@@ -67,20 +74,23 @@ class Options:
 
 def score(row: Row) -> Request:
     """Score one row."""
-    return _post_json("/individual_score", row, idempotent=True)
+    return _post_json("/individual_score", row_of(row), idempotent=True)
 
 
-def score_many(rows: Iterable[Row], wait: float, timeout: float) -> Request:
+def score_many(rows: Iterable[Row] | Table, wait: float, timeout: float) -> Request:
     """Score rows. The service may take `wait` seconds for them, and `timeout` more to respond."""
     prefer = {"Prefer": f"wait={math.ceil(wait)}"}
-    return _post_json("/multiple_score", list(rows), prefer, read_timeout=wait + timeout)
+    return _post_json("/multiple_score", rows_of(rows), prefer, read_timeout=wait + timeout)
 
 
-def submit(body: Upload, format: str, encoding: str | None, options: Options, key: str) -> Request:
+def submit(
+    body: Upload, format: str, encoding: str | None, options: Options, key: str, charset: str | None = None
+) -> Request:
     """Submit a file. Requests with the same `key` make one job, however many arrive."""
     if format not in READABLE:
         raise ValueError(f"The format of the rows must be one of {', '.join(READABLE)}, not {format!r}.")
-    headers = {"Content-Type": media_type(format), "Idempotency-Key": key}
+    parameter = f"; charset={charset}" if charset else ""
+    headers = {"Content-Type": f"{media_type(format)}{parameter}", "Idempotency-Key": key}
     if encoding:
         headers["Content-Encoding"] = encoding
     return Request("POST", "/jobs", options.query(), headers, body, read_timeout=FILE_SECONDS)
@@ -216,6 +226,8 @@ def _given(values: Mapping[str, str | None]) -> Query:
 
 
 def _plain(value: Any) -> Any:
+    if type(value).__name__ in MISSING:
+        return None
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"A value of type {type(value).__name__} cannot be sent as JSON.")

@@ -78,6 +78,9 @@ def _add_score(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--delimiter", metavar="C", help="field delimiter of a CSV file (default: a comma, or a tab for .tsv)"
     )
     added.add_argument("--decimal", metavar="C", help="decimal separator of a CSV file (default: a point)")
+    added.add_argument(
+        "--charset", metavar="NAME", help="charset of a text file that is not UTF-8, such as windows-1252 or utf-16"
+    )
     added.add_argument("--format", choices=READABLE, help="format of FILE (default: by its name)")
     added.add_argument("--compress", action="store_true", help="compress what is sent with gzip, for a slow connection")
 

@@ -11,6 +11,7 @@ from pret.client import Client
 from pret.errors import Busy, NotReachable, ServerFault
 from pret.formats import WRITABLE, guess_format, result_format, usual_ending
 from pret.models import Job
+from pret.uploads import name_in_zip
 
 STREAM = "-"
 *_FIRST, _LAST = map(usual_ending, WRITABLE)
@@ -61,12 +62,13 @@ def fetch(client: Client, job_id: str, output: str) -> None:
 def _submit(client: Client, options: argparse.Namespace) -> Job:
     if options.file == STREAM and options.format is None:
         raise WrongUsage("Rows from stdin need --format.")
-    if options.format is None and guess_format(options.file)[0] is None:
+    if options.format is None and guess_format(options.file)[0] is None and not name_in_zip(options.file):
         raise WrongUsage("The name of FILE does not tell its format: give --format.")
     try:
         return client.submit(
             _binary(sys.stdin) if options.file == STREAM else options.file,
             format=options.format,
+            charset=options.charset,
             keep=options.keep,
             on_invalid=options.on_invalid,
             delimiter=options.delimiter,
