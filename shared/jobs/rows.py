@@ -25,7 +25,7 @@ SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
 """Bounds of a chunk, in rows."""
 
 MOST_WAITING = 256
-"""Record batches merged at most at a time, even if too few rows: a batch of one row takes a hundred times its memory."""
+"""Pending record batches that are merged even if they have too few rows: one of a single row takes 100 times its memory."""
 
 ERROR_COLUMN, ERRORS_COLUMN = "error", "errors"
 """Columns after the kept ones in a flagged job: the invalid values of a row, in words and as a JSON list."""
@@ -94,7 +94,7 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
         while rows + batch.num_rows >= size:
             missing = size - rows
             head = batch.slice(0, missing)
-            # For a single batch, this would make a copy.
+            # Without pending batches, concatenating would only make a copy.
             yield pa.concat_batches([*waiting, head]) if waiting else head
             waiting, rows, batch = [], 0, batch.slice(missing)
         if batch.num_rows:
