@@ -55,7 +55,7 @@ class Tally:
     """With `reject`, stop counting at about this many values: finding invalid values takes longer than the rest."""
 
     def watch(self, slices: Iterable[Validated], on_invalid: str) -> Iterator[Validated]:
-        """Pass the slices through and count. With `reject`, an invalid one stops the output: counts the rest, raises InvalidRows."""
+        """Pass the slices through and count. With `reject`, stop at an invalid one: count the rest, then raise InvalidRows."""
         for validated in slices:
             self.report = self.report.joined(validated.report)
             if on_invalid == "flag" or not self.report.invalid_values:
