@@ -133,7 +133,7 @@ class ModelSignature(Body):
 
 
 class ModelInfo(Body):
-    """Where the model comes from."""
+    """The origin of the model."""
 
     version: str
     created_at: datetime | None
@@ -149,7 +149,7 @@ class ModelInfo(Body):
     integrity: Literal["checksums", "golden rows", "none"] = Field(
         description="How the files were verified to be the published ones."
     )
-    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and metadata that it lacks.")
 
 
 class ReloadRequest(Body):
@@ -189,7 +189,7 @@ class Reload(Body):
         description="The class whose probability is the score; None if this process lags behind."
     )
     threshold: float | None
-    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and metadata that it lacks.")
     processes: list[ReloadedProcess]
 
     @classmethod

@@ -13,7 +13,7 @@ from shared.reasons import Reason
 from worker.services import Services
 
 UNIT_ARGUMENTS = 2
-"""Tasks of a job and one of its units; the attempt is recorded, so the unit can be released."""
+"""Arguments of a task for a job and one of its units; its attempt is recorded, so the unit can be released."""
 
 FILE_TIME_LIMIT = 24 * 3600.0
 """Seconds allowed for a task whose duration depends on the file size; it sends heartbeats to the job record."""

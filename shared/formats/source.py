@@ -29,4 +29,4 @@ class Source(Protocol):
         """Open the file for sequential reading."""
 
     def local_file(self) -> AbstractContextManager[Path]:
-        """Return the path of a local file, for formats that need random access."""
+        """Provide the file at a local path, for formats that need random access."""

@@ -23,7 +23,7 @@ WRITING = "writing"
 
 
 def folder_of(job_id: str) -> str:
-    """Name the storage folder of a job."""
+    """Return the storage folder of a job."""
     return f"{JOBS_FOLDER}/{job_id}"
 
 

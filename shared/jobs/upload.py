@@ -53,7 +53,7 @@ class StoredFile:
 
     @contextmanager
     def local_file(self) -> Iterator[Path]:
-        """Return the path of a local file, which is a copy if the file is remote or compressed."""
+        """Yield the path of a local file, which is a copy if the file is remote or compressed."""
         own = None if self._job.input_uri else self._storage.local_path(self._job.upload_blob)
         if own is not None and self._job.encoding is None:
             yield own
