@@ -149,7 +149,7 @@ class ModelInfo(Body):
     integrity: Literal["checksums", "golden rows", "none"] = Field(
         description="How the files were verified to be the published ones."
     )
-    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and metadata that it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and what it lacks.")
 
 
 class ReloadRequest(Body):
@@ -189,7 +189,7 @@ class Reload(Body):
         description="The class whose probability is the score; None if this process lags behind."
     )
     threshold: float | None
-    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and metadata that it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and what it lacks.")
     processes: list[ReloadedProcess]
 
     @classmethod
