@@ -1,6 +1,6 @@
-"""The FastAPI front: HTTP only, no scoring logic."""
+"""The FastAPI front end: HTTP only, no scoring logic."""
 
 import os
 
-# Read when pyarrow is first imported. Arrow's other pools keep what many downloads took, for minutes.
+# Read when pyarrow is first imported. Arrow's other pools hold on to the memory of many downloads for minutes.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -1,4 +1,4 @@
-"""Who sends a request: the bearer of a key, or somebody without one."""
+"""The caller of a request: the holder of a key, or an anonymous client."""
 
 from dataclasses import dataclass
 from hmac import compare_digest
@@ -10,28 +10,28 @@ SCHEME = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a request: the name of its key, and what it may do."""
+    """The caller of a request: the name of its key, and its permissions."""
 
     name: str
     is_admin: bool = False
 
 
 ANYBODY = Caller("anybody", is_admin=True)
-"""Everybody, where no keys are set."""
+"""Every caller, if no keys are configured."""
 
 ANONYMOUS = Caller("anonymous")
-"""Whoever has no valid key, where keys are set."""
+"""A caller without a valid key, if keys are configured."""
 
 
 class Callers:
-    """The keys that this process knows: `name:key,name:key`, or none, and then everybody may do everything."""
+    """The keys of this process, `name:key,name:key`. Without any, every caller may do everything."""
 
     def __init__(self, keys: SecretStr | None) -> None:
         entries = keys.get_secret_value().split(",") if keys else ()
         self._keys = [(Caller(name, is_admin=True), key.encode()) for name, _, key in map(_split, entries)]
 
     def identify(self, authorization: bytes) -> Caller:
-        """Tell who bears this value of the header `Authorization`, which may be empty."""
+        """Return the caller for this value of the `Authorization` header, which may be empty."""
         if not self._keys:
             return ANYBODY
         scheme, _, given = authorization.partition(b" ")

@@ -1,4 +1,4 @@
-"""Whether the process has been asked to end. The server waits for every answer to end, so those without an end must look."""
+"""Shutdown notice for endless responses: the server waits for every response to finish, so streams must check it."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from types import FrameType
 
 
 class Closing:
-    """False until a signal to end has come."""
+    """False until the process receives SIGTERM or SIGINT."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -15,7 +15,7 @@ class Closing:
         return self._asked
 
     def watch(self) -> None:
-        """Look out for the signals, before what else handles them; only the main thread can, elsewhere nothing is done."""
+        """Handle SIGTERM and SIGINT before the existing handlers. Does nothing outside the main thread."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._watch(number)
@@ -28,6 +28,6 @@ class Closing:
             if callable(handler):
                 handler(number, frame)
 
-        # One that is ignored or left to the system is not ours to change.
+        # Leave a signal that is ignored or has the default action as it is.
         if callable(handler):
             signal.signal(number, note)

@@ -1,4 +1,4 @@
-"""What a route may ask for, as annotated aliases."""
+"""Dependencies of the routes, as annotated aliases."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from shared.models.artifact import Model
 
 
 def get_services(request: Request) -> Services:
-    """Give the parts of this process."""
+    """Return the services of this process."""
     services: Services = request.app.state.services
     return services
 
@@ -20,12 +20,12 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 def get_model(services: ServicesDep) -> Model:
-    """Give the model that scores; 503 while there is none."""
+    """Return the model that scores; 503 if no model is loaded."""
     return services.member.model
 
 
 def get_shown_model(services: ServicesDep) -> Model:
-    """Give the model that the model routes tell about; 404 while there is none."""
+    """Return the model that the model routes describe; 404 if no model is loaded."""
     try:
         return services.member.model
     except NoModel as error:

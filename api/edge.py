@@ -1,7 +1,7 @@
-"""The edge of the service: every request passes here first, whichever way it then takes.
+"""The outermost ASGI app: every request passes through it first, whichever route it takes.
 
-The fast routes are called from here and nothing else: middleware and router would take a quarter of their time. What is to hold
-for all requests stands here, once.
+The fast routes are called directly from here: middleware and router would take a quarter of their time. Anything that applies
+to all requests belongs here.
 """
 
 import re
@@ -15,7 +15,7 @@ from api.callers import Callers
 from shared.logging import request_id
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
-"""What is taken from a caller: it comes back in a header and stands in logs, so it must be plain."""
+"""Request IDs accepted from a caller: they are echoed in a header and logged, so only plain characters are allowed."""
 
 ID_BYTES = 8
 
@@ -24,7 +24,7 @@ FastRoutes = Mapping[tuple[str, str], ASGIApp]
 
 
 class Edge:
-    """The ASGI app that the server runs: names each request and its caller, then passes it on."""
+    """The ASGI app that the server runs: identifies each request and its caller, then passes it on."""
 
     def __init__(self, app: FastAPI, fast_routes: FastRoutes, callers: Callers) -> None:
         self.app = app

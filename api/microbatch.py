@@ -1,7 +1,7 @@
-"""Rows that arrive in the same turn of the event loop are scored in one call.
+"""Micro-batching: rows that arrive in the same iteration of the event loop are scored in one call.
 
-Nearly all of the cost of scoring one row is the fixed cost of the call. Under load many requests are read in one turn, so
-they share it; when traffic is low nothing waits: the call happens in the very next turn.
+Nearly all of the cost of scoring one row is the fixed cost of the call. Under load, many requests are read in one iteration
+and share it; at low traffic nothing waits, as the call happens in the next iteration.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ Waiting = list[tuple[Row, "asyncio.Future[Answer]"]]
 
 
 class MicroBatcher:
-    """Collects rows until the current turn of the loop ends, for each model apart."""
+    """Collects rows until the current iteration of the event loop ends, separately for each model."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, Waiting] = defaultdict(list)
 
     async def score(self, model: Model, row: Row) -> Answer:
-        """Score one row that keeps the model's contract."""
+        """Score one row that satisfies the model's contract."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         waiting = self._waiting[model.version]
@@ -40,6 +40,6 @@ class MicroBatcher:
                     future.set_exception(error)
             return
         for (_, future), answer in zip(waiting, answers, strict=True):
-            # A request that was cancelled meanwhile has no use for its answer.
+            # Skip requests that were cancelled in the meantime.
             if not future.done():
                 future.set_result(answer)

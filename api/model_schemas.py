@@ -1,4 +1,4 @@
-"""Response bodies of the routes about the model and the fleet: a part of the wire contract."""
+"""Response bodies of the model and fleet routes: part of the wire contract."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -18,13 +18,13 @@ class ProcessBody(Body):
     kind: Literal["api", "worker"]
     host: str
     pid: int
-    version: str | None = Field(description="Version that it serves; a worker: that it has ready.")
+    version: str | None = Field(description="Version that it serves; for a worker, the version that it has ready.")
     since: datetime
-    error: ReasonBody | None = Field(description="Why it does not serve the active version.")
+    error: ReasonBody | None = Field(description="Why the process does not serve the active version.")
 
     @classmethod
     def of(cls, report: ProcessReport) -> "ProcessBody":
-        """Show a report."""
+        """Build the body from a report."""
         return cls(
             kind=report.kind,
             host=report.host,
@@ -36,7 +36,7 @@ class ProcessBody(Body):
 
 
 class CandidateBody(Body):
-    """A version that is being made ready."""
+    """A version that is being prepared."""
 
     version: str
     by: str
@@ -44,37 +44,41 @@ class CandidateBody(Body):
 
     @classmethod
     def of(cls, candidate: Candidate) -> "CandidateBody":
-        """Show a candidate."""
+        """Build the body from a candidate."""
         return cls(version=candidate.version.id, by=candidate.by, at=moment(candidate.at))
 
 
 class ModelStatus(Body):
-    """The model file and who serves it."""
+    """The model file and the processes that serve it."""
 
     file_name: str
     path: str = Field(description="Path within the model folder.")
     size: int = Field(description="Bytes.")
     modified_at: datetime
     version: str = Field(description="Version that this process serves.")
-    active_version: str | None = Field(description="Version that the whole fleet should serve; None if Redis is away.")
-    candidate: CandidateBody | None = Field(description="Version that a reload is making ready now.")
-    converged: bool | None = Field(description="Whether every process has the active version; None if Redis is away.")
+    active_version: str | None = Field(
+        description="Version that the whole fleet should serve; None if Redis is unavailable."
+    )
+    candidate: CandidateBody | None = Field(description="Version that a reload in progress is preparing.")
+    converged: bool | None = Field(
+        description="Whether every process has the active version; None if Redis is unavailable."
+    )
     error: ReasonBody | None = Field(description="Why this process does not serve the active version.")
     processes: list[ProcessBody]
 
 
 class VersionBody(Body):
-    """One change of the active version, or an attempt."""
+    """One change of the active version, or one failed attempt."""
 
     version: str
     at: datetime
-    by: str = Field(description="The admin key's name, or what asked for it.")
+    by: str = Field(description="Name of the admin key, or the component that requested the change.")
     outcome: Literal["activated", "rejected"]
-    reason: ReasonBody | None = Field(description="Why it was rejected.")
+    reason: ReasonBody | None = Field(description="Why the version was rejected.")
 
     @classmethod
     def of(cls, entry: HistoryEntry) -> "VersionBody":
-        """Show an entry of the history."""
+        """Build the body from an entry of the history."""
         reason = ReasonBody.of(entry.reason)
         return cls(version=entry.version, at=moment(entry.at), by=entry.by, outcome=entry.outcome, reason=reason)
 
@@ -84,26 +88,28 @@ class ColumnBody(Body):
 
     name: str
     type: str
-    required: bool = Field(description="Whether its key, or its column, must be there.")
-    nullable: bool = Field(description="Whether its value may be missing.")
-    nullable_because: Nullability = Field(description="Why it may, or may not.")
+    required: bool = Field(description="Whether the key or column must be present.")
+    nullable: bool = Field(description="Whether the value may be missing.")
+    nullable_because: Nullability = Field(description="Why the value may or may not be missing.")
     description: str | None
     ge: float | None = Field(description="Lowest value accepted.")
     le: float | None = Field(description="Highest value accepted.")
-    values: list[str | int] | None = Field(description="The only values accepted.")
+    values: list[str | int] | None = Field(description="The accepted values, if they are limited.")
 
 
 class ModelSignature(Body):
-    """The features that the model takes, in its order."""
+    """The features of the model, in its order."""
 
     columns: list[ColumnBody]
     nb_features: int
-    ordered: list[list[str]] = Field(description="Lists of features that must not decrease.")
-    input_example: dict[str, Any] | None = Field(description="One applicant as the model takes it, or None.")
+    ordered: list[list[str]] = Field(
+        description="Lists of features whose values must not decrease from one to the next."
+    )
+    input_example: dict[str, Any] | None = Field(description="An example applicant, or None.")
 
     @classmethod
     def of(cls, contract: Contract, input_example: Row | None) -> "ModelSignature":
-        """Show a contract."""
+        """Build the body from a contract."""
         columns = [
             ColumnBody(
                 name=feature.name,
@@ -127,13 +133,13 @@ class ModelSignature(Body):
 
 
 class ModelInfo(Body):
-    """Where the model comes from."""
+    """The origin of the model."""
 
     version: str
     created_at: datetime | None
-    positive_class: str = Field(description="The class that the score is the probability of.")
+    positive_class: str = Field(description="The class whose probability is the score.")
     recommended_threshold: float
-    threshold_origin: str = Field(description="Where the threshold was stated.", examples=["metadata.best_threshold"])
+    threshold_origin: str = Field(description="Where the threshold is defined.", examples=["metadata.best_threshold"])
     model_type: str
     classes: list[Any] = Field(description="The two labels, in CatBoost's own order.")
     trees: int
@@ -141,54 +147,54 @@ class ModelInfo(Body):
     mlflow_model_id: str | None
     mlflow_version: str | None
     integrity: Literal["checksums", "golden rows", "none"] = Field(
-        description="What shows that the files are those that were published."
+        description="How the files were verified to be the published ones."
     )
-    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and what it lacks.")
 
 
 class ReloadRequest(Body):
-    """What to reload; without a body, what the configured revision stands for now."""
+    """What to reload; without a body, the configured revision is resolved again."""
 
     model_config = ConfigDict(extra="forbid")
 
     revision: str | None = Field(
-        None, max_length=200, description="Branch, tag or commit; `previous` for the version that was active before."
+        None, max_length=200, description="Branch, tag or commit; `previous` for the previously active version."
     )
 
 
 class ReloadedProcess(Body):
-    """What one process did."""
+    """The outcome on one process."""
 
     kind: str
     host: str
     pid: int
     version_before: str | None
     version: str | None
-    seconds: float | None = Field(description="Time until it had the version ready.")
-    error: ReasonBody | None = Field(description="Why it could not get the version ready.")
+    seconds: float | None = Field(description="Time taken to prepare the version.")
+    error: ReasonBody | None = Field(description="Why the process could not prepare the version.")
 
     @classmethod
     def of(cls, outcome: ProcessOutcome) -> "ReloadedProcess":
-        """Show what a process did."""
+        """Build the body from the outcome on one process."""
         return cls.model_validate({**vars(outcome), "error": ReasonBody.of(outcome.error)})
 
 
 class Reload(Body):
-    """What a reload did."""
+    """The outcome of a reload."""
 
     status: Literal["reloaded", "unchanged"]
     version_before: str | None
     version: str
     positive_class: str | None = Field(
-        description="The class that scores are the probability of; None if this process lags behind."
+        description="The class whose probability is the score; None if this process lags behind."
     )
     threshold: float | None
-    notes: list[ReasonBody] = Field(description="What was assumed of the model, and what it lacks.")
+    notes: list[ReasonBody] = Field(description="Assumptions made about the model, and what it lacks.")
     processes: list[ReloadedProcess]
 
     @classmethod
     def of(cls, outcome: ReloadOutcome, model: Model) -> "Reload":
-        """Show an outcome, with what this process knows of the model."""
+        """Build the body from an outcome and what this process knows about the model."""
         is_served = model.version == outcome.version
         return cls(
             status=outcome.status,

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, and what the loaded model says of a row."""
+"""The OpenAPI document: the routes as FastAPI describes them, and the row schema of the loaded model."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ FEATURES_REF = {"$ref": f"#/components/schemas/{FEATURES}"}
 SCHEMA_REF = "#/components/schemas/{model}"
 
 TAGS = [
-    {"name": "scoring", "description": "One applicant, in the call itself."},
-    {"name": "batches", "description": "Many applicants, as a job that the workers do."},
-    {"name": "model", "description": "What is served, and the reload."},
-    {"name": "health", "description": "For orchestrators and people on call."},
+    {"name": "scoring", "description": "Score one applicant synchronously."},
+    {"name": "batches", "description": "Score many applicants as a background job."},
+    {"name": "model", "description": "The served model, and reloading it."},
+    {"name": "health", "description": "For orchestrators and operators."},
 ]
 MULTIPLE_SCORE, JOBS = "/multiple_score", "/jobs"
 
@@ -31,21 +31,26 @@ FORM_WITH_FILE = {
     "schema": {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": {"type": "string", "format": "binary", "description": "The name tells the format."}},
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "The file extension determines the format."}
+        },
     }
 }
 ADDRESSES = {
     "type": "object",
     "required": ["input_uri"],
     "properties": {
-        "input_uri": {"type": "string", "description": "File below one of `INPUT_URI_PREFIXES`."},
-        "output_uri": {"type": "string", "description": "Where the results go, below one of `OUTPUT_URI_PREFIXES`."},
+        "input_uri": {"type": "string", "description": "URI of the input file, below one of `INPUT_URI_PREFIXES`."},
+        "output_uri": {
+            "type": "string",
+            "description": "URI to write the results to, below one of `OUTPUT_URI_PREFIXES`.",
+        },
     },
 }
 
 
 def install(app: FastAPI, services: Services) -> None:
-    """Make `/openapi.json`, and so `/docs`, follow the model that this process serves."""
+    """Make `/openapi.json`, and thus `/docs`, reflect the model that this process serves."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -78,7 +83,7 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
         "post": {
             "tags": ["scoring"],
             "summary": "Individual Score",
-            "description": "Score one applicant in the call itself.",
+            "description": "Score one applicant synchronously.",
             "operationId": "individual_score",
             "requestBody": _body(FEATURES_REF, example),
             "responses": _individual_score_responses(),
@@ -94,7 +99,7 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
             "in": "header",
             "required": False,
             "schema": {"type": "string"},
-            "description": "`wait=N`: wait up to N seconds for the answers (RFC 7240).",
+            "description": "`wait=N`: wait up to N seconds for the scores (RFC 7240).",
         }
     )
 
@@ -107,7 +112,7 @@ def _individual_score_responses() -> dict[str, Any]:
 
 def _features_schema(model: Model | None) -> dict[str, Any]:
     if model is None:
-        return {"type": "object", "description": "No model is loaded; its features will be shown here."}
+        return {"type": "object", "description": "No model is loaded. Once one is, its features are listed here."}
     schema = model.contract.row_adapter.json_schema()
     schema["title"] = FEATURES
     schema["description"] = f"One applicant, for model version {model.version}."
@@ -124,7 +129,7 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 def _job_body(array: dict[str, Any], examples: Any) -> dict[str, Any]:
-    """Describe all that may be sent as a job; in JSON the rows may stand in one of four shapes."""
+    """Describe all request bodies of a job; JSON rows may have one of four shapes."""
     split = {
         "columns": {"type": "array", "items": {"type": "string"}},
         "data": {"type": "array", "items": {"type": "array"}},

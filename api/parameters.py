@@ -1,4 +1,4 @@
-"""Parameters that a route does not know. They are rejected: a misspelt option would be passed over in silence."""
+"""Reject unknown parameters: otherwise a misspelt option would be silently ignored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -25,7 +25,7 @@ SYNONYMS: Mapping[str, str] = {
     "size": "limit",
     "status": "state",
 }
-"""What other services call our parameters."""
+"""Names that other services use for the same parameters."""
 
 
 def check_query(request: Request) -> None:
@@ -36,19 +36,19 @@ def check_query(request: Request) -> None:
 
 
 def check_no_query(query: bytes) -> None:
-    """Raise InvalidParameters if the query of a route without parameters has any."""
+    """Raise InvalidParameters if a route without query parameters is given any."""
     check_names([name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)], [], "query")
 
 
 def check_names(given: Iterable[str], known: Sequence[str], place: str) -> None:
-    """Raise InvalidParameters if one of the names is not among those that are known at the place: `query` or `body`."""
+    """Raise InvalidParameters if one of the names is unknown in this location: `query` or `body`."""
     unknown = [name for name in dict.fromkeys(given) if name not in known]
     if unknown:
         raise InvalidParameters([_detail(name, known, place) for name in unknown])
 
 
 def invalid(type: str, **params: Any) -> PydanticCustomError:
-    """Make what pydantic is to say of a parameter, of a type in INVALID_PARAMETERS."""
+    """Make a pydantic error about a parameter, with a type of INVALID_PARAMETERS."""
     return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 

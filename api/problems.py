@@ -1,4 +1,4 @@
-"""What the documentation says of problems (RFC 9457): their shape, and which statuses a route answers with."""
+"""OpenAPI documentation of problems (RFC 9457): their schema, and the error statuses of each route."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,64 +12,66 @@ from shared.reasons import REASONS
 
 MEANING = {
     HTTPStatus.BAD_REQUEST: "The body does not match its Content-Type.",
-    HTTPStatus.UNAUTHORIZED: "This needs an admin key.",
-    HTTPStatus.NOT_FOUND: "There is no such thing.",
-    HTTPStatus.NOT_ACCEPTABLE: "There is no such format.",
-    HTTPStatus.CONFLICT: "Its state does not allow this.",
+    HTTPStatus.UNAUTHORIZED: "An admin key is required.",
+    HTTPStatus.NOT_FOUND: "The resource does not exist.",
+    HTTPStatus.NOT_ACCEPTABLE: "The results are not available in the requested format.",
+    HTTPStatus.CONFLICT: "The state of the resource does not allow this.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service accepts.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a type that this route does not read.",
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The file has no such bytes.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Rows break the contract of the model, or a parameter is invalid.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too much is waiting to be done already.",
-    HTTPStatus.BAD_GATEWAY: "The source of models denies access.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Something that this needs is not available: model, Redis, storage, source of models.",
-    HTTPStatus.GATEWAY_TIMEOUT: "A process did not answer in time.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The media type or content encoding of the body is not supported.",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The requested range lies outside the file.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Rows or parameters are invalid.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full. Retry later.",
+    HTTPStatus.BAD_GATEWAY: "The model source denied access.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "A dependency is unavailable: model, Redis, storage or model source.",
+    HTTPStatus.GATEWAY_TIMEOUT: "A process did not respond in time.",
 }
 
 
 class ProblemDetail(Body):
-    """One invalid value or parameter, as FastAPI tells it; the value itself is never repeated."""
+    """One invalid value or parameter, in FastAPI's format; the value itself is never repeated."""
 
-    loc: list[str | int] = Field(description="Where: `body` or `query`, then the number of the row, then the name.")
+    loc: list[str | int] = Field(description="Location: `body` or `query`, then the row number, then the name.")
     msg: str
     type: str
 
 
 class Problem(Body):
-    """Why a request was not served (RFC 9457)."""
+    """Why a request failed (RFC 9457)."""
 
     type: str = Field(
         description=f"`{URN}` and a stable type, one of `x-types`.",
         examples=[f"{URN}unknown-job"],
         json_schema_extra={"x-types": list(REASONS)},
     )
-    title: str = Field(description="The phrase of the status.")
+    title: str = Field(description="The reason phrase of the status.")
     status: int
     detail: str | list[ProblemDetail] = Field(
-        description="A sentence; of invalid rows or parameters a list of the first."
+        description="A sentence; for invalid rows or parameters, a list of the first ones."
     )
     request_id: str | None = Field(
-        None, description="Names the request in the service's logs, as the header `X-Request-ID` does."
+        None, description="Identifies the request in the service's logs; same as the header `X-Request-ID`."
     )
-    params: dict[str, Any] = Field(description="What the sentence is made with, as in `ReasonBody`.")
-    errors: list[InvalidValueBody] | None = Field(None, description="The first invalid values, of `invalid-rows`.")
-    total: int | None = Field(None, description="Where `detail` is a list: how many there are in all.")
+    params: dict[str, Any] = Field(description="Parameters of the sentence, as in `ReasonBody`.")
+    errors: list[InvalidValueBody] | None = Field(None, description="For `invalid-rows`, the first invalid values.")
+    total: int | None = Field(None, description="If `detail` is a list, the total number of errors.")
     invalid_rows: int | None = Field(None, description="Number of invalid rows, as in `Report`.")
     invalid_values: int | None = Field(None, description="Number of invalid values; a row may have several.")
-    processes: list[ReloadedProcess] | None = Field(None, description="Of a failed reload: what each process did.")
+    processes: list[ReloadedProcess] | None = Field(
+        None, description="For a failed reload, the outcome on each process."
+    )
 
 
 PROBLEM_REF = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 PROBLEM_CONTENT = {PROBLEM_TYPE: {"schema": PROBLEM_REF}}
 
 DEFAULT: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A fault of the service.", "content": PROBLEM_CONTENT}
+    "default": {"description": "Internal error of the service.", "content": PROBLEM_CONTENT}
 }
-"""For every route; where it is declared, FastAPI does not add its own form of 422."""
+"""For every route; declaring it keeps FastAPI from adding its own 422 schema."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the statuses with which a route answers as problems, for its `responses`."""
+    """Describe the problem statuses of a route, for its `responses`."""
     return {status: _response(HTTPStatus(status)) for status in statuses}
 
 

@@ -1,4 +1,4 @@
-"""The `Range` header (RFC 9110), as far as resuming a download needs it: one range of bytes."""
+"""The `Range` header (RFC 9110), as needed to resume a download: a single byte range."""
 
 import re
 
@@ -8,9 +8,9 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def requested_range(header: str, size: int) -> tuple[int, int] | None:
-    """Read the first and the last byte that are asked for; None if the header is to be passed over, as the RFC asks.
+    """Return the first and last requested byte; None if the header must be ignored according to the RFC.
 
-    Raises RangeNotSatisfiable if the file has no such bytes.
+    Raises RangeNotSatisfiable if the range lies outside the file.
     """
     found = RANGE.fullmatch(header.strip().lower())
     if not found or found[0] == "bytes=-":

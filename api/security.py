@@ -1,4 +1,4 @@
-"""Who may change the model: the bearer of an admin key, or everybody where no keys are set."""
+"""Who may change the model: the holder of an admin key, or every caller if no keys are configured."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from api.errors import NotAuthenticated
 
 
 def get_caller(request: Request) -> Caller:
-    """Give who sends the request, as the edge found out."""
+    """Return the caller of the request, as identified by the edge."""
     caller: Caller = request.state.caller
     return caller
 
@@ -18,7 +18,7 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
 def get_admin(caller: CallerDep) -> str:
-    """Give the name of the caller's key; raises NotAuthenticated unless it may change the model."""
+    """Return the name of the caller's key; raises NotAuthenticated unless it may change the model."""
     if not caller.is_admin:
         raise NotAuthenticated
     return caller.name

@@ -1,4 +1,4 @@
-"""The objects that the routes work with, made once a process."""
+"""The objects that the routes use, created once per process."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,12 @@ from shared.settings import Settings
 from shared.storage import Storage, create_storage
 
 INGESTS_AT_ONCE = 2
-"""JSON batches that one process parses at the same time; more would hold their bodies in memory without being faster."""
+"""JSON batches that one process parses concurrently; more would hold their bodies in memory without being faster."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one API process."""
+    """The services of one API process."""
 
     settings: Settings
     member: Member
@@ -41,12 +41,12 @@ class Services:
     batcher: MicroBatcher
     ingest_limiter: CapacityLimiter
     making_limiter: CapacityLimiter
-    """Result files that are written out at the same time, for downloads that are resumed."""
+    """Result files that are written concurrently, for downloads that are resumed."""
     closing: Closing
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
-    """Make the parts; nothing is connected or loaded yet."""
+    """Create the services; nothing is connected or loaded yet."""
     fleet = Fleet(client)
     models = ModelCache.from_settings(settings, fleet.origin_of)
     store = JobStore.from_settings(client, settings)

@@ -1,4 +1,4 @@
-"""A client of the scoring service, and its command line: `python -m pret`. The client needs httpx and msgspec only.
+"""A client for the scoring service, and its command line: `python -m pret`. The client requires only httpx and msgspec.
 
 from pret import Client
 

@@ -1,4 +1,4 @@
-"""The blocking client and the one for asyncio: the same operations over two transports."""
+"""The blocking and the asyncio client: the same operations over two transports."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import wraps

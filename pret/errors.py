@@ -1,12 +1,12 @@
-"""What can go wrong, by what to do about it.
+"""The errors of the client, by how to handle them.
 
     PretError
-    ├── NotReachable            no connection, or it broke
+    ├── NotReachable            the connection failed or was lost
     ├── Rejected                the service does not accept the request
     │   ├── InvalidRows         rows do not fit the model's contract: `errors`
     │   ├── UnknownJob
     │   └── NotAuthenticated
-    ├── Busy                    not now: `problem.retry_after` says when
+    ├── Busy                    try again later: `problem.retry_after` says when
     ├── ServerFault             a fault of the service, or something else answers at its address
     ├── JobFailed               a job that was waited for failed or was cancelled: `job`
     └── TimedOut                a job that was waited for has not ended yet: `job`
@@ -26,7 +26,7 @@ class PretError(Exception):
 
 
 class NotReachable(PretError):
-    """There is no connection, or it broke. `sent` says whether the request may have arrived."""
+    """The connection failed or was lost. `sent` says whether the request may have arrived."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class InvalidRows(Rejected):
 
 
 class UnknownJob(Rejected):
-    """There is no such job, or no longer."""
+    """The job does not exist, or no longer exists."""
 
 
 class NotAuthenticated(Rejected):
@@ -72,7 +72,7 @@ class JobFailed(PretError):
 
 
 class TimedOut(PretError, TimeoutError):
-    """The job has not ended in time; it continues. `job` is None if nothing was heard of it."""
+    """The job has not ended in time; it continues. `job` is None if its state was never received."""
 
     def __init__(self, message: str, job: Job | None) -> None:
         super().__init__(message)

@@ -11,9 +11,9 @@ class Format:
 
     name: str
     media_types: tuple[str, ...]
-    """The first is the one to send."""
+    """Media types; requests use the first one."""
     endings: tuple[str, ...]
-    """Endings of file names, without the dot; the first is the usual one."""
+    """File extensions, without the dot; the first is the usual one."""
     readable: bool = True
     """Whether rows may be submitted in it."""
     writable: bool = True
@@ -57,35 +57,35 @@ FileName = str | os.PathLike[str]
 
 
 def guess_format(name: FileName | None) -> tuple[str | None, str | None]:
-    """Tell format and content encoding from a file name: `rows.csv.gz` is ("csv", "gzip"). Whatever is unknown is None."""
+    """Return format and content encoding from a file name: ("csv", "gzip") for `rows.csv.gz`. None for what is unknown."""
     ending, compression = _endings(name)
     return _BY_ENDING.get(ending), _ENCODING_BY_ENDING.get(compression)
 
 
 def is_tab_separated(name: FileName | None) -> bool:
-    """Tell from a file name whether tabs separate its fields."""
+    """Return whether a file is tab-separated according to its name."""
     return _endings(name)[0] == "tsv"
 
 
 def media_type(format: str) -> str:
-    """Give the media type to send a format as."""
+    """Return the media type for sending a format."""
     return _BY_NAME[format].media_types[0]
 
 
 def result_format(format: str | None) -> str:
-    """Give the format of results that suits rows of this format."""
+    """Return the format of results that suits rows of this format."""
     if format in WRITABLE:
         return str(format)
     return "ndjson" if format == "json" else "csv"
 
 
 def usual_ending(format: str) -> str:
-    """Give the usual ending of a file name, with its dot."""
+    """Return the usual file extension, with the dot."""
     return f".{_BY_NAME[format].endings[0]}"
 
 
 def _endings(name: FileName | None) -> tuple[str, str]:
-    """Split off the ending of a file name and that of its compression, in lower case; "" where there is none."""
+    """Split off the extension of a file name and that of its compression, in lower case; "" if there is none."""
     *front, ending = PurePath(name or "").name.lower().split(".")
     compression = ending if front and ending in _ENCODING_BY_ENDING else ""
     if compression:

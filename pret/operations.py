@@ -1,4 +1,4 @@
-"""Everything that the service offers, written once, as coroutines over either transport."""
+"""All operations of the service, written once, as coroutines over either transport."""
 
 import time
 import uuid
@@ -36,7 +36,7 @@ MAX_PREFER_WAIT = 30.0
 """Seconds that the service may take to answer at once, rather than with a job."""
 MAX_PAGE_ROWS = 10_000
 NO_MODEL_CARD = "no-model-card"
-"""Type of the problem if the model has no card; without a model it is another."""
+"""Problem type if the model has no card; if no model is loaded, the type is different."""
 
 
 Sending = tuple[Upload, str, str | None, Options]
@@ -112,7 +112,7 @@ class Operations(Session):
             inner = await self._transport.run_sync(partial(name_in_zip, source))
             guessed, _ = guess_format(inner)
         if (format or guessed) is None:
-            raise ValueError(f"Give the format of the rows: {', '.join(READABLE)}.")
+            raise ValueError(f"Specify the format of the rows: {', '.join(READABLE)}.")
         delimiter = "\t" if options.delimiter is None and is_tab_separated(inner) else options.delimiter
         body = await self._transport.run_sync(partial(upload_of, source))
         return body, format or guessed or "", encoding, replace(options, name=name, delimiter=delimiter)
@@ -142,7 +142,7 @@ class Operations(Session):
         return parse(JobPage, await self._send(requests.jobs(state, limit, offset)))
 
     async def all_jobs(self, state: str | None = None) -> AsyncGenerator[Job, None]:
-        """Iterate over all jobs, newest first. Each comes once, also if it moves to a later page meanwhile."""
+        """Iterate over all jobs, newest first. Each is yielded once, even if it moves to a later page in the meantime."""
         seen: set[str] = set()
         offset: int | None = 0
         while offset is not None:
@@ -190,7 +190,7 @@ class Operations(Session):
     async def results_page(
         self, job_id: str, offset: int = 0, limit: int = 1000, *, partial: bool = False
     ) -> ResultsPage:
-        """Get some of the results, 10,000 at most; `partial` gives those that a running job has so far."""
+        """Get some of the results, 10,000 at most; `partial` returns those that a running job has so far."""
         return parse_page(await self._send(requests.results_page(job_id, offset, limit, partial)))
 
     async def results(self, job_id: str) -> AsyncGenerator[Score, None]:
@@ -210,7 +210,7 @@ class Operations(Session):
         """
         chosen = format or guess_format(name_of(target))[0]
         if chosen is None:
-            raise ValueError(f"Give the format of the results: {', '.join(WRITABLE)}.")
+            raise ValueError(f"Specify the format of the results: {', '.join(WRITABLE)}.")
         return await self._download(requests.results_file(job_id, chosen, partial), target)
 
     async def model_status(self) -> ModelStatus:

@@ -1,4 +1,4 @@
-"""The requests: one plain function for each."""
+"""The requests: one plain function per operation."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from pret.uploads import Upload, upload_of
 JSON = media_type("json")
 
 FILE_SECONDS = 120.0
-"""For the response to a file, which comes once all of it is stored, and to a resumed download, whose file is made again."""
+"""For the response to an upload, which is sent once all of it is stored, and to a resumed download, which is regenerated."""
 RELOAD_SECONDS = 300.0
 """For the response to a reload, which takes as long as a download of the model."""
 
@@ -36,18 +36,18 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Upload | None = None
     idempotent: bool = True
-    """Whether it may arrive twice without harm."""
+    """Whether it can safely be sent twice."""
     retry_if_busy: bool = True
     """Whether to send it again if the service is busy."""
     read_timeout: float | None = None
-    """Seconds to wait for the next piece of the response; None takes the client's."""
+    """Seconds to wait for the next chunk of the response; None for the client's default."""
     expected: frozenset[int] = frozenset()
-    """Statuses that are no errors here, though they are elsewhere."""
+    """Error statuses that are expected for this request."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to read the rows of a job, and what to put beside the scores."""
+    """How to read the rows of a job, and which columns to keep beside the scores."""
 
     keep: Sequence[str] = ()
     on_invalid: str = "reject"
@@ -57,7 +57,7 @@ class Options:
     callback_url: str | None = None
 
     def query(self) -> Query:
-        """Give the parameters that differ from the defaults of the service."""
+        """Return the parameters that differ from the defaults of the service."""
         keep = (self.keep,) if isinstance(self.keep, str) else tuple(self.keep)
         if len(keep) == 1 and not isinstance(self.keep, str):
             # Of a lone value the service takes the parts between commas; beside an empty one, it is one name.

@@ -1,4 +1,4 @@
-"""What comes back: models and errors from status and body, and whether to try again."""
+"""Responses: models and errors from status and body, and when to retry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,13 +15,13 @@ T = TypeVar("T")
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds before the first retry, and at most; each delay is twice the one before."""
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds; a service that asks for a longer pause is not waited for."""
+"""Seconds; if the service asks for a longer pause, the request is not retried."""
 
 RETRIED = frozenset({409, 429, 503})
 """Statuses that mean, together with Retry-After, that nothing was done and that it may work later."""
 
 PROBLEM_TYPE = "urn:pret-a-depenser:"
-"""The types of the service's own problems begin with it."""
+"""Prefix of the service's own problem types."""
 
 SCORE_FIELDS = frozenset(field.name for field in fields(Score)) - {"kept"}
 
@@ -50,7 +50,7 @@ class _RawPage:
 
 
 def parse(kind: type[T], response: Response) -> T:
-    """Decode the body; raises ServerFault if it is something else."""
+    """Decode the body; raises ServerFault if it is not what was expected."""
     try:
         return msgspec.json.decode(response.content, type=kind)
     except msgspec.ValidationError as error:
@@ -60,7 +60,7 @@ def parse(kind: type[T], response: Response) -> T:
 
 
 def parse_markdown(response: Response) -> str:
-    """Decode a text in Markdown; raises ServerFault if it is something else."""
+    """Decode Markdown text; raises ServerFault if the response is anything else."""
     if not response.headers.get("content-type", "").startswith("text/markdown"):
         raise _unexpected(response, "not Markdown")
     return response.content.decode("utf-8", "replace")
@@ -77,7 +77,7 @@ def parse_page(response: Response) -> ResultsPage:
 
 
 def error_of(response: Response) -> PretError:
-    """Make the error that a response stands for."""
+    """Return the error for an unsuccessful response."""
     problem = _problem_of(response)
     if problem.type is None:
         if response.status == 503:
@@ -99,7 +99,7 @@ def error_of(response: Response) -> PretError:
 
 
 def retry_delay(attempt: int, error: PretError, request: Request, retries: int) -> float | None:
-    """Give the seconds to wait after failed attempt number `attempt`, from 0, before the next; None if there is none."""
+    """Return the seconds to wait after failed attempt number `attempt`, from 0; None if there is no further attempt."""
     if attempt >= retries or (request.body and not request.body.can_be_sent):
         return None
     if isinstance(error, NotReachable):
@@ -112,7 +112,7 @@ def retry_delay(attempt: int, error: PretError, request: Request, retries: int) 
 
 
 def backoff(failures: int) -> float:
-    """Give the seconds to wait after so many further failures in a row, from 0."""
+    """Return the seconds to wait after this many consecutive failures, from 0."""
     return min(FIRST_DELAY * 2.0 ** min(failures, 10), LONGEST_DELAY)
 
 

@@ -21,7 +21,7 @@ from pret.transport import Stream, Transport
 T = TypeVar("T")
 
 LONGEST_SILENCE, LONGEST_SILENCE_WITH_LIMIT = 60.0, 2.0
-"""Seconds without an event after which a connection counts as lost; the second if the time to wait is limited."""
+"""Seconds without an event after which a connection counts as lost; the second value applies if there is a deadline."""
 MAX_LOST_IN_A_ROW = 10
 """Connections that may be lost without an event in between; with the delays, that takes half a minute."""
 
@@ -91,7 +91,7 @@ class Session:
 
     async def _download(self, request: Request, target: Target) -> int:
         """Write the body of the response to the target; returns its size in bytes."""
-        # The response first: without results there is to be no file.
+        # Request first: without results, no file must be created.
         stream = await self._with_retries(request, self._open)
         try:
             sink = await self._transport.run_sync(partial(open_sink, target))
@@ -169,7 +169,7 @@ def _rest_of(request: Request, done: int, etag: str | None) -> Request:
 
 
 def _continues(response: Response, done: int) -> bool:
-    """Tell whether the response continues where the last one broke off, or starts over."""
+    """Return whether the response continues where the last one broke off, rather than starting over."""
     if response.status != 206:
         return not done
     if response.headers.get("content-range", "").startswith(f"bytes {done}-"):

@@ -23,7 +23,7 @@ class Sink(Protocol):
         """Complete the download."""
 
     def discard(self) -> None:
-        """Give the download up."""
+        """Abandon the download."""
 
 
 class FileSink:
@@ -43,7 +43,7 @@ class FileSink:
         self._file.truncate()
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Rename the file to its final name."""
         self._file.close()
         self._part.replace(self._path)
 

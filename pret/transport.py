@@ -1,4 +1,4 @@
-"""The two ways to send requests, both over httpx: one for asyncio, and one that blocks.
+"""The two transports, both over httpx: one for asyncio, and one that blocks.
 
 The operations of the client are written once, as coroutines. Over `BlockingTransport` no coroutine is ever suspended, so `run`
 completes it in one step, without an event loop.
@@ -28,7 +28,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True)
 class Address:
-    """Where the service is, its key, and how many seconds the next piece of a response may take."""
+    """The URL of the service, the key, and the timeout in seconds for the next chunk of a response."""
 
     url: str
     key: str | None
@@ -42,11 +42,11 @@ class Address:
             raise ValueError(f"The address of the service must look like {DEFAULT_URL}.")
         key = key or os.environ.get("PRET_KEY") or None
         if key and not (key.isascii() and key.isprintable()):
-            raise ValueError("A key is printable ASCII; this one is not. Check PRET_KEY.")
+            raise ValueError("A key must be printable ASCII. Check PRET_KEY.")
         return cls(url, key, timeout)
 
     def options(self) -> dict[str, Any]:
-        """Give the options of an httpx client. For this machine itself no proxy is used."""
+        """Return the options of an httpx client. Proxies are bypassed for localhost."""
         headers = {"User-Agent": "pret", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
         parts = urlsplit(self.url)
         options = {"base_url": self.url, "headers": headers, "timeout": self.timeout}
@@ -68,7 +68,7 @@ class Stream(Protocol):
 
 
 class Transport(Protocol):
-    """What the operations need of the world."""
+    """The I/O that the operations need."""
 
     async def send(self, request: Request) -> Stream:
         """Send a request and read status and headers of its response; raises NotReachable."""

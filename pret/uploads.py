@@ -14,7 +14,7 @@ PIECE_BYTES = 1 << 18
 """Read and sent at a time."""
 GZIP_WBITS = 16 + zlib.MAX_WBITS
 GZIP_LEVEL = 1
-"""The fastest: the network is the bottleneck."""
+"""The fastest level: the network is the bottleneck."""
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096
 """Bytes that a file system takes for a name and for a path."""
@@ -26,7 +26,7 @@ Buffer = bytes | bytearray | memoryview
 
 @dataclass
 class Upload:
-    """A request body, read anew for each attempt if its source allows."""
+    """A request body, reread for each attempt if its source allows."""
 
     make: Callable[[], Iterator[bytes]]
     size: int | None = None
@@ -42,11 +42,11 @@ class Upload:
 
     @property
     def can_be_sent(self) -> bool:
-        """Whether all of it is still there."""
+        """Whether the whole body can still be sent."""
         return not (self.once and self.started)
 
     def compressed(self) -> "Upload":
-        """Give the same body compressed with gzip."""
+        """Return the same body compressed with gzip."""
         return replace(self, make=lambda: _gzip(self.make()), size=None)
 
 
@@ -89,7 +89,7 @@ def upload_of(source: Source) -> Upload:
 
 
 def name_of(source: Source) -> str | None:
-    """Give the name of a file without its folder; None if the source has no name."""
+    """Return the name of a file without its folder; None if the source has no name."""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     return Path(name).name if isinstance(name, str | os.PathLike) else None
 

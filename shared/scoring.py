@@ -1,4 +1,4 @@
-"""The door to scoring: rows in, predictions out. Whoever scores passes here, and here alone a score becomes a decision."""
+"""Scoring: rows in, predictions out. All scoring goes through this module, the only place that applies the threshold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from shared.models.artifact import Model
 Decision = Literal["Accordé", "Refusé"]
 GRANTED: Decision = "Accordé"
 REFUSED: Decision = "Refusé"
-"""The decisions: below the threshold, and from it up."""
+"""The decisions: below the threshold, and at or above it."""
 
 DECISIONS = pa.array([GRANTED, REFUSED])
 
@@ -26,11 +26,11 @@ PREDICTION_FIELDS = (
     pa.field("prediction", pa.int8()),
     pa.field("decision", pa.dictionary(pa.int8(), pa.string())),
 )
-"""The columns that `Predictions.columns` gives."""
+"""The columns that `Predictions.columns` returns."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What one scored row is answered with. Not a pydantic object: thousands are written at a time."""
+    """The response for one scored row. Not a pydantic model: thousands are written at a time."""
 
     score: float
     prediction: int
@@ -41,19 +41,19 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows as a job stores them: written as the model reads them, and which of them to score (None: all)."""
+    """Rows as a job stores them: encoded for the model, with a mask of those to score (None: all)."""
 
     encoded: pa.RecordBatch
-    """In the scorer's `encoded_schema`."""
+    """Has the scorer's `encoded_schema`."""
     to_score: pa.BooleanArray | None = None
 
 
 Rows: TypeAlias = Sequence[Row] | pa.RecordBatch | StoredRows
-"""Rows that keep the model's contract: a handful of dicts, a batch in the contract's Arrow schema, or stored rows."""
+"""Rows that satisfy the model's contract: a few dicts, a batch in the contract's Arrow schema, or stored rows."""
 
 
 class Counts(TypedDict):
-    """Numbers of rows by what became of them."""
+    """Numbers of rows by outcome."""
 
     granted: int
     refused: int
@@ -62,7 +62,7 @@ class Counts(TypedDict):
 
 @dataclass(frozen=True)
 class Predictions:
-    """The scores of some rows, in their order, and all that follows from them."""
+    """The scores of some rows, in order, and the predictions and decisions derived from them."""
 
     scores: pa.DoubleArray
     """Probabilities, shape (rows,); null for a row that is not scored."""
@@ -71,36 +71,36 @@ class Predictions:
 
     @cached_property
     def is_refused(self) -> npt.NDArray[np.bool_]:
-        """The decision rule: an applicant is refused from the threshold up. False for a row without a score."""
+        """The decision rule: an applicant is refused at or above the threshold. False for a row without a score."""
         refused: npt.NDArray[np.bool_] = self.scores.to_numpy(zero_copy_only=False) >= self.threshold
         return refused
 
     def columns(self) -> list[pa.Array]:
-        """Give score, prediction and decision of each row, as PREDICTION_FIELDS says; null where there is no score."""
+        """Return the score, prediction and decision of each row, as in PREDICTION_FIELDS; null for a row without a score."""
         prediction = pa.array(self.is_refused.view(np.int8))
         if self.scores.null_count:
             prediction = pc.if_else(pc.is_valid(self.scores), prediction, pa.scalar(None, pa.int8()))
         return [self.scores, prediction, pa.DictionaryArray.from_arrays(prediction, DECISIONS)]
 
     def answers(self) -> list[Answer]:
-        """Give the answer for each row; all must have a score."""
+        """Return the answer for each row; all must have a score."""
         return [
             Answer(score, int(refused), self.threshold, REFUSED if refused else GRANTED, self.model_version)
             for score, refused in zip(self.scores.to_pylist(), self.is_refused.tolist(), strict=True)
         ]
 
     def counts(self) -> Counts:
-        """Count the rows that are granted, refused and without a score."""
+        """Count the granted, refused and unscored rows."""
         refused = int(np.count_nonzero(self.is_refused))
         invalid = self.scores.null_count
         return Counts(granted=len(self.scores) - refused - invalid, refused=refused, invalid=invalid)
 
 
 def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictions:
-    """Score rows in this thread; `threshold` replaces the model's own, for a job that was pinned to one.
+    """Score rows in this thread; `threshold` overrides the model's own, for a job that is pinned to one.
 
-    Some thousand rows take milliseconds, during which CatBoost releases the GIL; who has an event loop calls it for more than
-    a handful from another thread.
+    A few thousand rows take milliseconds, during which CatBoost releases the GIL; from an event loop, call it in another thread
+    for more than a few rows.
     """
     scorer = model.scorer
     mask = None

@@ -61,7 +61,7 @@ def _show(render: View, say: Texts) -> None:
 
 
 def _language() -> str:
-    """Give the language of this session, else of the address, else the default; and keep it in the address."""
+    """Return the language of this session, else of the address, else the default; and keep it in the address."""
     wanted = st.query_params.get("lang")
     language = st.session_state.get("language") or st.session_state.get("spoken") or wanted
     language = language if language in LANGUAGES else LANGUAGES[0]

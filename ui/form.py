@@ -11,7 +11,7 @@ from pret import Column, ModelSignature
 MAX_FIELDS = 200
 """A form with more fields would be slow, and of no use."""
 MAX_CHOICES = 5
-"""An integer with at most so many possible values is chosen, not typed."""
+"""An integer with at most this many possible values is chosen, not typed."""
 LARGEST_NUMBER = 2**53 - 1
 """Larger integers are not exact in every program; they are neither filled in nor shown as bounds."""
 
@@ -81,7 +81,7 @@ def row_of(
 ) -> dict[str, Any]:
     """Make the row to score from the values of the widgets, by key; empty ones are left out, or null.
 
-    Numbers are text that `read_number` reads; what it cannot read stays as it is, and the service reports it as invalid.
+    Numbers are text that `read_number` reads; what it cannot parse is sent unchanged, and the service reports it as invalid.
     """
     row: dict[str, Any] = {}
     for field in fields:
@@ -129,7 +129,7 @@ def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
-    """Give the bounds to show: floats for numbers, integers for integers."""
+    """Return the bounds to show: floats for numbers, integers for integers."""
     if kind == "number":
         return _as_float(column.ge), _as_float(column.le)
     if kind != "integer":
@@ -140,7 +140,7 @@ def _bounds(column: Column, kind: Kind) -> tuple[float | None, float | None]:
 
 
 def _default(field: FormField, example: Any) -> Any:
-    """Give the example's value if it has the field's kind and is within its bounds."""
+    """Return the example's value if it has the field's kind and is within its bounds."""
     if field.choices:
         return next((choice for choice in field.choices if _same(choice, example)), None)
     if field.kind == "text":

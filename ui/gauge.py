@@ -60,7 +60,7 @@ def _ticks(threshold: float, say: Texts) -> alt.Axis:
 
 
 def _threshold_mark(threshold: float, written: str, say: Texts) -> alt.Axis:
-    """Name the threshold by a label of an axis, which has the colour of the theme."""
+    """Label the threshold with an axis label, which has the colour of the theme."""
     text = say.plain("applicant.threshold_mark", threshold=written)
     align: Align = "left" if threshold < LOW else "right" if threshold > HIGH else "center"
     return alt.Axis(
@@ -77,7 +77,7 @@ def _threshold_mark(threshold: float, written: str, say: Texts) -> alt.Axis:
 
 
 def _scale(threshold: float) -> alt.Scale:
-    """Give low scores more room if the threshold is low, and high ones if it is high; the ticks show it."""
+    """Use more space for low scores if the threshold is low, and for high ones if it is high; the ticks show it."""
     if threshold < LOW:
         return alt.Scale(type="pow", exponent=0.5, domain=[0, 1])
     return alt.Scale(type="pow", exponent=2, domain=[0, 1]) if threshold > HIGH else alt.Scale(domain=[0, 1])

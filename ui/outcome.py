@@ -72,7 +72,7 @@ def _share(say: Texts, score: Score, share: float | None) -> str:
 
 
 def _digits(one: float, other: float, least: int = 1) -> int:
-    """Give the number of decimals with which two percentages look different."""
+    """Return the number of decimals with which two percentages look different."""
     fine = (digits for digits in range(least, MOST_DIGITS) if f"{one:.{digits + 2}f}" != f"{other:.{digits + 2}f}")
     return least if one == other else next(fine, MOST_DIGITS)
 

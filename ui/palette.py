@@ -9,5 +9,5 @@ INK = {"light": "#52606D", "dark": "#A9B6C4"}
 
 
 def ink(theme: str | None) -> str:
-    """Give the colour of text in a chart for `st.context.theme.type`."""
+    """Return the colour of text in a chart for `st.context.theme.type`."""
     return INK.get(theme or "light", INK["light"])

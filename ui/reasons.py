@@ -71,12 +71,12 @@ def of_row(values: Sequence[InvalidValue], say: Texts) -> str:
 
 
 def way_of(type: str) -> str | None:
-    """Name what to do about an error of this type; None if there is nothing in particular."""
+    """Return the key of what to do about an error of this type; None if there is nothing in particular."""
     return next((way for way, beginnings in WAYS.items() if type.startswith(beginnings)), None)
 
 
 def way_of_input(type: str) -> str | None:
-    """Name how to correct the input that made a job fail; None if the job can be retried as it is."""
+    """Return the key of how to correct the input that made a job fail; None if the job can be retried unchanged."""
     way = way_of(type)
     return way if way in WAYS_OF_INPUT else None
 

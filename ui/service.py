@@ -47,7 +47,7 @@ class Message:
 
 @st.cache_resource(show_spinner=False)
 def client() -> Client:
-    """Give the client that all visitors share; raises ValueError if PRET_URL or PRET_KEY is invalid."""
+    """Return the client that all visitors share; raises ValueError if PRET_URL or PRET_KEY is invalid."""
     return Client(timeout=SECONDS, retries=0)
 
 
@@ -57,7 +57,7 @@ def keyed(key: str) -> Client:
 
 
 def capabilities(client: Client) -> Capabilities:
-    """Get the capabilities of the service; while it is down, give what the client knows of them."""
+    """Get the capabilities of the service; while it is down, return those known to the client."""
     try:
         return _capabilities(client)
     except PretError:

@@ -49,7 +49,7 @@ class Texts:
 
     @classmethod
     def of(cls, language: str, zone: str | None = None) -> "Texts":
-        """Give the sentences of `fr` or `en`, or of the default for any other language."""
+        """Return the sentences of `fr` or `en`, or of the default for any other language."""
         return replace(_texts(language if language in LANGUAGES else LANGUAGES[0]), zone=zone)
 
     def __call__(self, key: str, /, **values: Any) -> str:
@@ -94,7 +94,7 @@ class Texts:
         return self.plain(f"common.{joined}", front=", ".join(front), last=last) if front else last
 
     def read_number(self, text: str) -> float | str:
-        """Read a number as people type it; text that is not a number, or is ambiguous, is returned as it is.
+        """Parse a number as people type it; text that is not a number, or is ambiguous, is returned unchanged.
 
         In French, a point is read as a decimal sign too. In English, a comma is not: `1,234` is ambiguous.
         """
@@ -193,7 +193,7 @@ def _backslashed(found: str) -> str:
 
 
 def _shortest(value: float) -> str:
-    """Give the shortest decimal notation that is read as the same number."""
+    """Return the shortest decimal notation that is parsed as the same number."""
     return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else _grouped(repr(value))
 
 

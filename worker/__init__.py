@@ -1,7 +1,7 @@
-"""The Celery side: reads files, scores chunks and keeps lost work and expired jobs from lying about."""
+"""The Celery side: reads files, scores chunks, recovers lost work and removes expired jobs."""
 
 import os
 
-# Read when pyarrow is first imported. Arrow's other pools take reserves by the gigabyte, in which a limit on memory counts
-# nothing (`shared.memory`).
+# Read when pyarrow is first imported. Arrow's other pools reserve gigabytes, which defeats a memory limit
+# (`shared.memory`).
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

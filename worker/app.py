@@ -9,21 +9,21 @@ from shared.jobs import queue
 from shared.memory import use_few_arenas
 from shared.redis import connect
 from shared.settings import Settings
-from worker import control as control  # its commands register themselves
+from worker import control as control  # registers the control commands on import
 from worker.services import Services, create_services
 from worker.steps import add_steps
 from worker.tasks import register
 
 
 def create_celery(settings: Settings) -> Celery:
-    """Make the app with its tasks, its control commands and the steps of its parent process."""
+    """Create the app with its tasks, its control commands and the steps of its parent process."""
     use_few_arenas()
     celery = queue.create_app(settings)
 
-    # Made in the process that works with them, at first use: connections and models must not be shared across a fork.
+    # Created in the process that uses them, on first use: connections and models must not be shared across a fork.
     @lru_cache(maxsize=1)
     def of_child() -> Services:
-        # It scores, and can wait for Redis.
+        # A worker scores, and can wait for Redis.
         return create_services(settings, celery, connect(settings.redis_url, patient=True))
 
     @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """Control commands: `celery -A worker.app control reload_model [REVISION]` and `inspect model_report`.
 
-A command runs in the worker's main process, which must go on handing out chunks; so the reload itself is run by a process of
-its own, and `model_report` tells what came of it.
+A command runs in the worker's main process, which must keep dispatching chunks; so the reload runs in a separate process, and
+`model_report` shows its outcome.
 """
 
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @control_command(args=[("revision", str)], signature="[REVISION]")  # type: ignore[untyped-decorator]
 def reload_model(state: Any, revision: str | None = None) -> dict[str, str]:
-    """Take a new model on every process of the service, or on none."""
+    """Activate a new model on all processes of the service or on none."""
     command = [sys.executable, "-m", "worker.reload", *([revision] if revision else [])]
     subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S603
     return {"ok": "the reload has begun; inspect model_report tells what comes of it"}
@@ -31,7 +31,7 @@ def reload_model(state: Any, revision: str | None = None) -> dict[str, str]:
 
 @inspect_command()  # type: ignore[untyped-decorator]
 def model_report(state: Any) -> dict[str, Any]:
-    """Tell the active version, the last change and what each process has."""
+    """Show the active version, the last change and the version of each process."""
     fleet = Fleet(connect(Settings().redis_url))
     try:
         (deployed, candidate), history = fleet.look(), fleet.history()

@@ -1,11 +1,11 @@
-"""The Celery app for Flower: the queue and nothing that scores, so that watching needs no CatBoost."""
+"""The Celery app for Flower: the queue without any scoring, so that monitoring does not need CatBoost."""
 
 import os
 
 from shared.jobs.queue import create_app
 from shared.settings import Settings
 
-# Flower reads it after this module. Its own choice leaves out what says which chunk of which job a task is, and the queue.
+# Flower reads this after the module. Its default columns omit the task's job and chunk, and the queue.
 os.environ.setdefault("FLOWER_TASKS_COLUMNS", "name,args,state,routing_key,received,runtime,worker,uuid")
 
 app = create_app(Settings())

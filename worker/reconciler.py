@@ -1,4 +1,4 @@
-"""Looks for work that was lost and for jobs that have expired. Plain functions; the worker's parent process calls them."""
+"""Finds lost work and expired jobs. Plain functions, called by the worker's parent process."""
 
 import logging
 import time
@@ -11,16 +11,16 @@ from worker.services import Services
 logger = logging.getLogger(__name__)
 
 MODEL_AGE = 3600.0
-"""Seconds for which a model version is kept on disk in any case."""
+"""Seconds for which a model version is always kept on disk."""
 
 REMOVAL_INTERVAL = 60.0
-"""Seconds between two looks for folders that belong to no job."""
+"""Seconds between searches for folders that belong to no job."""
 
 
 def reconcile(services: Services) -> None:
-    """Publish what was lost and what may follow, and discard old models. Several workers may do so at the same time.
+    """Publish lost and newly allowed units, and discard old models. Several workers may do so at the same time.
 
-    What touches the storage is left to a task: its client must not be made in this process, which forks.
+    Work on the storage is left to a task: its client must not be created in this process, which forks.
     """
     try:
         republish_lost_units(services)
@@ -28,14 +28,14 @@ def reconcile(services: Services) -> None:
         publish_removal(services)
         discard_old_models(services)
     except RedisUnavailable:
-        logger.warning("Redis is away; lost work is looked for when it is back")
+        logger.warning("Redis is unavailable; lost work will be searched for once it is back")
     except Exception:
-        # A fault here must not end the consumer, which would stop scoring too.
+        # An error here must not stop the consumer, and with it the scoring.
         logger.exception("The search for lost work failed")
 
 
 def republish_lost_units(services: Services) -> None:
-    """Publish the units that are overdue and do not wait in the queue, and those for which the window has room."""
+    """Publish the overdue units that are not in the queue, and those for which the window has room."""
     overdue: dict[str, list[str]] = {}
     for job_id in services.store.open_jobs():
         if units := services.store.overdue(job_id):
@@ -48,7 +48,7 @@ def republish_lost_units(services: Services) -> None:
     for job_id, units in overdue.items():
         lost = [unit for unit in units if (job_id, unit) not in waiting]
         if lost:
-            logger.warning("Publishing %d unit(s) of job %s again", len(lost), job_id)
+            logger.warning("Republishing %d unit(s) of job %s", len(lost), job_id)
             _publish(services, job_id, lost)
         services.store.postpone(job_id, units)
 
@@ -59,7 +59,7 @@ def _publish(services: Services, job_id: str, units: list[str]) -> None:
 
 
 def publish_due_webhooks(services: Services) -> None:
-    """Have the callers told whose jobs have ended."""
+    """Publish the webhooks that are due."""
     due = services.store.due_webhooks()
     waiting = services.queue.waiting() if due else set()
     for job_id in due:
@@ -68,7 +68,7 @@ def publish_due_webhooks(services: Services) -> None:
 
 
 def publish_removal(services: Services) -> None:
-    """Have what is expired removed, and now and then what belongs to no job."""
+    """Publish the removal of expired jobs, and periodically of folders that belong to no job."""
     if services.store.expired_jobs() or services.store.is_first_since(REMOVAL_INTERVAL):
         services.queue.publish_removal()
 

@@ -1,4 +1,4 @@
-"""Runs one reload to its end: `python -m worker.reload [REVISION]`, which the control command starts."""
+"""Run one reload: `python -m worker.reload [REVISION]`, started by the control command."""
 
 import logging
 import sys

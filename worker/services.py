@@ -1,4 +1,4 @@
-"""The objects that the processes of a worker work with, made once a process from the settings."""
+"""The objects that the processes of a worker use, created once per process from the settings."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from shared.storage import Storage, create_storage
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one worker process: of the parent, which forks, or of a child, which does the work."""
+    """The services of one worker process: the parent, which forks, or a child, which does the work."""
 
     settings: Settings
     store: JobStore
@@ -34,7 +34,7 @@ class Services:
 
     @property
     def workplace(self) -> Workplace:
-        """What a unit of work needs."""
+        """Return the dependencies of a unit of work."""
         return Workplace(self.store, self.storage, self.models, self.window, self.limits)
 
 
@@ -45,7 +45,7 @@ def create_services(
     models: ModelCache | None = None,
     prepare: Prepare | None = None,
 ) -> Services:
-    """Make the parts; nothing is loaded or forked yet. Versions are made ready in a process of their own, unless by `prepare`."""
+    """Create the services; nothing is loaded or forked yet. Versions are prepared in a separate process, or by `prepare`."""
     fleet = Fleet(client)
     models = models or ModelCache.from_settings(settings, fleet.origin_of)
     prepare = prepare or partial(PreparationProcess, settings=settings)
@@ -57,7 +57,7 @@ def create_services(
         models=models,
         queue=TaskQueue(app, client),
         fleet=fleet,
-        # The parent forks and must not load a model; its children load what each job is pinned to.
+        # The parent forks and must not load a model; its children load the version that each job is pinned to.
         member=Member("worker", models, fleet, prepare, loads=False),
         window=Window(fleet),
         limits=Limits.from_settings(settings),

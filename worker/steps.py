@@ -1,6 +1,6 @@
-"""What a worker's parent process does besides handing out tasks: steps of Celery's consumer, on its timer.
+"""Periodic work of a worker's parent process: steps of Celery's consumer, on its timer.
 
-A step pauses while the broker is away, and starts anew when it is back; what it works with is made once.
+A step pauses while the broker is unavailable and restarts once it is back; the objects it uses are created once.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from worker.reconciler import reconcile
 from worker.services import Services
 
 AFTER_TASKS = ("celery.worker.consumer.tasks:Tasks",)
-"""Only then are the queues known that the worker takes tasks from."""
+"""The queues of the worker are known only after this step."""
 
 
 class _TimedStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Calls a function at once and then again and again."""
+    """Calls a function at once and then periodically."""
 
     requires = AFTER_TASKS
 
@@ -37,10 +37,10 @@ class _TimedStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def add_steps(celery: Celery, services: Callable[[], Services]) -> None:
-    """Add the steps to the consumer; `services` gives those of the parent, and makes them at its first call."""
+    """Add the steps to the consumer; `services` returns those of the parent, created on the first call."""
 
     class FleetMember(_TimedStep):
-        """Has the worker take part in the fleet: it gets versions ready, and says which it has."""
+        """Makes the worker a member of the fleet: it prepares versions and reports which it has."""
 
         def start(self, consumer: Any) -> None:
             """Begin."""
@@ -50,7 +50,7 @@ def add_steps(celery: Celery, services: Callable[[], Services]) -> None:
             self.repeat(consumer, LOOK_INTERVAL, member.look)
 
         def shutdown(self, consumer: Any) -> None:
-            """End for good."""
+            """Stop permanently."""
             self.stop(consumer)
             services().member.retire()
 

@@ -1,4 +1,4 @@
-"""The tasks: ids in, a plain function of `shared` called."""
+"""The tasks: each takes ids and calls a plain function of `shared`."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,14 +13,14 @@ from shared.reasons import Reason
 from worker.services import Services
 
 UNIT_ARGUMENTS = 2
-"""A task with a job and a unit of its work is recorded, and so may be handed back."""
+"""Arguments of a task for a job and one of its units; its attempt is recorded, so the unit can be released."""
 
 FILE_TIME_LIMIT = 24 * 3600.0
-"""Seconds for a task that takes as long as a file is large; it shows signs of life while it works, in the job record."""
+"""Seconds allowed for a task whose duration depends on the file size; it sends heartbeats to the job record."""
 
 
 def register(celery: Celery, services: Callable[[], Services], of_parent: Callable[[], Services]) -> None:
-    """Add the tasks to the app; `services` gives the parts of the child that does a task, `of_parent` those of its parent."""
+    """Add the tasks to the app; `services` returns those of the child that runs a task, `of_parent` those of its parent."""
 
     def attempt(job_id: str, name: str, step: unit.Step) -> None:
         units = unit.attempt(job_id, name, step, services().workplace)
@@ -34,17 +34,17 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
 
     @celery.task(name=queue.READ_FILE, shared=False, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def read_file(job_id: str, name: str) -> None:
-        """Turn the file of a job into chunks."""
+        """Split the file of a job into chunks."""
         attempt(job_id, name, read.read_file)
 
     @celery.task(name=queue.WRITE_OUTPUT, shared=False, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def write_output(job_id: str, name: str) -> None:
-        """Write the results of a job to where its submission asked for them."""
+        """Write the results of a job to its output URI."""
         attempt(job_id, name, write.write_output)
 
     @celery.task(name=queue.SEND_WEBHOOK, shared=False)  # type: ignore[untyped-decorator]
     def send_webhook(job_id: str) -> None:
-        """Tell the caller of a job that it has ended."""
+        """Send the webhook of a job that has ended."""
         settings = services().settings
         secret = settings.webhook_secret
         hosts = settings.listed(settings.webhook_hosts)
@@ -57,7 +57,7 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
 
     @signals.task_failure.connect(weak=False)  # type: ignore[untyped-decorator]
     def hand_back(exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
-        """Publish the unit of a child that died or took too long again at once; runs in the parent."""
+        """Republish at once the unit of a child that died or timed out; runs in the parent."""
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and len(args) == UNIT_ARGUMENTS:
             job_id, name = args
             parent = of_parent()

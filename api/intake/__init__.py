@@ -1,1 +1,1 @@
-"""From a request to a job: its body, its options, and whether there is room for it."""
+"""From a request to a job: the body, the options, and admission control."""

@@ -1,4 +1,4 @@
-"""Whether there is room for another job. Asked before its body is read."""
+"""Admission control: whether there is room for another job. Checked before its body is read."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from shared.settings import Settings
 from shared.storage import Storage
 
 BODIES_AT_ONCE = 4
-"""JSON bodies of the largest size that one process holds in memory at a time."""
+"""Maximum-size JSON bodies that one process holds in memory at a time."""
 
 
 class Admission:
-    """Rejects what the service could not hold: rows in the queue, bytes in the storage, bodies in memory."""
+    """Rejects jobs beyond capacity: rows in the queue, bytes in storage, bodies in memory."""
 
     def __init__(self, settings: Settings, store: JobStore, storage: Storage) -> None:
         self._settings = settings
@@ -24,7 +24,7 @@ class Admission:
         self._room = BODIES_AT_ONCE * settings.max_body_bytes
 
     async def check(self, length: int | None) -> None:
-        """Raise QueueFull or StorageUnavailable if a job of so many bytes (None: not known) cannot be taken on now."""
+        """Raise QueueFull or StorageUnavailable if a job of this size in bytes (None: unknown) cannot be accepted now."""
         await to_thread.run_sync(self._check, length or 0)
 
     def _check(self, length: int) -> None:
@@ -33,16 +33,16 @@ class Admission:
         self.check_storage(length)
 
     def check_storage(self, length: int = 0) -> None:
-        """Raise StorageUnavailable if so many bytes more would leave too little free."""
+        """Raise StorageUnavailable if this many more bytes would leave too little free space."""
         free = self._storage.free_bytes()
         if free is not None and free - length < self._settings.min_free_bytes:
             raise StorageUnavailable("storage-full")
 
     @contextmanager
     def memory(self) -> Iterator[Callable[[int], None]]:
-        """Give what counts the bytes of a JSON body against the memory of this process, until the block ends.
+        """Yield a function that counts the bytes of a JSON body against this process's memory budget, until the block ends.
 
-        It raises QueueFull if there are too many large ones.
+        It raises QueueFull if too many large bodies are in memory.
         """
         taken = 0
 

@@ -1,4 +1,4 @@
-"""Reading request bodies within limits; straight from ASGI, since the busiest route passes here."""
+"""Read request bodies within limits, directly from ASGI since the busiest route uses it."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -14,7 +14,7 @@ JSON = "application/json"
 
 
 async def read_json(scope: Scope, receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
-    """Read the body of a JSON request, at most `limit` bytes whatever its headers say; `take` is told of each piece's size.
+    """Read the body of a JSON request, at most `limit` bytes whatever its headers say; calls `take` with the size of each chunk.
 
     It comes as UTF-8. Raises UnsupportedInput for another content type or charset or a content encoding, MalformedInput
     where it is not in its charset, InputTooLarge past the limit.
@@ -24,13 +24,13 @@ async def read_json(scope: Scope, receive: Receive, limit: int, take: Callable[[
 
 
 async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read the body of a request that may have none, like `read_json`; without one the headers do not matter."""
+    """Read an optional body, like `read_json`; without a body, the headers are ignored."""
     body = await read(receive, limit)
     return utf8(body, _check_json(scope, limit)) if body else body
 
 
 async def read(receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
-    """Read a whole body; raises InputTooLarge past the limit. `take` is told of each piece's size."""
+    """Read a whole body; raises InputTooLarge past the limit. Calls `take` with the size of each chunk."""
     parts = []
     async for piece in pieces(receive, limit):
         take(len(piece))
@@ -39,7 +39,7 @@ async def read(receive: Receive, limit: int, take: Callable[[int], object] = int
 
 
 async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """Read a body piece by piece; raises InputTooLarge past the limit, ClientDisconnect if it ends too early."""
+    """Read a body in chunks; raises InputTooLarge past the limit, ClientDisconnect if it ends early."""
     size = 0
     more = True
     while more:
@@ -55,12 +55,12 @@ async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
 
 
 def content_type(scope: Scope) -> str:
-    """Give the media type of the body, in lower case and without parameters; empty if the request does not say."""
+    """Return the media type of the body, in lower case and without parameters; empty if there is no Content-Type."""
     return _media_type_in(header(scope, b"content-type"))
 
 
 def content_encoding(scope: Scope, accepted: Sequence[Encoding] = ENCODINGS) -> Encoding | None:
-    """Tell how the body is compressed; raises UnsupportedInput for ways that are not accepted."""
+    """Return the compression of the body; raises UnsupportedInput for an unsupported content encoding."""
     given = header(scope, b"content-encoding").strip().lower()
     if given in ("", "identity"):
         return None
@@ -71,7 +71,7 @@ def content_encoding(scope: Scope, accepted: Sequence[Encoding] = ENCODINGS) -> 
 
 
 def declared_length(scope: Scope, limit: int) -> int | None:
-    """Give the length that the request announces; raises InputTooLarge past the limit, before anything is read."""
+    """Return the announced Content-Length; raises InputTooLarge past the limit, before anything is read."""
     declared = header(scope, b"content-length")
     if not declared:
         return None
@@ -84,7 +84,7 @@ def declared_length(scope: Scope, limit: int) -> int | None:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Give the value of a header, or an empty text."""
+    """Return the value of a header, or an empty string."""
     value: bytes = dict(scope["headers"]).get(name, b"")
     return value.decode("latin-1")
 

@@ -1,4 +1,4 @@
-"""Forms as browsers send them (`multipart/form-data`), read as they come: some fields, then one file."""
+"""Streaming reader of browser forms (`multipart/form-data`): some fields, then one file."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ MAX_FIELDS = 200
 
 
 class FormReader:
-    """Reads one form: first `fields`, until the file begins, then the file by `file_pieces`."""
+    """Reads one form: `fields` up to the start of the file, then the file with `file_pieces`."""
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
         _, options = parse_options_header(content_type)
@@ -28,7 +28,7 @@ class FormReader:
         """Of the file, where its part says."""
 
     async def fields(self) -> dict[str, list[str]]:
-        """Read the fields that stand before the file; raises MalformedInput if there is no file."""
+        """Read the fields before the file; raises MalformedInput if there is no file."""
         found: dict[str, list[str]] = defaultdict(list)
         name, content = "", b""
         async for event in self._events:
@@ -47,7 +47,7 @@ class FormReader:
         raise MalformedInput("form-without-file")
 
     async def file_pieces(self) -> AsyncIterator[bytes]:
-        """Give the content of the file; raises MalformedInput if it ends too early or anything follows it."""
+        """Yield the content of the file; raises MalformedInput if it ends early or anything follows it."""
         async for event in self._events:
             if isinstance(event, MultipartSegment):
                 raise MalformedInput("form-file-not-last")
@@ -55,7 +55,7 @@ class FormReader:
                 yield bytes(event)
 
     async def _read(self, body: AsyncIterator[bytes]) -> AsyncIterator[MultipartSegment | bytes | bytearray | None]:
-        """Give each part's head, then its pieces, then None."""
+        """Yield the head of each part, then its chunks, then None."""
         try:
             async for piece in body:
                 if piece:
@@ -65,7 +65,7 @@ class FormReader:
         except ParserLimitReached:
             raise _too_large() from None
         except (MultipartError, ValueError):
-            # A ValueError is a header in a character set that nobody knows.
+            # A ValueError is a header in an unknown character set.
             raise MalformedInput("form-damaged") from None
 
 

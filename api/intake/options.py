@@ -1,4 +1,4 @@
-"""What a request says of the job that it submits."""
+"""The options of a submission."""
 
 import re
 import time
@@ -25,26 +25,28 @@ LONGEST_NAME = 100
 
 
 class SubmitOptions(BaseModel):
-    """The query of a submission; a form may have fields of the same names."""
+    """The query parameters of a submission; a form may have fields of the same names."""
 
     model_config = ConfigDict(extra="ignore")
 
     keep: list[str] = Field(
         [],
-        description="Columns to repeat in the results, `A,B`. Given several times, each value is one name as it stands, "
-        "also with a comma; empty ones name nothing.",
+        description="Columns to repeat in the results, `A,B`. If the parameter is repeated, each value is one literal name "
+        "and may contain commas; empty values are ignored.",
     )
     on_invalid: OnInvalid = Field(
         "reject",
-        description="What to do with rows that break the contract: `reject` fails the job, `flag` scores the rest.",
+        description="How to handle invalid rows: `reject` fails the job, `flag` scores the others.",
     )
     delimiter: str | None = Field(
         None,
-        description="CSV: field delimiter; `tab` for a tab character. By default that of a first line `sep=;`, or a comma.",
+        description="CSV: field delimiter; `tab` for a tab character. Defaults to that of a first line `sep=;`, else a comma.",
     )
-    decimal: Literal[".", ","] = Field(".", description="CSV: the decimal sign.")
-    name: str | None = Field(None, max_length=1000, description="Name of the file, after which the results are named.")
-    callback_url: str | None = Field(None, description="Address that is told when the job has ended.")
+    decimal: Literal[".", ","] = Field(".", description="CSV: decimal separator.")
+    name: str | None = Field(
+        None, max_length=1000, description="File name, from which the name of the result file is derived."
+    )
+    callback_url: str | None = Field(None, description="URL of the webhook to call when the job has ended.")
 
     @field_validator("keep")
     @classmethod
@@ -80,12 +82,12 @@ class SubmitOptions(BaseModel):
 
     @classmethod
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
-        """Read the fields of a form, which go before the query; raises InvalidParameters."""
+        """Read the fields of a form, which override the query parameters; raises InvalidParameters."""
         check_names(fields, list(cls.model_fields), "body")
         given = {name: values if name == "keep" else values[-1] for name, values in fields.items()}
         queried = query.model_dump(exclude_unset=True)
         if len(query.keep) == 1:
-            # A name that was read as it stands must not be split now.
+            # A name that was taken literally must not be split now.
             queried["keep"] = [*query.keep, ""]
         try:
             return cls.model_validate(queried | given)
@@ -93,18 +95,18 @@ class SubmitOptions(BaseModel):
             raise InvalidParameters([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
 
     def named(self, file: str) -> Self:
-        """Take the name of the file, where the caller gave none."""
+        """Use the name of the file if the caller gave none."""
         return self if self.name is not None else self._with(name=self._plain_name(file))
 
     def delimited_as(self, file: str) -> Self:
-        """Take the delimiter that the ending of the file's name tells, where the caller gave none."""
+        """Use the delimiter that the file extension implies if the caller gave none."""
         return self._with(delimiter="\t") if self.delimiter is None and is_tab_separated(file) else self
 
     def _with(self, **changes: Any) -> Self:
         return self.model_copy(update=changes)
 
     def new_job(self, model: Model, form: Format, settings: Settings) -> Job:
-        """Make the record of a job, pinned to the model; raises MalformedInput for a callback that is not allowed."""
+        """Make the record of a job, pinned to the model; raises MalformedInput for a webhook URL that is not allowed."""
         if self.callback_url is not None:
             check_webhook_url(self.callback_url, settings.listed(settings.webhook_hosts))
         return Job(
@@ -131,6 +133,6 @@ KeyDep = Annotated[
         min_length=1,
         max_length=200,
         pattern="^[ -~]+$",
-        description="The same key with the same request within 24 h is the same job.",
+        description="Repeating the request with the same key within 24 h returns the same job.",
     ),
 ]

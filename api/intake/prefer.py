@@ -1,21 +1,21 @@
-"""The `Prefer` header (RFC 7240), as far as this service knows preferences: `wait=SECONDS`."""
+"""The `Prefer` header (RFC 7240); the one supported preference is `wait=SECONDS`."""
 
 import re
 
 from fastapi import Request
 
 PREFERENCES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
-"""What stands between commas; a comma within quotes is none."""
+"""One element of a comma-separated list; commas within quotes do not separate."""
 LONGEST_HEADER = 1000
-"""Characters; a longer header is passed over, since telling its quotes apart takes time that grows with its square."""
+"""Characters; a longer header is ignored, since matching its quotes takes quadratic time."""
 WAIT = re.compile(r'wait\s*=\s*(?:"(\d+)"|(\d+))', re.IGNORECASE)
 
 
 def wait_seconds(request: Request, longest: float) -> float | None:
-    """Read how long the client would wait for the answer, at most `longest`; None if it does not say.
+    """Return the seconds that the client is willing to wait, at most `longest`; None if not given.
 
-    Preferences may come in several headers and any case; of one that comes twice the first counts; unknown or unreadable
-    ones are passed over, as the RFC asks.
+    Preferences may be spread over several headers and in any case; the first of a repeated one counts; unknown or malformed
+    ones are ignored, as the RFC requires.
     """
     for header in request.headers.getlist("prefer"):
         if len(header) > LONGEST_HEADER:

@@ -1,4 +1,4 @@
-"""From the network to the storage, piece by piece."""
+"""Stream request bodies to storage, chunk by chunk."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,13 +11,13 @@ from shared.errors import MalformedInput
 from shared.storage import Storage
 
 PIECE = 2**20
-"""Bytes gathered before they are written: each write is a hop to another thread."""
+"""Bytes buffered before a write: each write is a hop to another thread."""
 
 
 async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note: Callable[[Buffer], None]) -> int:
-    """Write a body into a blob and give its size in bytes; nothing is left if it ends too early. `note` gets all of it too.
+    """Write a body to a blob and return its size in bytes; leaves nothing if it ends early. `note` receives all of it too.
 
-    Raises MalformedInput if it is empty, StorageUnavailable, and whatever reading the body raises.
+    Raises MalformedInput if it is empty, StorageUnavailable, and any error from reading the body.
     """
     size = 0
     gathered = bytearray()
@@ -40,7 +40,7 @@ async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note:
 
 
 async def peeked(pieces: AsyncIterator[bytes], size: int) -> tuple[bytes, AsyncIterator[bytes]]:
-    """Read the beginning of a body, at least `size` bytes if there are so many; give it, and the whole body."""
+    """Peek at a body: return its beginning, at least `size` bytes if there are that many, and the whole body."""
     head = b""
     async for piece in pieces:
         head += piece
@@ -62,7 +62,7 @@ async def _opened(name: str, storage: Storage) -> AsyncIterator[pa.NativeFile]:
     try:
         yield file
     except BaseException as error:
-        # Also when the request is cancelled, the half of a file must go.
+        # Remove the partial file even if the request is cancelled.
         with CancelScope(shield=True):
             await to_thread.run_sync(blob.__exit__, type(error), error, error.__traceback__)
         raise

@@ -1,4 +1,4 @@
-"""One submission: from what the request says to a job that is recorded, whichever way its rows come."""
+"""One submission: from the request to a recorded job, however its rows arrive."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -58,7 +58,7 @@ ReadRows = Callable[[bytes, Contract, ReadOptions], Iterable[Validated]]
 
 
 class Submission:
-    """What a request submits; one of the methods takes it on, and gives the job as it is recorded."""
+    """One submission; each method accepts one kind of input and returns the recorded job."""
 
     def __init__(
         self, request: Request, model: Model, services: Services, options: SubmitOptions, key: str | None
@@ -77,7 +77,7 @@ class Submission:
         self._digest = hashlib.sha256(repr(said).encode())
 
     async def anything(self) -> Job:
-        """Take on whatever the content type says: JSON, a file, or a form with one."""
+        """Accept input by its content type: JSON, a file, or a form with a file."""
         media = content_type(self._scope)
         if media == FORM:
             return await self.form()
@@ -87,7 +87,7 @@ class Submission:
         return await (self.file(format) if FORMATS[format].is_file else self.json())
 
     async def array(self) -> Job:
-        """Take on a JSON array, no more and no less."""
+        """Accept a JSON array and nothing else."""
         limit = self._services.settings.max_body_bytes
         await self._admit(limit)
         with self._services.admission.memory() as take:
@@ -95,7 +95,7 @@ class Submission:
             return await self._rows(body, partial(validated_from_json, ignore_extra=False))
 
     async def json(self) -> Job:
-        """Take on a JSON document: rows in one of their shapes, or addresses."""
+        """Accept a JSON document: rows in one of the supported shapes, or URIs."""
         limit = self._services.settings.max_body_bytes
         await self._admit(limit)
         encoding = content_encoding(self._scope, STREAMED)
@@ -111,14 +111,14 @@ class Submission:
             return await self._rows(body, partial(validated_from_document, ignore_extra=True))
 
     async def file(self, format: Format) -> Job:
-        """Take on a file that is the body."""
+        """Accept a file sent as the body."""
         limit = self._services.settings.max_file_bytes
         encoding = content_encoding(self._scope)
         await self._admit(limit)
         return await self._spooled(pieces(self._receive, limit), format, encoding)
 
     async def form(self) -> Job:
-        """Take on a file that is sent in a form."""
+        """Accept a file sent in a form."""
         limit = self._services.settings.max_file_bytes
         await self._admit(limit)
         reader = FormReader(header(self._scope, b"content-type"), pieces(self._receive, limit))
@@ -138,7 +138,7 @@ class Submission:
         return await self._spooled(body, format, encoding)
 
     async def _admit(self, limit: int) -> None:
-        """Ask for room, before anything is read; raises InputTooLarge where the request announces more than `limit` bytes."""
+        """Check admission before anything is read; raises InputTooLarge if the request announces more than `limit` bytes."""
         await self._services.admission.check(declared_length(self._scope, limit))
 
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
@@ -156,12 +156,12 @@ class Submission:
         return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())
 
     def _note(self, piece: Buffer) -> None:
-        """Add to the sum by which a repeated submission is known; without a key nobody asks for it, and it takes time."""
+        """Update the hash that identifies a repeated submission; skipped without a key, since hashing takes time."""
         if self._key:
             self._digest.update(piece)
 
     async def _rows(self, body: bytes, read_rows: ReadRows) -> Job:
-        """Validate the rows of a JSON body and store them; an invalid one is the caller's to know at once."""
+        """Validate and store the rows of a JSON body; invalid rows are reported to the caller at once."""
         self._note(body)
         return await to_thread.run_sync(
             self._services.intake.submit_rows,
@@ -174,7 +174,7 @@ class Submission:
         )
 
     async def _address(self, body: bytes, addresses: "_Addresses") -> Job:
-        """Take on a file that lies elsewhere, or rows whose results are to go elsewhere."""
+        """Accept the URI of a file, or rows whose results go to a URI."""
         self._note(body)
         settings = self._services.settings
         format, encoding = format_of_name(addresses.input_uri)
@@ -194,14 +194,14 @@ class Submission:
 
 
 class _Addresses(msgspec.Struct, forbid_unknown_fields=True):
-    """A JSON body that names a file instead of holding rows."""
+    """A JSON body that refers to a file instead of containing rows."""
 
     input_uri: str
     output_uri: str | None = None
 
 
 def _addresses(body: bytes) -> _Addresses | None:
-    """Read a body that names addresses; None if it is of another shape."""
+    """Parse a body that contains URIs; None if it has another shape."""
     if b'"input_uri"' not in body[:10_000]:
         return None
     try:
@@ -211,7 +211,7 @@ def _addresses(body: bytes) -> _Addresses | None:
 
 
 def _format_inside(name: str) -> Format:
-    """Tell from the name of a file in an archive what it is written in; raises UnsupportedInput."""
+    """Return the format of a file in an archive, from its name; raises UnsupportedInput."""
     format, encoding = format_of_name(name)
     if format is None or encoding or not FORMATS[format].is_file:
         raise UnsupportedInput("zip-name-unsupported", accepted=FILE_ENDINGS)

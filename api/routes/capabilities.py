@@ -1,4 +1,4 @@
-"""What clients would else have to know by heart: formats, names and limits."""
+"""Formats, names and limits, so that clients need not hard-code them."""
 
 from fastapi import APIRouter
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/capabilities")
 async def capabilities(services: ServicesDep) -> Capabilities:
-    """Tell which formats and options this service takes, and its limits."""
+    """Get the formats, options and limits of this service."""
     settings = services.settings
     return Capabilities(
         version=service_version(),

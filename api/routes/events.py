@@ -20,7 +20,7 @@ router = APIRouter(tags=["batches"])
 EVENT_STREAM = "text/event-stream"
 LOOK_INTERVAL = 0.3
 KEEP_ALIVE = 15.0
-"""Seconds without news after which a comment tells client and proxies that the connection lives."""
+"""Seconds of silence after which a comment keeps the connection alive for client and proxies."""
 
 
 @router.get(
@@ -29,9 +29,9 @@ KEEP_ALIVE = 15.0
     response_class=Response,
 )
 async def job_events(job_id: str, services: ServicesDep) -> StreamingResponse:
-    """Send the job at once and whenever it has changed (`event: progress`), and when it has ended (`event: end`).
+    """Stream the job: at once and on every change (`event: progress`), and when it has ended (`event: end`).
 
-    Without an `end` the connection was lost, or this process ends: connect again.
+    If the stream stops without `end`, the connection was lost or the process is shutting down: reconnect.
     """
     job = await to_thread.run_sync(services.store.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -16,25 +16,25 @@ router = APIRouter(tags=["health"])
 
 @router.get("/", include_in_schema=False)
 async def root() -> RedirectResponse:
-    """Lead to the documentation."""
+    """Redirect to the documentation."""
     return RedirectResponse("/docs", status_code=307)
 
 
 @router.get("/api_health")
 async def api_health() -> Health:
-    """Liveness: this process answers. It depends on nothing else, so a restart would help if it does not."""
+    """Liveness: this process responds. It depends on nothing else, so if it fails, a restart will help."""
     return Health(version=service_version())
 
 
 @router.get("/version")
 async def version() -> ServiceVersion:
-    """Tell which version of the service this is."""
+    """Get the version of the service."""
     return ServiceVersion(version=service_version())
 
 
 @router.get("/router_health", responses={503: {"model": Readiness, "description": "No model is loaded."}})
 def router_health(services: ServicesDep, response: Response) -> Readiness:
-    """Readiness: what is up, part by part. 503 without a model; `degraded` (200) if only jobs are affected."""
+    """Readiness: the state of each component. 503 without a model; `degraded` (200) if only jobs are affected."""
     queue_parts, queues = _queue_parts(services)
     parts = {"model": _model(services), **queue_parts, "storage": _storage(services)}
     if parts["model"].status == "down":
@@ -52,7 +52,7 @@ def _model(services: Services) -> Part:
 
 
 def _queue_parts(services: Services) -> tuple[dict[str, Part], dict[str, int] | None]:
-    """Give Redis and what is known by it: who serves the queues, and how many tasks wait in each."""
+    """Return the state of Redis and what it knows: the workers, and the number of waiting tasks per queue."""
     try:
         queues = services.queue.lengths()
         served = [queue for process in services.fleet.processes() for queue in process.queues]

@@ -20,9 +20,9 @@ MAX_JOBS = 200
 @router.get("/jobs", responses=problems(422, 503), dependencies=[KnownParameters])
 def list_jobs(
     services: ServicesDep,
-    state: Annotated[JobState | None, Query(description="Only jobs of this state.")] = None,
-    offset: Annotated[int, Query(ge=0, le=10**9, description="First job, from 0.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_JOBS, description="Jobs at most.")] = 50,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    offset: Annotated[int, Query(ge=0, le=10**9, description="Number of jobs to skip.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_JOBS, description="Maximum number of jobs.")] = 50,
 ) -> JobsPage:
     """List the jobs, newest first."""
     jobs, total = services.store.page(state, offset, limit)
@@ -32,7 +32,7 @@ def list_jobs(
 
 @router.get("/jobs/{job_id}", responses=problems(404, 503))
 def show_job(job_id: str, services: ServicesDep) -> JobBody:
-    """Give the state and the progress of a job, and what is invalid in its rows."""
+    """Get the state and progress of a job, and the report of its invalid rows."""
     return JobBody.of(services.store.get(job_id), ReportBody.of(services.store.report(job_id)))
 
 
@@ -48,7 +48,7 @@ def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
 
 @router.post("/jobs/{job_id}/retry", status_code=202, response_model=JobBody, responses=problems(404, 409, 503))
 def retry_job(job_id: str, services: ServicesDep) -> Response:
-    """Do a failed job again, with the rows that it came with and the model version that it is pinned to."""
+    """Run a failed job again, with the same rows and the model version that it is pinned to."""
     job = services.store.get(job_id)
     units = services.store.retry(job_id, services.intake.window())
     if units is None:
@@ -60,6 +60,6 @@ def retry_job(job_id: str, services: ServicesDep) -> Response:
 
 
 def accepted(job: Job, headers: dict[str, str] | None = None) -> Response:
-    """Answer that a job is under way, and where."""
+    """Return 202 with the job and its location."""
     location = {"Location": f"/jobs/{job.id}"}
     return Response(JobBody.of(job).model_dump_json(), 202, location | (headers or {}), JSON)

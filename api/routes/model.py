@@ -1,4 +1,4 @@
-"""What is served: file, signature, origin; and the reload."""
+"""The served model: file, signature and origin; and reloading it."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ RELOAD_BODY: dict[str, Any] = {
 
 @router.get("/model_status", responses=problems(404))
 def model_status(model: ShownModelDep, services: ServicesDep) -> ModelStatus:
-    """Give the facts of the model file, what is active, and which process serves which version."""
+    """Get the model file, the active version, and the version that each process serves."""
     try:
         (deployed, candidate), processes = services.fleet.look(), services.fleet.processes()
         versions = {process.version for process in processes} | {model.version}
@@ -67,13 +67,13 @@ def model_versions(services: ServicesDep) -> list[VersionBody]:
 
 @router.get("/model_signature", responses=problems(404))
 async def model_signature(model: ShownModelDep) -> ModelSignature:
-    """Give the features that the model takes."""
+    """Get the features of the model."""
     return ModelSignature.of(model.contract, model.input_example)
 
 
 @router.get("/model_card", responses={200: {"content": {MARKDOWN: {}}}, **problems(404)}, response_class=Response)
 def model_card(model: ShownModelDep) -> Response:
-    """Give what people should know of the model, in Markdown, as its artifact brings it along."""
+    """Get the model card that ships with the model artifact, in Markdown."""
     if model.card is None:
         raise NoModelCard
     return Response(model.card, media_type=MARKDOWN, headers={"X-Model-Version": model.version})
@@ -81,7 +81,7 @@ def model_card(model: ShownModelDep) -> Response:
 
 @router.get("/model_info", responses=problems(404))
 async def model_info(model: ShownModelDep) -> ModelInfo:
-    """Give version, origin and recommended threshold."""
+    """Get the version, origin and recommended threshold of the model."""
     return ModelInfo(
         version=model.version,
         created_at=model.mlmodel.utc_time_created,
@@ -106,12 +106,12 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
     dependencies=[KnownParameters],
 )
 async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
-    """Make a new version the active one on every process, or on none.
+    """Activate a new version on all processes or on none.
 
-    409: the model must not serve, or another reload is under way; 404: no such revision; 502, 503: the Hub denies access or
-    does not answer; 504: a process did not answer in time. The fleet then serves what it served before.
+    409: the model is rejected, or another reload is under way; 404: no such revision; 502, 503: the Hub denies access or
+    does not respond; 504: a process did not respond in time. In all these cases the fleet keeps serving the current version.
     """
-    # Read by hand: FastAPI would read a body of any size before it asks for the key.
+    # Read by hand: FastAPI would read a body of any size before checking the key.
     body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)
     revision = _reload_request(body).revision if body else None
     outcome = await to_thread.run_sync(services.coordinator.reload, revision, admin)
@@ -128,6 +128,6 @@ def _reload_request(body: bytes) -> ReloadRequest:
 
 @router.post("/rollback_model", responses=problems(401, 409, 503, 504))
 def rollback_model(services: ServicesDep, admin: AdminDep) -> Reload:
-    """Return to the version that was active before, without the network."""
+    """Return to the previously active version, without network access."""
     outcome = services.coordinator.reload(PREVIOUS, admin)
     return Reload.of(outcome, services.member.model)

@@ -1,4 +1,4 @@
-"""The results of a job: pages of JSON, or the whole as a file."""
+"""The results of a job: pages of JSON, or one file."""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ RESULT_TYPES = [facts.media_types[0] for facts in FORMATS.values()]
     response_model=ResultsPage,
     responses={
         200: {"content": {media: {} for media in RESULT_TYPES}},
-        206: {"description": "The part of the file that `Range` asks for."},
+        206: {"description": "The byte range requested with `Range`."},
         **problems(404, 406, 409, 416, 422, 503),
     },
     dependencies=[KnownParameters],
@@ -52,17 +52,19 @@ async def job_results(
     request: Request,
     job_id: str,
     services: ServicesDep,
-    form: Annotated[Format | None, Query(alias="format", description="Goes before the header `Accept`.")] = None,
-    offset: Annotated[int, Query(ge=0, le=10**12, description="First row, from 0.")] = 0,
+    form: Annotated[
+        Format | None, Query(alias="format", description="Result format; takes precedence over the `Accept` header.")
+    ] = None,
+    offset: Annotated[int, Query(ge=0, le=10**12, description="Number of rows to skip.")] = 0,
     limit: Annotated[
         int | None,
-        Query(ge=1, le=MAX_PAGE, description=f"Rows at most; by default {PAGE} in JSON, and all in a file."),
+        Query(ge=1, le=MAX_PAGE, description=f"Maximum number of rows; by default {PAGE} in JSON, and all in a file."),
     ] = None,
     partial: Annotated[
-        bool, Query(description="Of a job that still runs, the rows from the first one on that are done.")
+        bool, Query(description="For a running job, return the leading rows that are already scored.")
     ] = False,
 ) -> Response:
-    """Give the results in the order of the rows: JSON a page at a time, the other formats as one file.
+    """Get the results in the order of the rows: JSON one page at a time, other formats as one file.
 
     `offset` and `limit` choose rows in every format; a file of some of the rows cannot be resumed.
     """
@@ -81,7 +83,7 @@ async def job_results(
 
 
 def accepted_format(accept: str) -> Format:
-    """Choose the format by the header, the most wanted first; raises NotAcceptable if there is none of them."""
+    """Choose the format by the header, in order of preference; raises NotAcceptable if none is supported."""
     ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
     wanted = [(_quality(parameters), media) for media, *parameters in ranges]
     for quality, media in sorted(wanted, key=lambda each: -each[0]):
@@ -115,7 +117,7 @@ def _page(results: Results, offset: int, limit: int) -> bytes:
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
-    """Make the invalid values of a flagged row a list, which is a text in files."""
+    """Decode the invalid values of a flagged row, which files hold as text, to a list."""
     errors = row.get(ERRORS_COLUMN)
     return row if errors is None else row | {ERRORS_COLUMN: msgspec.Raw(errors.encode())}
 
@@ -136,7 +138,7 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
     asked = request.headers.get("range")
     if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
         return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
-    # A part can be given only of a file that is there.
+    # A range requires a complete file.
     name = f"{job.folder}/results.{form}"
     size = _made(results, form, name, storage)
     part = requested_range(asked, size)
@@ -157,12 +159,12 @@ def _file_headers(job: Job, form: Format) -> dict[str, str]:
 
 
 def _encoded(results: Results, form: Format, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    # The next piece is made while one is sent.
+    # Produce the next chunk while one is being sent.
     return ahead(encode(form, results.schema, results.batches(start, end)))
 
 
 def _made(results: Results, form: Format, name: str, storage: Storage) -> int:
-    """Write the file, if it is not there yet, and give its size."""
+    """Write the file if it does not exist yet, and return its size."""
     with suppress(StorageUnavailable):
         return storage.size(name)
     with storage.write(name) as file:

@@ -1,4 +1,4 @@
-"""One applicant in the call itself."""
+"""Synchronous scoring of one applicant."""
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -12,20 +12,20 @@ from shared.formats.json_rows import row_from_json
 
 INDIVIDUAL_SCORE = "/individual_score"
 MAX_ROW_BYTES = 2**20
-"""Far more than a row takes; as many requests may hold a body in memory as there are connections."""
+"""Far more than a row needs; every connection may hold one body in memory."""
 
 
 class IndividualScore:
-    """`POST /individual_score` as a bare ASGI endpoint: bytes in, bytes out, no thread, no Redis.
+    """`POST /individual_score` as a raw ASGI endpoint: bytes in, bytes out, no thread, no Redis.
 
-    FastAPI's own handling of a request would cost more than all of the scoring; `api.openapi` documents the route.
+    FastAPI's request handling would cost more than the scoring itself; `api.openapi` documents the route.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the score of the row in the body, or with the problem."""
+        """Respond with the score of the row in the body, or with a problem."""
         try:
             body = await self._score(scope, receive)
         except ClientDisconnect:

@@ -1,4 +1,4 @@
-"""Batches: submit rows, a file, or the address of a file."""
+"""Batches: submit rows, a file, or the URI of a file."""
 
 from contextlib import suppress
 
@@ -24,7 +24,7 @@ from shared.jobs.results import Results
 router = APIRouter(tags=["batches"])
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
-"""Seconds between two looks at a job that a client waits for: a tenth of the time that it has waited, within these bounds."""
+"""Polling interval in seconds for a job that a client waits for: a tenth of the elapsed time, within these bounds."""
 
 SUBMISSION_PROBLEMS = (400, 413, 415, 422, 429, 503)
 
@@ -48,19 +48,19 @@ async def submit_job(
     status_code=202,
     response_model=JobBody,
     responses={
-        200: {"model": list[Score], "description": "Done within `Prefer: wait=N`: the answers in input order."},
+        200: {"model": list[Score], "description": "Finished within `Prefer: wait=N`: the scores in input order."},
         **problems(*SUBMISSION_PROBLEMS),
     },
     dependencies=[KnownParameters],
 )
 async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
-    """Submit a JSON array of applicants, and with `Prefer: wait=N` get the answers at once if it is done in time."""
+    """Submit a JSON array of applicants; with `Prefer: wait=N`, get the scores in the response if the job is done in time."""
     wait = wait_seconds(request, services.settings.max_wait)
     job = await Submission(request, model, services, SubmitOptions.model_validate({}), key).array()
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
-        # The job is accepted, and its client must learn of it, whatever goes away meanwhile.
+        # The job is accepted, so return it even if a dependency has become unavailable.
         with suppress(Unavailable):
             job = await _wait_for(job, wait, services)
             if job.state is JobState.SUCCEEDED:
@@ -69,7 +69,7 @@ async def multiple_score(request: Request, model: ModelDep, services: ServicesDe
 
 
 async def _wait_for(job: Job, seconds: float, services: Services) -> Job:
-    """Look at the job until it has ended or the time is over."""
+    """Poll the job until it has ended or the time is up."""
     began = anyio.current_time()
     with anyio.move_on_after(seconds):
         while not job.state.is_final:

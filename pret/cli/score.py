@@ -63,7 +63,7 @@ def _submit(client: Client, options: argparse.Namespace) -> Job:
     if options.file == STREAM and options.format is None:
         raise WrongUsage("Rows from stdin need --format.")
     if options.format is None and guess_format(options.file)[0] is None and not name_in_zip(options.file):
-        raise WrongUsage("The name of FILE does not tell its format: give --format.")
+        raise WrongUsage("Cannot tell the format from the name of FILE: use --format.")
     try:
         return client.submit(
             _binary(sys.stdin) if options.file == STREAM else options.file,

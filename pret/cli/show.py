@@ -1,4 +1,4 @@
-"""How results are printed: tables and sentences on stdout, progress on stderr; plain text unless that is a terminal."""
+"""Output of results: tables and sentences on stdout, progress on stderr; plain text unless on a terminal."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ SHA_LENGTH, SHOWN_LENGTH = 40, 12
 LINE_INTERVAL = 5.0
 """Seconds between two lines of progress where no bar is shown."""
 PROCESSES = ("kind", "host", "pid", "before", "after", "seconds", "error")
-"""The header of a table of what each process did in a reload."""
+"""The header of the table of processes after a reload."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], stream: TextIO | None = None) -> None:
@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], stream: TextIO |
 
 
 def record(body: Any, leave_out: Sequence[str] = ()) -> None:
-    """Print the fields of a model, one a line, without those that are unknown."""
+    """Print the fields of a model, one per line, without those that are unknown."""
     values = [(field.name, getattr(body, field.name)) for field in fields(body) if field.name not in leave_out]
     known = [(name, cell(value)) for name, value in values if value not in (None, ())]
     width = max(len(name) for name, _ in known)
@@ -46,7 +46,7 @@ def record(body: Any, leave_out: Sequence[str] = ()) -> None:
 
 
 def cell(value: Any) -> str:
-    """Give a value as a short text."""
+    """Return a value as a short text."""
     if value is None or value == ():
         return "-"
     if isinstance(value, datetime):
@@ -61,7 +61,7 @@ def cell(value: Any) -> str:
 
 
 def process_rows(processes: Sequence[ReloadedProcess]) -> list[tuple[Any, ...]]:
-    """Make the rows below `PROCESSES`."""
+    """Return the rows of the table with the header `PROCESSES`."""
     return [
         (each.kind, each.host, each.pid, each.version_before, each.version, each.seconds, each.error)
         for each in processes

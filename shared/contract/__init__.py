@@ -1,1 +1,1 @@
-"""Which rows a model accepts: signature and metadata of an MLmodel file, as a validator of rows and of columns."""
+"""The feature contract: the signature and metadata of an MLmodel file, as a validator of rows and of columns."""

@@ -1,6 +1,6 @@
-"""The feature contract for columns: the same verdict, in the same words, as for a row that comes as JSON.
+"""The feature contract for columns: the same result, in the same words, as for a JSON row.
 
-While nothing is wrong this is some passes over each column; only a column in which something is wrong is searched for rows.
+For valid data this takes a few passes over each column; only a column with invalid values is searched for rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,19 +27,19 @@ WIDEST_INTEGER = pa.decimal256(76, 0)
 
 @dataclass(frozen=True)
 class Invalid:
-    """Rows in which the value of one column is invalid, for one reason."""
+    """The rows in which one column is invalid, for one reason."""
 
     rows: pa.BooleanArray
-    """True for each of them; null is as good as false."""
+    """True for each of them; null counts as false."""
     value: InvalidValue
-    """What is wrong, of no row."""
+    """The invalid value, without a row number."""
 
 
 NOTHING_INVALID: Mapping[str, Invalid] = MappingProxyType({})
 
 
 def wrong_type(feature: Feature, rows: pa.BooleanArray) -> Invalid:
-    """Mark rows whose value is not of the feature's type at all, as JSON text for a number is."""
+    """Mark rows whose value has the wrong type for the feature, such as a JSON string for a number."""
     return Invalid(rows, feature.finding([]))
 
 
@@ -51,11 +51,11 @@ def validate_columns(
     kept_as_text: bool = False,
     invalid: Mapping[str, Invalid] = NOTHING_INVALID,
 ) -> Validated:
-    """Validate rows that come as columns, in any order and of any Arrow type that can be the feature's; others are ignored.
+    """Validate columns, in any order and of any Arrow type compatible with the feature; other columns are ignored.
 
-    `start` is the number of the first row. `invalid` has, by feature, the rows in which the reader itself found the value
-    invalid: they get that reason for it and no other, whatever stands in the column (best a null).
-    Raises WrongColumns for columns that are missing or come twice, and for types that can never be right.
+    `start` is the number of the first row. `invalid` holds, by feature, the rows in which the reader found the value
+    invalid: they get that reason and no other, whatever the column contains (preferably null).
+    Raises WrongColumns for missing or duplicate columns, and for incompatible types.
     """
     names = columns.schema.names
     match_columns(contract, names, keep)
@@ -79,7 +79,7 @@ def validate_columns(
 
 
 def kept_column(column: pa.Array, name: str, *, as_text: bool = False) -> pa.Array:
-    """Bring a column that is repeated in the results to one of few types; raises WrongColumns if it is nested or binary."""
+    """Convert a kept column to one of a few types; raises WrongColumns if it is nested or binary."""
     plain = _plain(column)
     if types.is_float16(plain.type):
         plain = pc.cast(plain, pa.float32())
@@ -102,12 +102,12 @@ KEPT_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
 
 
 class _Column:
-    """The column of one feature on its way to the contract's type. What is invalid becomes null, and is not looked at again."""
+    """The column of one feature, being converted to the contract's type. Invalid values become null and are not checked again."""
 
     def __init__(self, feature: Feature, column: pa.Array, invalid: Invalid | None) -> None:
         self.feature = feature
         self.found: list[Invalid] = []
-        """Their rows are never null."""
+        """Their row masks never contain null."""
         self._values = _plain(column)
         if not _can_be(feature, self._values.type):
             raise WrongColumns(
@@ -120,7 +120,7 @@ class _Column:
             self._mark(invalid.rows, invalid.value)
 
     def validated(self) -> pa.Array:
-        """Give the values in the contract's type; what is wrong with them is in `found`."""
+        """Return the values in the contract's type; the invalid ones are recorded in `found`."""
         if types.is_null(self._values.type):
             self._values = pc.cast(self._values, self.feature.kind.arrow)
         elif self.feature.kind.python is float:
@@ -135,7 +135,7 @@ class _Column:
         return self._values
 
     def _mark(self, rows: pa.BooleanArray, finding: InvalidValue | None = None) -> None:
-        """Mark the rows as invalid, for what pydantic finds in the first of them unless that is given."""
+        """Mark the rows as invalid, by default with pydantic's reason for the first of them."""
         rows = pc.fill_null(rows, False)
         first = pc.index(rows, True).as_py()
         if first < 0:
@@ -164,7 +164,7 @@ class _Column:
             self._mark(pc.less(self._values, pa.scalar(least, pa.float64())))
 
     def _finite_range(self) -> tuple[float, float]:
-        """Give lowest and highest of float64 values. NaN is missing, what is infinite is invalid. Without values: 0, 0."""
+        """Return the minimum and maximum of float64 values. NaN is missing, infinity is invalid. Without values: 0, 0."""
         lowest, highest = _range(self._values)
         if isnan(lowest):
             self._values = pc.if_else(pc.is_nan(self._values), pa.scalar(None, pa.float64()), self._values)
@@ -190,7 +190,7 @@ class _Column:
             self._mark(_below(self._values, least))
 
     def _check_whole(self) -> None:
-        """Mark what is no whole number; the values are floats, or decimals that may be written with a fraction."""
+        """Mark values that are not whole numbers; they are floats, or decimals that may be written with a fraction."""
         if types.is_decimal(self._values.type):
             self._values = pc.cast(self._values, pa.string())
         self._values = pc.cast(self._values, pa.float64())
@@ -203,7 +203,7 @@ class _Column:
             self._mark(pc.not_equal(self._values, pc.trunc(self._values)))
 
     def _check_size(self) -> None:
-        """Mark whole numbers beyond 64 bits for the bounds that they break."""
+        """Mark whole numbers beyond 64 bits as out of bounds."""
         if types.is_decimal(self._values.type):
             self._values = pc.cast(self._values, WIDEST_INTEGER)
         kind = self._values.type
@@ -213,7 +213,7 @@ class _Column:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """Undo encodings, and make all text `string`."""
+    """Decode dictionaries and the like, and convert all text to `string`."""
     while types.is_dictionary(column.type) or types.is_run_end_encoded(column.type):
         encoded = types.is_dictionary(column.type)
         column = column.dictionary_decode() if encoded else pc.run_end_decode(column)
@@ -233,7 +233,7 @@ def _can_be(feature: Feature, kind: pa.DataType) -> bool:
 
 
 def _range(values: pa.DoubleArray) -> tuple[float, float]:
-    """Lowest and highest, both NaN if one is: NumPy's are ten times as fast as Arrow's. Without values: 0, 0."""
+    """Return minimum and maximum, both NaN if any value is: NumPy is ten times as fast as Arrow. Without values: 0, 0."""
     plain = (pc.drop_null(values) if values.null_count else values).to_numpy()
     return (float(np.min(plain)), float(np.max(plain))) if len(plain) else (0.0, 0.0)
 
@@ -247,7 +247,7 @@ def _below(values: pa.Int64Array, least: int) -> pa.BooleanArray:
 
 
 def _unordered(contract: Contract, batch: pa.RecordBatch, found: Sequence[Invalid]) -> Iterator[Invalid]:
-    """Do what `Contract.unordered` does for a row, for all rows in which nothing else was found."""
+    """Apply `Contract.unordered` to all rows that are otherwise valid."""
     for names in contract.ordered:
         numbers = [pc.cast(batch.column(name), pa.float64(), safe=False) for name in names]
         if not _is_ordered(numbers):
@@ -270,7 +270,7 @@ def _is_ordered(columns: Iterable[pa.DoubleArray]) -> bool:
 
 
 def _pairs(names: Sequence[str], columns: Sequence[pa.DoubleArray]) -> Iterator[tuple[pa.BooleanArray, InvalidValue]]:
-    """Compare each column with each before it, in the rows in which all between the two are missing."""
+    """Compare each column with each earlier one, in the rows in which all columns between them are missing."""
     for later in range(1, len(columns)):
         adjacent = pa.scalar(True)
         for earlier in range(later - 1, -1, -1):
@@ -280,8 +280,8 @@ def _pairs(names: Sequence[str], columns: Sequence[pa.DoubleArray]) -> Iterator[
 
 
 def _told(found: Sequence[Invalid], write: Write, separator: str) -> pa.StringArray:
-    """Write what is invalid row by row, as `Validated.told` promises."""
-    # Arrow's join would drop a row in which all parts are null, so that nothing is the empty text until the end.
+    """Write the invalid values row by row, as `Validated.told` specifies."""
+    # Arrow's join would drop a row in which all parts are null, so null is represented by an empty string until the end.
     parts = [pc.if_else(invalid.rows, f"{separator}{write(invalid.value)}", "") for invalid in found]
     joined = pc.binary_join_element_wise(*parts, "")
     told = pc.utf8_slice_codeunits(joined, len(separator))
@@ -289,7 +289,7 @@ def _told(found: Sequence[Invalid], write: Write, separator: str) -> pa.StringAr
 
 
 def _report(found: Sequence[Invalid], start: int) -> Report:
-    """Count rows and values, and name the first ones; `start` is the number of the first row."""
+    """Count invalid rows and values, and list the first ones; `start` is the number of the first row."""
     if not found:
         return ALL_VALID
     places = []

@@ -1,7 +1,7 @@
 """The feature contract: which rows a model accepts.
 
-One contract, two faces: here a pydantic validator for rows that come as JSON; in `shared.contract.columns` the same for
-columns. They give the same verdict in the same words.
+It is implemented twice: here as a pydantic validator for JSON rows; in `shared.contract.columns` for columns. Both give the
+same result in the same words.
 """
 
 import json
@@ -35,14 +35,14 @@ INT64 = (-(2**63), 2**63 - 1)
 
 @dataclass(frozen=True)
 class FeatureType:
-    """What one MLflow column type means here: the Python type in JSON, the Arrow type in batches, its own bounds."""
+    """The meaning of one MLflow column type: the Python type in JSON, the Arrow type in batches, the bounds of the type."""
 
     python: type
     arrow: pa.DataType
     bounds: tuple[int, int] | None = None
 
 
-# `float` is kept in 64 bits like `double`: rounding to 32 before a bound is checked would change the verdict.
+# `float` is kept in 64 bits like `double`: rounding to 32 bits before checking a bound would change the result.
 FEATURE_TYPES: dict[str, FeatureType] = {
     "double": FeatureType(float, pa.float64()),
     "float": FeatureType(float, pa.float64()),
@@ -55,18 +55,18 @@ FEATURE_TYPES: dict[str, FeatureType] = {
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the signature and what the metadata adds to it."""
+    """One column of the signature, with its metadata."""
 
     name: str
     type: str
     required: bool = True
-    """Whether its column, or its key, must be there."""
+    """Whether the column or key must be present."""
     description: str | None = None
     ge: float | None = None
     le: float | None = None
     values: tuple[str | int, ...] | None = None
     nullable: bool = False
-    """Whether its value may be missing."""
+    """Whether the value may be missing."""
     nullable_because: Nullability = "stated"
 
     @property
@@ -75,14 +75,14 @@ class Feature:
         return FEATURE_TYPES[self.type]
 
     def annotation(self) -> Any:
-        """Make the type that pydantic checks this feature's value with."""
+        """Build the type with which pydantic validates the value."""
         value = self._value_type() | None if self.nullable else self._value_type()
         annotated: Any = Annotated[value, Field(description=self.description)]
         return annotated if self.required else NotRequired[annotated]
 
     @cached_property
     def bounds(self) -> tuple[Any, Any]:
-        """Lowest and highest value, or None: the metadata's, within the type's."""
+        """Minimum and maximum, or None: those of the metadata, within those of the type."""
         if self.kind.bounds is None:
             return self.ge, self.le
         lowest, highest = self.kind.bounds
@@ -92,7 +92,7 @@ class Feature:
         )
 
     def finding(self, value: Any) -> InvalidValue:
-        """Say why a value is invalid, as pydantic finds it; None stands for one that is missing and must not be."""
+        """Return why pydantic considers a value invalid; None stands for a missing value where one is required."""
         if value is None:
             return InvalidValue(None, cut(self.name), NULL)
         try:
@@ -115,9 +115,9 @@ class Feature:
         return self.kind.python
 
     def _by_schema(self, schema: core_schema.CoreSchema, described: dict[str, Any]) -> Any:
-        """Make a type of a pydantic-core schema, and of what JSON Schema says of it."""
+        """Build a type from a pydantic-core schema and its JSON Schema."""
         if self.values is not None:
-            # The value must first be of the type: for a bare Literal, true and 1.0 are 1.
+            # Validate the type first: a bare Literal accepts true and 1.0 for 1.
             allowed = list(self.values)
             schema, described = (
                 core_schema.chain_schema([schema, core_schema.literal_schema(allowed)]),
@@ -129,13 +129,13 @@ class Feature:
 
 
 def _whole_number(lowest: int, highest: int) -> core_schema.CoreSchema:
-    """Accept 59, 59.0 and 5.9e1, but neither booleans nor text, as pydantic alone would have to be lax to do."""
+    """Accept 59, 59.0 and 5.9e1, but neither booleans nor strings, which pydantic's lax mode would accept too."""
     beyond = float(2**63)
     return core_schema.chain_schema(
         [
             _integer_or(core_schema.float_schema(strict=True), "int_type"),
             _integer_or(core_schema.float_schema(allow_inf_nan=False), "finite_number"),
-            # Without this step pydantic would speak of a "string" that is too long.
+            # Without this step, pydantic would report a "string" that is too long.
             _integer_or(core_schema.float_schema(gt=-beyond, lt=beyond), "int_size"),
             core_schema.int_schema(strict=False, ge=lowest, le=highest),
         ]
@@ -149,14 +149,14 @@ def _integer_or(other: core_schema.CoreSchema, error: str) -> core_schema.CoreSc
         [integer, other],
         mode="left_to_right",
         custom_error_type=error,
-        # Of one that pydantic does not know it must be told the words, though they are never read.
+        # Pydantic requires a message for an error type it does not know, though the message is never used.
         custom_error_message=INVALID_VALUES[error] if error == "int_size" else None,
     )
 
 
 @dataclass(frozen=True)
 class Contract:
-    """The ordered features of one model and the checks on a row."""
+    """The ordered features of one model, and the validators of a row."""
 
     features: tuple[Feature, ...]
     ordered: tuple[tuple[str, ...], ...] = ()
@@ -169,7 +169,7 @@ class Contract:
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """One nullable column a feature, in the model's order."""
+        """One nullable column per feature, in the model's order."""
         return pa.schema([(feature.name, feature.kind.arrow) for feature in self.features])
 
     @cached_property
@@ -191,7 +191,7 @@ class Contract:
 
     @cached_property
     def features_adapter(self) -> TypeAdapter[Row]:
-        """Validator of the features of one row, blind to all other keys."""
+        """Validator of the features of one row, ignoring all other keys."""
         return TypeAdapter(self._row_type("ignore"))
 
     @cached_property
@@ -200,7 +200,7 @@ class Contract:
         return TypeAdapter(list[self.row_type])  # type: ignore[name-defined]
 
     def findings(self, error: ValidationError, row: int | None = None) -> list[InvalidValue]:
-        """Name the values of one row that pydantic finds invalid; `row` is its number."""
+        """Return the values of one row that pydantic considers invalid; `row` is its number."""
         return invalid_values(error, row, self._allowed)
 
     @cached_property
@@ -208,7 +208,7 @@ class Contract:
         return {feature.name: feature.values for feature in self.features}
 
     def unordered(self, row: Row, number: int | None = None) -> list[InvalidValue]:
-        """Name the features of `row` that are below one that they must not be below; missing values are passed over."""
+        """Return the features of `row` that violate the order, being below an earlier one; missing values are skipped."""
         found = []
         for names in self.ordered:
             previous: tuple[str, float] | None = None
@@ -233,5 +233,5 @@ class Contract:
 
 
 def not_ordered(name: str, other: str, row: int | None = None) -> InvalidValue:
-    """Say that a feature is below the `other` one, which it must not be below."""
+    """Report that a feature is below `other`, which violates the order."""
     return InvalidValue(row, cut(name), "not_ordered", {"other": cut(other)})

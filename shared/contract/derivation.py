@@ -1,4 +1,4 @@
-"""From the file MLmodel, and what the model itself knows of its features, to the contract. What is assumed is noted."""
+"""Derive the contract from the MLmodel file and the model's own features. Assumptions are noted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from shared.reasons import Reason, cut_names
 
 @dataclass(frozen=True)
 class ModelFeatures:
-    """What a model knows of its features, each by its place in `names`."""
+    """What a model knows about its features, by their index in `names`."""
 
     names: tuple[str, ...]
     categories: frozenset[int] = frozenset()
     gaps: frozenset[int] = frozenset()
-    """Numbers that had missing values in training."""
+    """Numeric features that had missing values in training."""
 
     @property
     def are_numbered(self) -> bool:
@@ -26,9 +26,9 @@ class ModelFeatures:
 
 
 def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reason, ...]]:
-    """Make the contract, with the features in the model's order; raises BadArtifact where the two contradict each other.
+    """Build the contract, with the features in the model's order; raises BadArtifact if file and model contradict each other.
 
-    The second part says what was assumed.
+    The second element of the result lists the assumptions.
     """
     metadata = mlmodel.metadata
     columns, assumed = _columns(mlmodel, model)
@@ -47,14 +47,14 @@ def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reas
 
 
 def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list[Reason]]:
-    """Give a column for each feature of the model, in its order."""
+    """Return one column per feature of the model, in its order."""
     given = mlmodel.columns
     if not given:
         why = "signature-of-tensors" if mlmodel.is_tensor else "signature-missing"
         return [_column_of(model, i) for i in range(len(model.names))], [Reason(why)]
     if all(column.name is None for column in given):
         return _in_order(given, model, "signature-without-names")
-    # CatBoost gives a number to a feature whose name is empty.
+    # CatBoost numbers a feature whose name is empty.
     named = {
         str(i) if column.name == "" and "" not in model.names else str(column.name): column
         for i, column in enumerate(given)
@@ -71,7 +71,7 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
 
 
 def _in_order(given: Sequence[Column], model: ModelFeatures, why: str) -> tuple[list[Column], list[Reason]]:
-    """Take columns and features for each other by their order, where one of the two has no names."""
+    """Match columns and features by position if one of the two has no names."""
     if len(given) != len(model.names):
         raise BadArtifact("features-count", count=len(given), expected=len(model.names))
     columns = [
@@ -118,7 +118,7 @@ def _check_kind(name: str, python: type, *, is_category: bool) -> None:
 def _nullability(
     column: Column, notes: FeatureNotes, i: int, model: ModelFeatures, metadata: Metadata
 ) -> tuple[bool, Nullability]:
-    """Say if a value may be missing, and why: MLflow's `required` only says that the column must be there."""
+    """Return whether a value may be missing, and why: MLflow's `required` only says that the column must be present."""
     if notes.nullable is not None:
         return notes.nullable, "stated"
     if not column.required:
@@ -136,4 +136,4 @@ WHY_NULLABLE: Mapping[Nullability, str] = {
     "missing-category": "metadata.missing_category says what a missing category was trained as",
     "no-missing-category": "nothing says what a missing category was trained as",
 }
-"""The words for people."""
+"""The reasons in words."""

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as invalid values of our own table: with parameters, and without the input that it would repeat."""
+"""Translate pydantic errors to our own invalid values: with parameters, and without repeating the input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ PLACES = (
 
 NULL = "null_not_allowed"
 NULLS = ("float_type", "int_type", "bool_type", "string_type")
-"""What pydantic finds wrong with a null, as with any other value of a wrong type; a gap deserves words of its own."""
+"""Pydantic's errors for null, the same as for any value of a wrong type; a missing value gets its own message."""
 
 BEYOND_INT64 = 2**63
 BEYOND_EXACT = 2**53
@@ -24,9 +24,9 @@ BEYOND_EXACT = 2**53
 def invalid_values(
     error: ValidationError, row: int | None, allowed: Mapping[str | None, Sequence[Any] | None]
 ) -> list[InvalidValue]:
-    """Translate what was found in one row, or in a lone value, whose column is None.
+    """Translate the errors of one row, or of a single value, whose column is None.
 
-    `allowed` has the values that a column may have, where they are listed.
+    `allowed` holds the accepted values by column, if they are listed.
     """
     found = []
     for detail in error.errors(include_url=False):
@@ -40,7 +40,7 @@ def invalid_values(
 
 
 class JsonFault(NamedTuple):
-    """What a parser met in a JSON text, in its own words, and where: `line` from 1, `character` within it."""
+    """A JSON syntax error in the words of the parser, and its position: `line` from 1, `character` within it."""
 
     fault: str
     line: int
@@ -48,7 +48,7 @@ class JsonFault(NamedTuple):
 
 
 def json_fault(message: str, length: int = 0) -> JsonFault:
-    """Read the message of a parser, pydantic's or msgspec's, about a text of so many characters."""
+    """Parse an error message of pydantic or msgspec about a text of `length` characters."""
     for place in PLACES:
         if found := place.fullmatch(message):
             return JsonFault(found["fault"], int(found["line"] or 1), int(found["character"]))
@@ -69,7 +69,7 @@ def _params(kind: str, context: Mapping[str, Any], allowed: Sequence[Any] | None
 
 
 def _number(bound: float) -> float:
-    """Give a bound as people write it: whole without a fraction, and nothing that JSON readers would take for another number."""
+    """Return a bound as people write it: whole numbers without a fraction, and nothing that JSON parsers would round."""
     if isinstance(bound, int):
         return bound if -BEYOND_INT64 <= bound < BEYOND_INT64 else float(bound)
     return int(bound) if bound.is_integer() and abs(bound) < BEYOND_EXACT else bound

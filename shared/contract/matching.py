@@ -1,4 +1,4 @@
-"""The names of columns against those that a model takes, whichever format the columns come in."""
+"""Match the column names of any format with the features of a model."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -10,19 +10,19 @@ from shared.errors import WrongColumns
 from shared.reasons import cut_names
 
 MOST_NOTED = 1000
-"""Names of invalid rows that are remembered; a caller may make up as many as there are rows."""
+"""Maximum number of remembered names from invalid rows; a caller may invent as many as there are rows."""
 
 MOST_COMPARED = 100
-"""Names on either side that are searched for likely misspellings, which takes time."""
+"""Maximum number of names on either side that are searched for misspellings, which takes time."""
 
 LIKENESS = 0.75
-"""How alike a name and a misspelling of it are at least, as difflib counts."""
+"""Minimum similarity of a name and its misspelling, as a difflib ratio."""
 
 
 def match_columns(contract: Contract, names: Sequence[str], keep: Sequence[str] = ()) -> None:
-    """Raise WrongColumns unless columns of these names have all that the contract needs and `keep` asks for.
+    """Raise WrongColumns unless these column names include all that the contract and `keep` require.
 
-    A feature or a kept column must not come twice. An optional feature may be absent if no column is unknown: an unknown
+    A feature or kept column must not be duplicated. An optional feature may be absent if no column is unknown: an unknown
     one may be the feature, misspelt. Names that look like values are not repeated: they may be an applicant's.
     """
     there, wanted = set(names), {*contract.names, *keep}
@@ -45,7 +45,7 @@ def match_columns(contract: Contract, names: Sequence[str], keep: Sequence[str] 
 
 
 class SeenNames:
-    """The names that rows had, where each row names its columns itself. What all of them lack is known only at their end."""
+    """The names seen in rows that name their own columns. What all of them lack is known only at the end."""
 
     def __init__(self, contract: Contract, keep: Sequence[str]) -> None:
         self._contract = contract
@@ -55,19 +55,19 @@ class SeenNames:
         self._names: set[str] = set()
 
     def note_fitting(self) -> None:
-        """Note that some row has names that fit the contract."""
+        """Record that some row has names that fit the contract."""
         self._some_fit = True
 
     def note_kept(self, name: str) -> None:
-        """Note that some row has a column to keep."""
+        """Record that some row has a column to keep."""
         self._not_kept.pop(name, None)
 
     def note(self, names: Iterable[str]) -> None:
-        """Note the names of a row, which may have others than those that are wanted."""
+        """Record the names of a row, which may include unknown ones."""
         self._names.update(islice(names, MOST_NOTED - len(self._names)))
 
     def check(self) -> None:
-        """Raise WrongColumns where columns would be rejected: no row has a column to keep, or features have other names."""
+        """Raise WrongColumns as for columns: if no row has a column to keep, or features have other names."""
         missing = [] if self._some_fit else missing_features(self._contract, self._names)
         needed = [feature.name for feature in self._contract.features if feature.required and feature.name in missing]
         unknown = self._names - {*self._contract.names, *self._keep}
@@ -78,13 +78,13 @@ class SeenNames:
 
 
 def missing_features(contract: Contract, names: Collection[str]) -> list[str]:
-    """Name the features, optional or not, that none of the columns has the name of."""
+    """Return the features, optional or not, for which there is no column."""
     there = set(names)
     return [name for name in contract.names if name not in there]
 
 
 def check_spelling(missing: Sequence[str], unknown: Collection[str]) -> None:
-    """Raise WrongColumns if all that is missing is there under a name that is nearly right, for the difference is hard to see."""
+    """Raise WrongColumns if every missing name is present in a nearly identical spelling, which is hard to notice."""
     nearly = {_plain(name): name for name in unknown}
     found = [nearly.get(_plain(name)) for name in missing]
     columns = [name for name in found if name is not None]
@@ -93,7 +93,7 @@ def check_spelling(missing: Sequence[str], unknown: Collection[str]) -> None:
 
 
 def _check_values(contract: Contract, names: Collection[str], keep: Sequence[str], missing: Sequence[str]) -> None:
-    """Raise WrongColumns where features are missing and one of the names is a number, a date or the like, as no feature's is."""
+    """Raise WrongColumns if features are missing and a name looks like a value, such as a number or date: there is no header."""
     unknown = set(names) - {*contract.names, *keep}
     if not missing or any(map(_is_like_value, contract.names)) or not any(map(_is_like_value, unknown)):
         return
@@ -102,7 +102,7 @@ def _check_values(contract: Contract, names: Collection[str], keep: Sequence[str
 
 
 def are_mostly_known(contract: Contract, names: Collection[str], keep: Collection[str] = ()) -> bool:
-    """Whether more than half of the names, or of the features, are found among the others, exactly or much alike."""
+    """Whether more than half of the names or of the features have an exact or similar counterpart."""
     there, wanted = set(names), {*contract.names, *keep}
     unknown = {_plain(name) for name in list(there - wanted)[:MOST_COMPARED]}
     missing = missing_features(contract, there)[:MOST_COMPARED]
@@ -111,7 +111,7 @@ def are_mostly_known(contract: Contract, names: Collection[str], keep: Collectio
 
 
 def _plain(name: str) -> str:
-    """Write a name as those do that differ from it only in case, in spaces around it or in how accents are encoded."""
+    """Normalise a name: names that differ only in case, surrounding spaces or the encoding of accents become equal."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 

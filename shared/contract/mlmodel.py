@@ -1,6 +1,6 @@
-"""The file `MLmodel` that MLflow writes beside a model, read as plain YAML: no MLflow is needed to serve.
+"""The `MLmodel` file that MLflow writes beside a model, read as plain YAML: serving does not need MLflow.
 
-All that MLflow 1.x, 2.x and 3.x write is read. What serving does not need may be absent, or of any form.
+Files of MLflow 1.x, 2.x and 3.x are supported. Fields that serving does not need may be absent or have any form.
 """
 
 import json
@@ -15,16 +15,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, S
 from shared.errors import BadArtifact
 
 DEFAULT_MISSING_CATEGORY = "nan"
-"""What a missing category was trained as where the model does not say: `str(nan)`, as pandas' `astype(str)` writes it."""
+"""The default training value of a missing category: `str(nan)`, as written by `astype(str)` of pandas."""
 
 THRESHOLD_KEYS = ("best_threshold", "threshold", "optimal_threshold")
-"""Under which names of the metadata a threshold is looked for, in this order."""
+"""Metadata keys that are searched for a threshold, in this order."""
 
 TENSOR = "tensor"
 DEFAULT_DATA = "model.cb"
 
 Label = StrictInt | float | bool | StrictStr
-"""A class as the metadata names it."""
+"""A class label in the metadata."""
 
 
 class _Part(BaseModel):
@@ -32,7 +32,7 @@ class _Part(BaseModel):
 
 
 def _column(given: Any) -> Any:
-    """Read what older versions of MLflow wrote: names that are numbers, `optional` in place of `required`."""
+    """Convert the format of older MLflow versions: numeric names, `optional` instead of `required`."""
     if not isinstance(given, Mapping):
         return given
     column = dict(given)
@@ -46,7 +46,7 @@ def _column(given: Any) -> Any:
 
 
 class Column(_Part):
-    """One input column of the signature; of any type that MLflow has, and without a name where there are none."""
+    """One input column of the signature, of any MLflow type; the name may be absent."""
 
     name: str | None = None
     type: str
@@ -54,7 +54,7 @@ class Column(_Part):
 
 
 class FeatureNotes(_Part):
-    """What the metadata may add to a feature."""
+    """Optional metadata of a feature."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +66,7 @@ class FeatureNotes(_Part):
 
 
 class StatedThreshold(_Part):
-    """A threshold and the key of the metadata that it stands under."""
+    """A threshold and its metadata key."""
 
     key: str
     value: float
@@ -86,14 +86,14 @@ def _metadata(given: Any) -> Any:
     if key is not None:
         metadata["stated_threshold"] = _threshold(key, metadata[key])
     features = metadata.get("features")
-    # Others use the word too, for a list of names for instance.
+    # Others use the key too, for instance for a list of names.
     if not (isinstance(features, Mapping) and all(isinstance(notes, Mapping) for notes in features.values())):
         metadata.pop("features", None)
     return metadata
 
 
 class Metadata(_Part):
-    """The part of `metadata` that serving reads."""
+    """The part of `metadata` that serving uses."""
 
     stated_threshold: StatedThreshold | None = None
     positive_class: Label | None = None
@@ -107,7 +107,7 @@ def _inputs(given: Any) -> Any:
 
 
 class Signature(_Part):
-    """The MLflow signature; `inputs` is a JSON text within the YAML."""
+    """The MLflow signature; `inputs` is a JSON string within the YAML."""
 
     inputs: Annotated[tuple[Annotated[Column, BeforeValidator(_column)], ...] | None, BeforeValidator(_inputs)] = None
 
@@ -119,7 +119,7 @@ def _as_utc(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Take for a text what YAML reads as a number: an id of digits, a version such as 2.10."""
+    """Convert to a string what YAML parses as a number: an id of digits, a version such as 2.10."""
     return str(value) if isinstance(value, int | float) else value
 
 
@@ -127,7 +127,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 class MLmodel(_Part):
-    """The file, as far as serving reads it."""
+    """The part of the file that serving uses."""
 
     signature: Signature = Signature()
     metadata: Annotated[Metadata, BeforeValidator(_metadata)] = Metadata()
@@ -140,23 +140,23 @@ class MLmodel(_Part):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of the signature; none where there is no signature, or one of tensors, which have no names."""
+        """The columns of the signature; empty without a signature, or with a tensor signature, which has no names."""
         inputs = self.signature.inputs or ()
         return () if self.is_tensor else inputs
 
     @property
     def is_tensor(self) -> bool:
-        """Whether the signature is of tensors."""
+        """Whether this is a tensor signature."""
         return any(column.type == TENSOR for column in self.signature.inputs or ())
 
     @property
     def data(self) -> str:
-        """Where the CatBoost flavour says that the model lies, within the folder."""
+        """Path of the model within the folder, according to the CatBoost flavour."""
         return str(self._flavour.get("data") or DEFAULT_DATA)
 
     @property
     def save_format(self) -> str:
-        """The format that the CatBoost flavour says that the model was saved in."""
+        """Format of the saved model, according to the CatBoost flavour."""
         return str(self._flavour.get("save_format") or "cbm")
 
     @property
@@ -166,10 +166,10 @@ class MLmodel(_Part):
 
 
 def read(path: Path) -> MLmodel:
-    """Read and check the file; raises BadArtifact with the place and the reason."""
+    """Read and validate the file; raises BadArtifact with the location and the reason."""
     try:
         content = yaml.safe_load(path.read_bytes())
-        # A key without a value is as good as none.
+        # A key without a value counts as absent.
         plain = (
             {key: value for key, value in content.items() if value is not None}
             if isinstance(content, dict)
@@ -181,5 +181,5 @@ def read(path: Path) -> MLmodel:
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BadArtifact("mlmodel-invalid", file=path.name, place=place, fault=first["msg"]) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        # A ValueError or OverflowError is a text that looks like a date, a number or UTF-8 and is none.
+        # A ValueError or OverflowError is raised for text that looks like a date, number or UTF-8 but is invalid.
         raise BadArtifact("model-file-not-yaml", file=path.name) from error

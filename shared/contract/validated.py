@@ -1,4 +1,4 @@
-"""Rows that went through the feature contract."""
+"""Rows that were validated against the feature contract."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -12,34 +12,34 @@ from shared.errors import ALL_VALID, InvalidRows, Report
 from shared.reasons import InvalidValue
 
 SEPARATOR = "; "
-"""Between the invalid values of a row, where they are told in words."""
+"""Separator of the invalid values of a row, when written in words."""
 
 Write = Callable[[InvalidValue], str]
 Told = Callable[[Write, str], pa.StringArray]
-"""Writes the invalid values of each row: how to write one, and what to put between two. Null for a valid row."""
+"""Writes the invalid values of each row, given a function that writes one, and a separator. Null for a valid row."""
 
 
 @dataclass(frozen=True)
 class Validated:
-    """Some rows in a row of their input, and what the contract says of them."""
+    """Some consecutive rows of the input, and the result of their validation."""
 
     batch: pa.RecordBatch
-    """The features, in the contract's own Arrow schema; whatever stands in an invalid row does not matter."""
+    """The features, in the contract's Arrow schema; the content of invalid rows is arbitrary."""
     kept: pa.RecordBatch | None
-    """The columns to repeat in the results, as many rows; None if there are none."""
+    """The kept columns, with the same number of rows; None if there are none."""
     report: Report = ALL_VALID
-    """What is invalid, ordered by row; rows count from the beginning of the input."""
+    """The invalid values, ordered by row; rows are numbered from the beginning of the input."""
     told: Told | None = None
-    """What is invalid, row by row; None if all rows are valid."""
+    """Writes the invalid values row by row; None if all rows are valid."""
 
     @cached_property
     def words(self) -> pa.StringArray | None:
-        """For each row null, or in words what is invalid, joined by `; `; None if all rows are valid."""
+        """For each row, null or its invalid values in words, joined by `; `; None if all rows are valid."""
         return self.told(lambda value: value.text, SEPARATOR) if self.told else None
 
     @cached_property
     def details(self) -> pa.StringArray | None:
-        """For each row null, or a JSON list of its invalid values; None if all rows are valid."""
+        """For each row, null or a JSON list of its invalid values; None if all rows are valid."""
         if self.told is None:
             return None
         listed = self.told(lambda value: json.dumps(value.in_row(), ensure_ascii=False), ",")
@@ -48,14 +48,14 @@ class Validated:
 
 @dataclass
 class Tally:
-    """What is invalid in all the rows that pass by."""
+    """Collects the invalid values of all rows that pass through."""
 
     report: Report = ALL_VALID
     enough: int | None = None
-    """With `reject`, count no further than about so many values: finding what is wrong takes longer than the rest."""
+    """With `reject`, stop counting at about this many values: finding invalid values takes longer than the rest."""
 
     def watch(self, slices: Iterable[Validated], on_invalid: str) -> Iterator[Validated]:
-        """Pass the slices on and count. With `reject`, an invalid one ends that: the rest is counted, then raises InvalidRows."""
+        """Pass the slices through and count. With `reject`, stop at an invalid one: count the rest, then raise InvalidRows."""
         for validated in slices:
             self.report = self.report.joined(validated.report)
             if on_invalid == "flag" or not self.report.invalid_values:
@@ -66,5 +66,5 @@ class Tally:
             raise InvalidRows(self.report)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.report = ALL_VALID

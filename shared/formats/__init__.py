@@ -1,1 +1,1 @@
-"""What applicants are written in: JSON, NDJSON, CSV, Parquet and Arrow, to checked record batches and back."""
+"""The file formats: JSON, NDJSON, CSV, Parquet and Arrow, to validated record batches and back."""

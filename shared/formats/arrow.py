@@ -1,4 +1,4 @@
-"""Arrow IPC files (Feather) and streams to validated rows: mapped into memory, copied nowhere, and trusted nowhere."""
+"""Arrow IPC files (Feather) and streams to validated rows: memory-mapped, zero-copy, and treated as untrusted."""
 
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,16 +21,16 @@ from shared.formats.source import ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 SLICE_TEXT_BYTES = 4 << 20
-"""Most text in one slice once dictionaries are undone: one long value, named a million times, is small only in the file."""
+"""Maximum text in a slice after decoding dictionaries: one long value referenced a million times is small only in the file."""
 
 MAX_TEXT_BYTES = 256 << 20
-"""Most text in as many rows as are otherwise read in one go: 4 kB a row."""
+"""Maximum text in the number of rows that are normally read at once: 4 kB per row."""
 
 FEW_ROWS, FEW_BATCHES = 1024, 64
-"""Record batches of fewer rows are put together, so many at a time."""
+"""Record batches with fewer rows are combined, this many at a time."""
 
 FORGET_SLICES = 16
-"""After so many slices the operating system is told that the part of the file in memory is not needed any more."""
+"""Number of slices after which the operating system is advised that the mapped pages are no longer needed."""
 
 MAGIC_BYTES = 8
 FILE_MAGIC = b"ARROW1"
@@ -40,37 +40,37 @@ STREAM_END = CONTINUATION + bytes(4)
 TOO_MUCH = "memory-record-batches"
 
 ARROW, STREAM = "Arrow", "Arrow stream"
-"""What the two are called in messages."""
+"""Names of the two formats in messages."""
 
 Batches = Iterator[pa.RecordBatch]
 Open = Callable[[pa.Buffer], tuple[pa.Schema, Batches]]
 
 
 def read_file(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Check the rows of an Arrow IPC file, also called Feather; raises MalformedInput, WrongColumns, InputTooLarge.
+    """Validate the rows of an Arrow IPC file, also called Feather; raises MalformedInput, WrongColumns, InputTooLarge.
 
-    A record batch may be of any size, unless it is compressed: then it is in memory as a whole.
+    A record batch may have any size, unless it is compressed: then it is held in memory as a whole.
     """
     return _read(_open_file, source, options, contract)
 
 
 def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Check the rows of an Arrow IPC stream, like `read_file`; each of the two also takes what the other is for.
+    """Validate the rows of an Arrow IPC stream, like `read_file`; both functions accept files and streams.
 
-    It is read from a local file too: the record batch of a stream is often the whole table, and then fits no memory.
+    It is read from a local file too: a stream is often a single record batch, which may not fit in memory.
     """
     return _read(_open_stream, source, options, contract)
 
 
 def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contract) -> list[int]:
-    """Give the positions of the columns that are features or kept; raises WrongColumns."""
+    """Return the positions of the columns that are features or kept; raises WrongColumns."""
     match_columns(contract, names, options.keep)
     wanted = {*contract.names, *options.keep}
     return [i for i, name in enumerate(names) if name in wanted]
 
 
 def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> None:
-    """Raise WrongColumns if no row of these columns could be right."""
+    """Raise WrongColumns if no row of these columns could be valid."""
     nothing = pa.RecordBatch.from_pylist([], schema=schema)
     validate_columns(contract, nothing, 0, options.keep, options.kept_as_text)
 
@@ -78,9 +78,9 @@ def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> 
 def validate_batches(
     batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract
 ) -> Iterator[Validated]:
-    """Validate record batches of any size, cut them and check their rows; raises MalformedInput without rows.
+    """Validate record batches of any size, slice by slice; raises MalformedInput if there are no rows.
 
-    The next ones are read in a thread meanwhile.
+    Meanwhile, a thread reads the next ones.
     """
     start = 0
     for rows in ahead(piece for batch in _gathered(batches) for piece in _slices(batch)):
@@ -92,7 +92,7 @@ def validate_batches(
 
 @contextmanager
 def reject_malformed(kind: str) -> Iterator[None]:
-    """Raise MalformedInput where Arrow cannot read on; its own words may repeat values, so they are not told."""
+    """Raise MalformedInput if Arrow cannot continue reading; its own message may contain values, so it is dropped."""
     try:
         yield
     except (InputError, MemoryError):
@@ -100,7 +100,7 @@ def reject_malformed(kind: str) -> Iterator[None]:
     except (pa.ArrowException, ValueError, OverflowError, KeyError, IndexError) as error:
         raise MalformedInput("file-damaged", kind=kind) from error
     except OSError as error:
-        # One without a number comes from Arrow; with one it is the disk's.
+        # An error without errno comes from Arrow, one with errno from the disk.
         if error.errno is not None:
             raise
         raise MalformedInput("file-cut-off", kind=kind) from error
@@ -114,7 +114,7 @@ def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract)
 
 
 def _opener(start: bytes, said: Open) -> Open:
-    """Tell file and stream by their first bytes: people name the one as the other."""
+    """Distinguish file and stream by their first bytes: they are often confused in file names."""
     if start.startswith((FILE_MAGIC, FEATHER_1_MAGIC)):
         return _open_file
     return _open_stream if start.startswith(CONTINUATION) else said
@@ -124,7 +124,7 @@ def _read_mapped(mapped: mmap.mmap, open_: Open, options: ReadOptions, contract:
     schema, batches = open_(pa.py_buffer(mapped))
     needed = needed_columns(schema.names, options, contract)
     check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
-    # All columns are read and some left out: told to read some only, Arrow would copy them.
+    # Read all columns, then select: if asked for a selection, Arrow would copy the columns.
     yield from _forgetting(mapped, validate_batches((batch.select(needed) for batch in batches), options, contract))
 
 
@@ -133,7 +133,7 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
     with path.open("rb") as file:
         if not file.read(1):
             raise MalformedInput("file-empty")
-        # Not closed here: it closes itself once no array lies in it.
+        # Not closed here: it is closed once no array refers to it.
         yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
@@ -163,7 +163,7 @@ def _open_stream(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
 
 
 def _to_the_end(reader: pa.RecordBatchReader, file: pa.BufferReader) -> Batches:
-    """Read a stream, and see that it was written to its end: what is cut off between two record batches lacks nothing else."""
+    """Read a stream and require its end marker, the only sign of a stream truncated between two record batches."""
     yield from reader
     position = file.tell()
     file.seek(position - len(STREAM_END))
@@ -174,7 +174,7 @@ def _to_the_end(reader: pa.RecordBatchReader, file: pa.BufferReader) -> Batches:
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Put record batches of a few rows together; each that is checked costs a thousand rows' time."""
+    """Combine small record batches; the overhead of validating one equals a thousand rows."""
     small: list[pa.RecordBatch] = []
     for batch in batches:
         if batch.num_rows < FEW_ROWS:
@@ -190,7 +190,7 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    # First that the buffers are as long as they should be, else the slices themselves lie beyond them.
+    # First check the lengths of the buffers, else the slices themselves would lie beyond them.
     batch.validate()
     size = slice_rows(batch.num_columns)
     for start in range(0, batch.num_rows, size):
@@ -212,7 +212,7 @@ def _cut_by_text(rows: pa.RecordBatch, text: int) -> Iterator[pa.RecordBatch]:
 
 
 def _text_bytes(column: pa.Array) -> int:
-    """Bytes of all text in a column, dictionaries undone, or somewhat more; 0 if it has none."""
+    """Return the bytes of all text in a column after decoding dictionaries, or an upper bound; 0 if it has none."""
     if types.is_run_end_encoded(column.type):
         lengths = _lengths(column.values)
         return 0 if lengths is None else (pc.max(lengths).as_py() or 0) * len(column)
@@ -221,12 +221,12 @@ def _text_bytes(column: pa.Array) -> int:
 
 
 def _lengths(column: pa.Array) -> Any:
-    """Bytes of each text of a column; None if it is not of text."""
+    """Return the bytes of each string of a column; None if it is not a text column."""
     if types.is_dictionary(column.type):
         lengths = _lengths(column.dictionary)
         return None if lengths is None else pc.take(lengths, column.indices)
     if types.is_string_view(column.type):
-        # Four numbers a value, of which the first is its length; a null may have any.
+        # Four numbers per value, the first of which is its length; that of a null is arbitrary.
         views = np.frombuffer(column.buffers()[1] or b"", np.int32).reshape(-1, 4)
         return pa.array(views[column.offset : column.offset + len(column), 0].clip(0))
     if types.is_string(column.type) or types.is_large_string(column.type):

@@ -1,4 +1,4 @@
-"""From bytes as they are stored to bytes as they were written: decompression in pieces, with an end to it."""
+"""Streaming decompression with a size limit."""
 
 import io
 import tempfile
@@ -16,19 +16,19 @@ from shared.formats.members import XZ_BYTES, Members, Readable
 from shared.formats.zipped import unzipped
 
 PIECE_BYTES = 1 << 20
-"""How much is read, or copied, in one go."""
+"""Bytes read or copied at a time."""
 
 TRUNCATED = "Truncated"
-"""How Arrow's message begins when compressed data stops before its end."""
+"""Beginning of Arrow's message for truncated compressed data."""
 
 
 @contextmanager
 def decoded(raw: Readable, encoding: Encoding | None, limit: int) -> Iterator[BinaryIO]:
-    """Open what `raw` holds, decompressed, for one reading from beginning to end; `raw` stays open.
+    """Open the decompressed content of `raw` for one sequential reading; `raw` stays open.
 
-    Several members or frames one after the other are one file; a zip archive has one file in it, and `raw` must be seekable
-    then. Reading raises MalformedInput where the data is damaged or cut off, and InputTooLarge as soon as there are more than
-    `limit` bytes of it, decompressed.
+    Concatenated members or frames are one file; a zip archive must contain a single file, and needs a seekable `raw`.
+    Reading raises MalformedInput if the data is damaged or truncated, and InputTooLarge as soon as there are more than
+    `limit` decompressed bytes.
     """
     with _plain(raw, encoding) as plain, io.BufferedReader(_Limited(plain, limit), PIECE_BYTES) as stream:
         yield stream
@@ -43,13 +43,13 @@ def _plain(raw: Readable, encoding: Encoding | None) -> AbstractContextManager[R
 
 
 def decoding_bytes(encoding: Encoding | None) -> int:
-    """Give the memory that decompression may take, beyond a few megabytes."""
+    """Return the memory that decompression may take, beyond a few megabytes."""
     return XZ_BYTES if encoding == "xz" else 0
 
 
 @contextmanager
 def spooled(stream: Readable, folder: Path) -> Iterator[Path]:
-    """Copy a stream to a file of its own in `folder`, for formats that are not read in order; it is removed afterwards."""
+    """Copy a stream to a temporary file in `folder`, for formats that need random access; it is removed afterwards."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
         path = Path(own) / "input"
         with path.open("wb") as file:
@@ -59,7 +59,7 @@ def spooled(stream: Readable, folder: Path) -> Iterator[Path]:
 
 
 class _Watched:
-    """Passes reads on and remembers an error of theirs, which a library may not tell from damaged data."""
+    """Forwards reads and remembers their errors, which a library may not distinguish from damaged data."""
 
     closed = False
 
@@ -75,11 +75,11 @@ class _Watched:
             raise
 
     def close(self) -> None:
-        """Arrow closes what it is given, and complains if it cannot; `raw` is another's to close."""
+        """Do nothing: Arrow insists on closing its input, but `raw` belongs to the caller."""
 
 
 class _Zstd:
-    """The decompressed data of frames one after the other."""
+    """The decompressed data of concatenated frames."""
 
     def __init__(self, raw: Readable) -> None:
         self._watched = _Watched(raw)
@@ -98,7 +98,7 @@ class _Zstd:
 
 
 class _Limited(io.RawIOBase):
-    """Counts what is read, so that a few compressed bytes cannot become more than may be."""
+    """Limits the bytes that are read, as protection against decompression bombs."""
 
     def __init__(self, plain: Readable, limit: int) -> None:
         self._plain = plain

@@ -1,7 +1,7 @@
-"""Cut a stream of CSV into blocks of whole records, and say where a block is not CSV.
+"""Cut a stream of CSV into blocks of whole records, and locate syntax errors.
 
-A record ends at a newline that has an even number of quotes before it. That holds as long as quotes only stand around
-fields, or doubled within such a field; `check` rejects a block where one stands elsewhere.
+A record ends at a newline with an even number of quotes before it. That holds as long as quotes only enclose fields, or
+are doubled within such a field; `check` rejects a block with a quote elsewhere.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from shared.errors import MalformedInput
 
 MAX_RECORD_BYTES = 16 * 2**20
-"""A longer record is taken for a quote that is never closed, or for no CSV at all."""
+"""A longer record is considered to have an unclosed quote, or not to be CSV at all."""
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -29,21 +29,21 @@ class Block:
 
     data: bytes
     line: int
-    """Number of its first line in the file, from 1."""
+    """Line number of the first line in the file, from 1."""
 
     def fault(self, place: int, type: str, **params: Any) -> NoReturn:
-        """Raise MalformedInput of the type, naming the line that `place`, an offset in the block, is on."""
+        """Raise MalformedInput of this type, with the line number of `place`, an offset in the block."""
         raise MalformedInput(type, line=self.line + self.data.count(NEWLINE, 0, place), **params)
 
 
 class Blocks(Iterator[Block]):
-    """The blocks of a stream, in order. Holds no more of it than two blocks, or than one record may have."""
+    """The blocks of a stream, in order. Buffers at most two blocks, or the maximum length of a record."""
 
     def __init__(self, stream: BinaryIO, delimiter: str, size: int) -> None:
         self.size = size
-        """About so many bytes is a block; may be changed on the way."""
+        """Approximate size of a block in bytes; may be changed during iteration."""
         self.delimiter = delimiter
-        """Of use only to say what is wrong; may be changed on the way too."""
+        """Used only for error messages; may be changed during iteration too."""
         self._stream = stream
         self._line = 1
         start = stream.read(len(UTF8_MARK))
@@ -53,7 +53,7 @@ class Blocks(Iterator[Block]):
 
     def __next__(self) -> Block:
         while True:
-            # Reading as much again keeps a long record from being copied and searched too often.
+            # Doubling the buffer keeps a long record from being copied and searched too often.
             wanted = max(self.size, len(self._rest))
             piece = self._stream.read(min(wanted, MAX_RECORD_BYTES + 1 - len(self._rest)))
             if not piece:
@@ -66,7 +66,7 @@ class Blocks(Iterator[Block]):
                 return self._block(records)
 
     def _take_records(self, piece: bytes) -> bytes:
-        """Give all whole records up to somewhere in the piece, and keep the rest."""
+        """Return all complete records, up to some point in the piece, and keep the rest."""
         if QUOTE in self._rest or QUOTE in piece:
             data = self._rest + piece
             end = _end_of_records(data)
@@ -90,7 +90,7 @@ class Blocks(Iterator[Block]):
         return self._block(data)
 
     def _reject(self, block: Block) -> NoReturn:
-        """Say why a record does not end."""
+        """Return the error for a record that does not end."""
         _check_quotes(block, self.delimiter)
         if _count(block.data, QUOTE) % 2:
             block.fault(block.data.rfind(QUOTE), "csv-open-quote", limit=MAX_RECORD_BYTES)
@@ -98,7 +98,7 @@ class Blocks(Iterator[Block]):
 
 
 def first_record(block: Block) -> tuple[Block, Block]:
-    """Take the first record off a block; give it, and the block that follows."""
+    """Split off the first record of a block; return it and the remaining block."""
     end, inside = 0, False
     while end < len(block.data):
         start, end = end, block.data.find(NEWLINE, end) + 1 or len(block.data)
@@ -110,7 +110,7 @@ def first_record(block: Block) -> tuple[Block, Block]:
 
 
 def check(block: Block, delimiter: str) -> None:
-    """Raise MalformedInput if there is something in the block that no CSV file has, of any number of columns."""
+    """Raise MalformedInput for anything in the block that is not CSV, whatever the number of columns."""
     if NUL in block.data:
         block.fault(block.data.index(NUL), "csv-nul")
     if not block.data.isascii():
@@ -123,7 +123,7 @@ def check(block: Block, delimiter: str) -> None:
 
 
 def check_fields(block: Block, delimiter: str, columns: int) -> None:
-    """Raise MalformedInput, naming the line, if a record has not as many fields as there are columns."""
+    """Raise MalformedInput, with the line number, if the number of fields of a record differs from that of the columns."""
     octets = _bytes(block.data)
     quotes = _find(octets, QUOTE)
     delimiters = _outside(_find(octets, delimiter.encode()), quotes)
@@ -138,14 +138,14 @@ def check_fields(block: Block, delimiter: str, columns: int) -> None:
 
 
 def _check_quotes(block: Block, delimiter: str) -> None:
-    """Reject a quote within a field: they open and close in turns, each opens after and closes before a border."""
+    """Reject a quote within a field: quotes open and close alternately, opening after and closing before a field boundary."""
     if QUOTE not in block.data:
         return
     octets = _bytes(block.data)
     quotes = _find(octets, QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
     before, after = _is_one_of(f'{delimiter}\n"'), _is_one_of(f'{delimiter}\n\r"')
-    # Before the first byte there is a border (-1 is the last one, whatever it is), and after the last one too.
+    # There is a boundary before the first byte (-1 is the last byte, whatever it is), and after the last byte too.
     right = before[octets[opening - 1]] | (opening == 0)
     astray = opening[~right]
     right = after[octets[np.minimum(closing + 1, len(octets) - 1)]]
@@ -155,7 +155,7 @@ def _check_quotes(block: Block, delimiter: str) -> None:
 
 
 def _check_returns(block: Block) -> None:
-    """Reject a carriage return alone, outside of quotes: it ends a line for some readers only."""
+    """Reject a lone carriage return outside of quotes: only some readers treat it as a line end."""
     if RETURN not in block.data:
         return
     octets = _bytes(block.data)
@@ -167,7 +167,7 @@ def _check_returns(block: Block) -> None:
 
 
 def _end_of_records(data: bytes) -> int:
-    """Where the last whole record ends; 0 if there is none. The data begin with a record."""
+    """Return where the last complete record ends; 0 if there is none. The data must begin with a record."""
     end = len(data)
     inside = _count(data, QUOTE) % 2 == 1
     while True:
@@ -177,19 +177,19 @@ def _end_of_records(data: bytes) -> int:
         inside ^= data.count(QUOTE, newline, end) % 2 == 1
         if not inside:
             return newline + 1
-        # The newline stands within a field: go on before the quote that opens it.
+        # The newline is within a field: continue before its opening quote.
         end = data.rfind(QUOTE, 0, newline)
         inside = False
 
 
 def _outside(places: Places, quotes: Places) -> Places:
-    """Those places that are not within quotes."""
+    """Return the places that are not within quotes."""
     outside: Places = places[np.searchsorted(quotes, places) % 2 == 0]
     return outside
 
 
 def _is_one_of(characters: str) -> npt.NDArray[np.bool_]:
-    """Make a table that tells of each byte whether it is one of these."""
+    """Make a lookup table of whether each byte value is one of these."""
     table = np.zeros(256, np.bool_)
     table[list(characters.encode())] = True
     return table

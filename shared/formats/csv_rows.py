@@ -1,7 +1,7 @@
-"""CSV files to checked rows: cut into blocks of whole records, which are read and checked on several cores.
+"""CSV files to validated rows: cut into blocks of whole records, which are parsed and validated on several cores.
 
-While the fields are as one expects, Arrow's CSV reader makes numbers of them at once. It is strict about some spellings
-(59.0 for an integer) and lax about others (NAN, 0x10), so columns with such fields are read as text and judged exactly.
+Arrow's CSV reader directly parses the usual notations of numbers. It is strict about some spellings (59.0 for an integer)
+and lax about others (NAN, 0x10), so columns with such fields are read as text and parsed exactly.
 """
 
 import csv
@@ -28,31 +28,31 @@ from shared.formats.source import DELIMITER, ReadOptions, Source
 from shared.reasons import cut_names
 
 BLOCK_BYTES = 4 * 2**20
-"""About so much is read and checked in one go, in 20 to 60 ms; around smaller ones there is more to do."""
+"""Approximate block size, processed in 20 to 60 ms; smaller blocks have more overhead."""
 FIRST_BLOCK_BYTES = 2**16
-"""Enough for most headers."""
+"""Sufficient for most headers."""
 FEW_COLUMNS = 8
-"""With fewer columns, blocks are smaller."""
+"""Blocks are smaller with fewer columns."""
 MAX_COLUMNS = 100_000
 DELIMITERS = {";": ";", "\t": "%09", ",": ",", "|": "|"}
-"""What a file may be delimited by instead of what was said, and how that is written in a URL."""
+"""Delimiters that a file may have used instead of the given one, and their spelling in a URL."""
 
 SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?\r?\n?', re.IGNORECASE)
-"""A first line that Excel understands, and people write for it: it says the delimiter, and is no header."""
+"""An Excel convention for the first line, which declares the delimiter and is not the header."""
 
 
 @dataclass(frozen=True)
 class _Dialect:
-    """The signs of one file."""
+    """The special characters of one file."""
 
     delimiter: str
     decimal: str
 
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Read the rows of a CSV file in UTF-8 with a header; blank lines are passed over, as is a first line `sep=;`.
+    """Read the rows of a CSV file in UTF-8 with a header; blank lines are skipped, as is a first line `sep=;`.
 
-    Raises MalformedInput, naming the line, for what is not such a file, and WrongColumns.
+    Raises MalformedInput, with the line number, if the file is not such CSV, and WrongColumns.
     """
     dialect = _dialect(options, DELIMITER if options.delimiter is None else options.delimiter)
     with source.stream() as stream:
@@ -64,12 +64,12 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
         blocks.delimiter = dialect.delimiter
         names = _names(header, dialect, options, contract)
         reader = _Reader(names, dialect, options, contract)
-        # With few columns there are many rows in a block, and much is made of them if features are absent or rows invalid.
+        # With few columns a block has many rows, which take much memory if features are absent or rows invalid.
         blocks.size = max(1, BLOCK_BYTES * len(names) // max(len(names), len(contract.names), FEW_COLUMNS))
         rows = 0
         for validated in ordered_map(reader.read, _pieces(chain([rest], blocks))):
             if validated is not None:
-                # Not known while blocks are read side by side: how many rows stand before them.
+                # Row numbers are unknown while blocks are read in parallel.
                 yield replace(validated, report=validated.report.moved(rows))
                 rows += validated.batch.num_rows
     if not rows:
@@ -77,7 +77,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
 
 
 def _dialect(options: ReadOptions, delimiter: str) -> _Dialect:
-    """Check what is said of the signs."""
+    """Validate the options and return them as a dialect."""
     if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
         raise MalformedInput("csv-delimiter-invalid")
     if options.decimal not in (".", ","):
@@ -88,7 +88,7 @@ def _dialect(options: ReadOptions, delimiter: str) -> _Dialect:
 
 
 def _first_filled(blocks: Blocks, rest: Block) -> tuple[Block, Block]:
-    """Find the next record that is not blank; gives it, and what follows it in its block."""
+    """Find the next record that is not blank; return it and the rest of its block."""
     for block in chain([rest], blocks):
         rest = block
         while rest.data:
@@ -116,14 +116,14 @@ def _names(header: Block, dialect: _Dialect, options: ReadOptions, contract: Con
     if missing and not (
         {*names} <= {*contract.names, *options.keep} or are_mostly_known(contract, names, options.keep)
     ):
-        # What stands there may be an applicant's, so it is not repeated.
+        # The content may be an applicant's data, so it is not repeated.
         raise WrongColumns("csv-header-missing", columns=cut_names(missing))
     match_columns(contract, names, options.keep)
     return names
 
 
 def _pieces(blocks: Iterable[Block]) -> Iterator[Block | InputError]:
-    """Give an error of the stream as its last piece, so that what is wrong before it is found first."""
+    """Yield an error of the stream as its last item, so that earlier errors in the data are found first."""
     try:
         yield from (block for block in blocks if block.data)
     except InputError as error:
@@ -131,17 +131,17 @@ def _pieces(blocks: Iterable[Block]) -> Iterator[Block | InputError]:
 
 
 def _has_hexadecimal(data: bytes) -> bool:
-    """Tell whether there may be a number such as 0x10; the search for one letter is the faster one."""
+    """Return whether there may be a number such as 0x10; searching for one letter is faster."""
     return (b"x" in data and b"0x" in data) or (b"X" in data and b"0X" in data)
 
 
 def _has_nan(numbers: pa.DoubleArray) -> bool:
-    """Tell whether there may be a NaN: Arrow takes spellings of it for numbers. A sum is the fastest way to see it."""
+    """Return whether there may be a NaN, of which Arrow accepts several spellings. A sum is the fastest test."""
     return isnan(pc.sum(numbers).as_py() or 0.0)
 
 
 class _Reader:
-    """Reads blocks of one file; may be used in several threads."""
+    """Reads the blocks of one file; thread-safe."""
 
     def __init__(self, names: list[str], dialect: _Dialect, options: ReadOptions, contract: Contract) -> None:
         self._names = names
@@ -150,11 +150,11 @@ class _Reader:
         self._contract = contract
         self._features = {feature.name: feature for feature in contract.features if feature.name in names}
         self._integers = {name for name, feature in self._features.items() if feature.kind.python is int}
-        # A kept column is given as it stands, so even a number is read as text.
+        # A kept column is repeated verbatim, so even numbers are read as text.
         self._as_text = set(options.keep)
 
     def read(self, block: Block | InputError) -> Validated | None:
-        """Read and check the rows of a block, counted from 0; None if all of its lines are blank."""
+        """Read and validate the rows of a block, numbered from 0; None if all its lines are blank."""
         if isinstance(block, InputError):
             raise block
         check(block, self._dialect.delimiter)
@@ -171,7 +171,7 @@ class _Reader:
             if invalid is not None:
                 found[name] = invalid
             if invalid is not None or columns[name].type != feature.kind.arrow:
-                # It will be so in the next block too, most likely.
+                # Most likely, this applies to the next block too.
                 self._as_text = self._as_text | {name}
         return self._validated(table, columns, found)
 
@@ -182,7 +182,7 @@ class _Reader:
         return replace(validated, kept=pa.RecordBatch.from_pydict(kept)) if kept else validated
 
     def _table(self, block: Block) -> tuple[pa.RecordBatch, set[str]]:
-        """Give the columns that are needed, and which of them are text that must be judged."""
+        """Return the needed columns, and which of them are text that must be parsed exactly."""
         as_text = self._as_text
         if _has_hexadecimal(block.data):
             as_text = as_text | self._integers
@@ -200,19 +200,19 @@ class _Reader:
             block.fault(0, "csv-unreadable")
 
     def _parsed(self, block: Block, as_text: Collection[str]) -> pa.RecordBatch:
-        """Parse a block; raises ArrowInvalid if a field is not of its column's type, or if it is not CSV."""
+        """Parse a block; raises ArrowInvalid if a field does not have the type of its column, or if it is not CSV."""
         types = {
             name: pa.string() if name in as_text else feature.kind.arrow for name, feature in self._features.items()
         }
         types |= {name: pa.string() for name in self._options.keep}
         is_quoted = QUOTE in block.data
-        # Arrow would take a mark at the beginning away; a blank line before it does no harm.
+        # Arrow would strip a byte order mark at the beginning; a blank line before it prevents that.
         data = b"\n" + block.data if block.data.startswith(UTF8_MARK) else block.data
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
-            # One block for Arrow too, on this thread.
+            # A single block for Arrow too, in this thread.
             read_options=arrow_csv.ReadOptions(column_names=self._names, block_size=len(data) + 1, use_threads=False),
-            # Without quotes, Arrow looks at many bytes at a time.
+            # Without quotes, Arrow processes many bytes at a time.
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._dialect.delimiter, quote_char='"' if is_quoted else False, newlines_in_values=is_quoted
             ),

@@ -1,6 +1,6 @@
-"""Read the fields of CSV as values: the slow and exact way, for columns that Arrow's CSV reader does not take as they are.
+"""Parse CSV fields as values: the slow, exact path for columns that Arrow's CSV reader cannot parse directly.
 
-Both ways accept the same spellings and give the same bits. Spaces and tabs around numbers and booleans do not count.
+Both paths accept the same spellings and yield identical bits. Spaces and tabs around numbers and booleans are ignored.
 """
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ from shared.contract.columns import Invalid, wrong_type
 from shared.contract.contract import Feature
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""What stands for no value in columns of numbers and booleans; in text, only the empty field does."""
+"""Spellings of a missing value in numeric and boolean columns; in text columns, only the empty field."""
 TRUE = ("true", "True", "TRUE", "1")
 FALSE = ("false", "False", "FALSE", "0")
 BLANKS = " \t"
@@ -21,20 +21,20 @@ INTEGER = r"^[+-]?[0-9]+$"
 EXACT_IN_FLOAT64 = 2.0**53
 BEYOND_INT64 = 2.0**63
 DECIMAL_DIGITS = 38
-"""Digits of the widest integers that are told apart; longer ones are beyond every bound."""
+"""Digits of the longest integers that are distinguished; longer ones exceed every bound."""
 
 NO_TEXT = pa.scalar(None, pa.string())
 
 
 def text_or_missing(text: pa.StringArray) -> pa.StringArray:
-    """Take fields as they stand, empty ones as null."""
+    """Take fields verbatim, empty ones as null."""
     return pc.if_else(pc.equal(text, ""), NO_TEXT, text)
 
 
 def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.Array, Invalid | None]:
-    """Read the fields of a feature; gives null for what is missing, and for what cannot be read, which is invalid.
+    """Parse the fields of a feature; missing values become null, as do unreadable ones, which are invalid.
 
-    Whole numbers come as float64, or as decimals where that could not hold them exactly.
+    Whole numbers are returned as float64, or as decimals if float64 cannot represent them exactly.
     """
     kind = feature.kind.python
     if kind is str:
@@ -49,7 +49,7 @@ def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.
         return values, _of_wrong_type(feature, wrong)
     text, numbers, wrong = _numbers(text, decimal)
     if kind is int and (large := _large_integers(text, numbers)) is not None:
-        # All are invalid for one reason here: a column with several of them and with such numbers is rare indeed.
+        # All get one reason here: a column with several reasons and such numbers is very rare.
         values, odd = large
         if pc.any(wrong).as_py():
             return values, wrong_type(feature, pc.or_(wrong, odd))
@@ -62,10 +62,10 @@ def _of_wrong_type(feature: Feature, wrong: pa.BooleanArray) -> Invalid | None:
 
 
 def _numbers(text: pa.StringArray, decimal: str) -> tuple[pa.StringArray, pa.DoubleArray, pa.BooleanArray]:
-    """Give numbers as text with a decimal point, and as float64, and which fields are no numbers."""
+    """Return numbers as text with a decimal point, as float64, and a mask of the fields that are not numbers."""
     if decimal != ".":
         pointed = pc.match_substring(text, ".")
-        # A point would be taken for the decimal sign; with a letter before it, it is no number.
+        # A point would be taken for the decimal separator; replaced by a letter, the field is not a number.
         text = pc.if_else(pointed, "x", pc.replace_substring(text, decimal, "."))
     try:
         numbers = pc.cast(text, pa.float64())
@@ -73,16 +73,16 @@ def _numbers(text: pa.StringArray, decimal: str) -> tuple[pa.StringArray, pa.Dou
             return text, numbers, pa.repeat(False, len(text))
     except pa.ArrowInvalid:
         pass
-    # Arrow knows more spellings of NaN than are allowed.
+    # Arrow accepts more spellings of NaN than are allowed.
     right = pc.match_substring_regex(text, NUMBER)
     text = pc.if_else(right, text, NO_TEXT)
     return text, pc.cast(text, pa.float64()), pc.fill_null(pc.invert(right), False)
 
 
 def _large_integers(text: pa.StringArray, numbers: pa.DoubleArray) -> tuple[pa.Array, pa.BooleanArray] | None:
-    """Read integers that float64 cannot hold exactly; None if there are none.
+    """Parse integers that float64 cannot represent exactly; None if there are none.
 
-    Also gives which fields are not whole, or not finite, or beyond 64 bits in a notation that is not an integer's.
+    Also returns a mask of the fields that are not whole, not finite, or beyond 64 bits in a non-integer notation.
     """
     large = pc.greater_equal(pc.abs(numbers), EXACT_IN_FLOAT64)
     if not pc.any(large).as_py():

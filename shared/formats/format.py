@@ -1,21 +1,21 @@
-"""What rows are written in, and how that is called: the one table of formats and compressions, for all who read or write."""
+"""The table of formats and compressions, shared by all readers and writers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, get_args
 
 Encoding = Literal["gzip", "zstd", "bz2", "xz", "zip"]
-"""How a file is compressed; the name in `Content-Encoding`."""
+"""The compression of a file; the value is its name in `Content-Encoding`."""
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 ENCODING_ENDINGS: dict[str, Encoding] = {"gz": "gzip", "zst": "zstd", "bz2": "bz2", "xz": "xz", "zip": "zip"}
 ENCODING_ALIASES: dict[str, Encoding] = {"x-gzip": "gzip", "bzip2": "bz2", "x-bzip2": "bz2", "x-xz": "xz"}
-"""Other names that `Content-Encoding` may have."""
+"""Aliases in `Content-Encoding`."""
 STREAMED = tuple(encoding for encoding in ENCODINGS if encoding != "zip")
-"""Those that are read in order; the table of contents of a zip archive stands at its end."""
+"""Compressions that can be streamed; the directory of a zip archive is at its end."""
 
 
 class Format(StrEnum):
-    """What a body or a file may be written in; the value is the usual ending of a file's name."""
+    """The format of a body or file; the value is the usual file extension."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -27,19 +27,19 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What there is to know of a format."""
+    """The properties of a format."""
 
     media_types: tuple[str, ...]
-    """As HTTP names it; the first one is what results are sent as."""
+    """Media types; results are sent as the first one."""
     endings: tuple[str, ...]
-    """Of files' names; the first one is what results are named with."""
+    """File extensions; results are named with the first one."""
     is_file: bool = True
-    """Whether it comes and goes as a file. A JSON document is read in the API, as a whole, and results come as pages of it."""
+    """Whether it is exchanged as a file. A JSON document is read as a whole by the API, and JSON results come in pages."""
     charset: str | None = None
 
     @property
     def content_type(self) -> str:
-        """The header `Content-Type` of results."""
+        """The `Content-Type` header of results."""
         return self.media_types[0] + (f"; charset={self.charset}" if self.charset else "")
 
 
@@ -58,24 +58,24 @@ TEXT = frozenset({Format.JSON, Format.NDJSON, Format.CSV})
 BY_MEDIA_TYPE = {media: format for format, facts in FORMATS.items() for media in facts.media_types}
 BY_ENDING = {ending: format for format, facts in FORMATS.items() for ending in facts.endings}
 FILE_ENDINGS = [f".{ending}" for ending, format in BY_ENDING.items() if FORMATS[format].is_file]
-"""Endings of names of files that a worker reads."""
+"""Extensions of files that a worker reads."""
 PACKED_ENDINGS = [f".{ending}" for ending in ENCODING_ENDINGS]
-"""Endings that may follow these, of compressed files."""
+"""Additional extensions of compressed files."""
 
 
 def format_of_name(name: str) -> tuple[Format | None, Encoding | None]:
-    """Tell from the name of a file what it is written in and how it is compressed."""
+    """Return the format and compression of a file, from its name."""
     ending, encoding = _endings(name)
     return BY_ENDING.get(ending), encoding
 
 
 def is_tab_separated(name: str) -> bool:
-    """Tell from the name of a file, compressed or not, whether tabs stand between its fields."""
+    """Return whether a file, compressed or not, is tab-separated according to its name."""
     return _endings(name)[0] == "tsv"
 
 
 def _endings(name: str) -> tuple[str, Encoding | None]:
-    """Split off the ending of a name, in lower case and without that of its compression; "" where there is none."""
+    """Return the extension of a name, in lower case and without that of its compression ("" if none), and the compression."""
     *front, last = name.lower().rsplit("/", 1)[-1].split(".")
     encoding = ENCODING_ENDINGS.get(last)
     if encoding and front:

@@ -1,6 +1,6 @@
-"""Rows that are JSON objects, to columns: in bulk while all is well, else row by row with pydantic, which names what is wrong.
+"""JSON objects to columns: in bulk if all are valid, else row by row with pydantic, which identifies the errors.
 
-Both ways have the same verdict. The fast one gives up on whatever it is not sure of.
+Both paths give the same result. The fast one gives up in any case of doubt.
 """
 
 import json
@@ -34,12 +34,12 @@ NEGATIVE_ZERO = np.iinfo(np.int64).min
 """The bits of -0.0."""
 
 NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
-"""What the fast way raises on what it cannot do. ValueError: text is no UTF-8, or NaN; ArithmeticError: too large a number."""
+"""Errors by which the fast path gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
 MAX_ROW_BYTES = 2**18
-"""Longest text of a row that is searched for what is wrong; a key takes a hundred times its memory then."""
+"""Maximum length of a row that is searched for errors; a key takes a hundred times its size in memory then."""
 
 KEPT_TYPE = int | float | bool | str | None
 
@@ -47,7 +47,7 @@ NAME_OF_TYPES = "Row"
 
 
 class JsonRows:
-    """The contract and what to keep, ready for rows. Unknown keys are forbidden, or passed over where nothing is missing."""
+    """Reader of JSON rows for a contract and kept columns. Unknown keys are forbidden, or ignored if nothing is missing."""
 
     def __init__(self, contract: Contract, options: ReadOptions, *, ignore_extra: bool) -> None:
         self._contract = contract
@@ -57,12 +57,12 @@ class JsonRows:
         self._features = set(contract.names)
         self._required = {feature.name for feature in contract.features if feature.required}
         self.names = SeenNames(contract, self._keep)
-        """What the rows named, to be checked at their end."""
+        """The names seen in the rows, to be checked at the end."""
         self.types: dict[str, Any] = {
             feature.name: self._type_of(feature.kind.python, feature.name, feature.nullable)
             for feature in contract.features
         } | {name: KEPT_TYPE for name in self._keep if name not in self._features}
-        """Of each wanted column the type that msgspec reads it as: a feature's in the order of the contract, then the kept."""
+        """The msgspec type of each wanted column: features in the order of the contract, then kept columns."""
         row_types = self._make_row_types()
         self._decoders: list[Any] = [msgspec.json.Decoder(GenericAlias(list, row)) for row in row_types]
         self._row_decoders: list[Any] = [msgspec.json.Decoder(row) for row in row_types]
@@ -72,7 +72,7 @@ class JsonRows:
         return fast | None if nullable else fast
 
     def _make_row_types(self) -> list[Any]:
-        """Make a type with what is optional left out, but nothing unknown; if that is allowed, one the other way round."""
+        """Make a type with optional fields that forbids unknown ones; if extra keys are ignored, also one for the reverse."""
         names = {f"f{i}": name for i, name in enumerate(self.types)}
         fields = [(field, self.types[name]) for field, name in names.items()]
         with_defaults = [self._with_default(field, name) for field, name in names.items()]
@@ -84,20 +84,20 @@ class JsonRows:
             return []
 
     def _with_default(self, field: str, name: str) -> tuple[Any, ...]:
-        """Make a field that may be left out, if that is allowed. Of a kept column it is noted whether any row has it."""
+        """Make a field, with a default if it is optional. UNSET marks an absent kept column, to record whether any row has it."""
         if name in self._required:
             return field, self.types[name]
         return (field, self.types[name] | UnsetType, UNSET) if name in self._keep else (field, self.types[name], None)
 
     def from_array(self, array: bytes, start: int) -> Validated | None:
-        """Check a JSON array of objects in bulk; None where that cannot be done, and an empty array is one such case."""
+        """Validate a JSON array of objects in bulk; None if that is impossible, as for an empty array."""
         if self._keep and not start:
             with suppress(*NOT_IN_BULK, IndexError):
                 self._note_first(msgspec.json.decode(array, type=list[msgspec.Raw])[0])
         return self._in_bulk([partial(decoder.decode, array) for decoder in self._decoders], array, start)
 
     def from_lines(self, lines: Sequence[bytes], start: int) -> Validated | None:
-        """Check objects, each a text of its own, in bulk; None where that cannot be done."""
+        """Validate objects, each a separate JSON text, in bulk; None if that is impossible."""
         if self._keep and not start:
             self._note_first(lines[0])
         decoders = [partial(map, decoder.decode, lines) for decoder in self._row_decoders]
@@ -108,7 +108,7 @@ class JsonRows:
             try:
                 columns = list(zip(*map(astuple, decode()), strict=True))
                 if i and not text.isascii():
-                    text.decode()  # msgspec does not look into text that it passes over
+                    text.decode()  # msgspec does not validate text that it skips
             except NOT_IN_BULK:
                 continue
             if columns:
@@ -118,7 +118,7 @@ class JsonRows:
         return None
 
     def _there(self, name: str, values: Values) -> Values:
-        """Take what is left out of a kept column for null, and note whether it is there at all."""
+        """Replace absent values of a kept column by null, and record whether there are any present."""
         if name not in self._keep:
             return values
         kinds = set(map(type, values))
@@ -127,7 +127,7 @@ class JsonRows:
         return [None if value is UNSET else value for value in values] if UnsetType in kinds else values
 
     def from_values(self, columns: Sequence[Values], start: int) -> Validated | None:
-        """Check columns decoded as `types` says, in that order; None where that cannot be done."""
+        """Validate columns decoded with `types`, in that order; None if that is impossible."""
         try:
             arrays = [
                 _numbers(values) if self.types[feature.name] in MIXED_NUMBERS else pa.array(values, feature.kind.arrow)
@@ -141,12 +141,12 @@ class JsonRows:
         return replace(checked, kept=self._kept(dict(zip(self.types, columns, strict=True))))
 
     def from_named_values(self, columns: Mapping[str, Values], start: int) -> Validated | None:
-        """Do the same where columns that may be missing are not there, and there may be others."""
+        """Do the same if optional columns may be absent and there may be unknown ones."""
         rows = len(next(iter(columns.values())))
         return self.from_values([columns.get(name, [None] * rows) for name in self.types], start)
 
     def from_rows(self, rows: Sequence[bytes], start: int) -> Validated:
-        """Check rows, each the text of one JSON value, one by one."""
+        """Validate rows, each the text of one JSON value, one by one."""
         good: list[Row] = []
         kept: list[Row] = []
         found: list[list[InvalidValue]] = []
@@ -161,7 +161,7 @@ class JsonRows:
         return Validated(self._contract.to_batch(good), self._kept(columns), report, told)
 
     def _one(self, text: bytes, number: int) -> tuple[Row, Row, list[InvalidValue]]:
-        """Give the features of a row, what is kept of it, and what is invalid; an invalid row has no features."""
+        """Return the features, kept values and invalid values of a row; an invalid row has no features."""
         if len(text) > MAX_ROW_BYTES:
             return {}, {}, [InvalidValue(number, None, "too_long", {"limit": MAX_ROW_BYTES})]
         plain = not self._ignore_extra and not self._keep
@@ -185,7 +185,7 @@ class JsonRows:
         return {} if invalid else row, kept, invalid
 
     def _note_first(self, row: bytes | msgspec.Raw) -> None:
-        """Note the names of one row: a column to keep may be misspelt in all of them."""
+        """Record the names of one row: a kept column may be misspelt in all rows."""
         with suppress(*NOT_IN_BULK):
             self.names.note(msgspec.json.decode(row, type=dict[str, msgspec.Raw]))
 
@@ -201,7 +201,7 @@ class JsonRows:
         if self._ignore_extra and self._features <= value.keys():
             return []
         unknown = [name for name in value if name not in self.types]
-        # There may be a million of them in one row.
+        # One row may have a million of them.
         return [InvalidValue(number, cut(name), "extra_forbidden") for name in unknown[:MAX_REPORTED]]
 
     def _kept(self, columns: dict[str, Values]) -> pa.RecordBatch | None:
@@ -212,7 +212,7 @@ class JsonRows:
 
 
 def _report(found: Sequence[Sequence[InvalidValue]]) -> Report:
-    """Count rows and values, and name the first ones, of what was found row by row."""
+    """Count the invalid rows and values found row by row, and list the first ones."""
     first: list[InvalidValue] = []
     for each in found:
         first.extend(each[: MAX_REPORTED - len(first)])
@@ -220,12 +220,12 @@ def _report(found: Sequence[Sequence[InvalidValue]]) -> Report:
 
 
 def _told(found: Sequence[Sequence[InvalidValue]], write: Write, separator: str) -> pa.StringArray:
-    """Write what is invalid row by row, as `Validated.told` promises."""
+    """Write the invalid values row by row, as `Validated.told` specifies."""
     return pa.array([separator.join(map(write, each)) if each else None for each in found], pa.string())
 
 
 def kept_array(values: Values, *, as_text: bool = False) -> pa.Array:
-    """Give scalars as one column of their common type, or else as text: as JSON writes them. What is nested is null."""
+    """Return scalars as one column of their common type, else as JSON text. Nested values become null."""
     kinds = set(map(type, values)) - {type(None)}
     if not kinds and not as_text:
         return pa.nulls(len(values))
@@ -244,17 +244,17 @@ def _as_text(value: Any) -> str | None:
 
 
 def _nested(kept: Row, number: int, wrong: Iterable[str | None]) -> list[InvalidValue]:
-    """Name what is nested, unless its name is among those that are `wrong` already."""
+    """Report nested values, unless their column is already among `wrong`."""
     nested = [name for name, value in kept.items() if isinstance(value, list | dict) and cut(name) not in wrong]
     return [InvalidValue(number, cut(name), "kept_type") for name in nested]
 
 
 def _numbers(values: Values) -> pa.Array:
-    """Give numbers as int64, or as float64 if one is a float; raises what is in NOT_IN_BULK if one does not fit exactly."""
+    """Return numbers as int64, or as float64 if one is a float; raises an error of NOT_IN_BULK if one does not fit exactly."""
     return pa.array(values, pa.float64() if float in set(map(type, values)) else pa.int64())
 
 
 def _has_negative_zero(array: pa.Array) -> bool:
-    """Find -0.0, which msgspec reads for the integer -0 as well, and pydantic does not."""
+    """Find -0.0, which msgspec also returns for the integer -0, unlike pydantic."""
     bits = array.buffers()[1] if pa.types.is_float64(array.type) else None
     return bits is not None and bool((np.frombuffer(bits, np.int64) == NEGATIVE_ZERO).any())

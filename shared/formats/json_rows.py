@@ -1,4 +1,4 @@
-"""Bodies of requests to rows: one row, or slices small enough that no step holds up the process for long."""
+"""JSON request bodies to rows: a single row, or slices small enough not to block the process for long."""
 
 import json
 import re
@@ -21,14 +21,14 @@ from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue, cut
 
 SLICE_ROWS = 2000
-"""About as many rows are checked in one go; some 3 ms, during which no other thread of the process runs."""
+"""Approximate number of rows validated at a time; takes some 3 ms, during which no other thread of the process runs."""
 
 FIRST_SLICE_BYTES = 2**16
 MAX_SLICE_BYTES = 2**20
-"""A slice is larger only if one row is."""
+"""Maximum size of a slice, unless a single row is larger."""
 
 CUT_ATTEMPTS = 3
-"""Places that look like the end of a row, but are none, that are tried before the rest of a body is taken as one."""
+"""False row boundaries that are tried before the rest of a body is treated as one slice."""
 
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
@@ -50,10 +50,10 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
 def validated_from_json(
     body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool
 ) -> Iterator[Validated]:
-    """Check a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is no such array.
+    """Validate a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is not such an array.
 
-    Unknown keys that are not kept are forbidden; with `ignore_extra` only in a row that lacks a feature. What a row lacks of
-    the kept columns is null. A kept column has the type of its values in this slice, or is text if they are of several.
+    Unknown keys that are not kept are forbidden; with `ignore_extra` only in a row that lacks a feature. Absent kept values
+    are null. A kept column has the type of its values in this slice, or is text if they have several types.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
     yield from _validated_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
@@ -63,10 +63,10 @@ def validated_from_json(
 def validated_from_document(
     body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool = True
 ) -> Iterator[Validated]:
-    """Check rows in any of the shapes of JSON that a job takes: an array, or an object with one of the keys in SHAPES.
+    """Validate rows in any of the JSON shapes of a job: an array, or an object with one of the keys in SHAPES.
 
-    Verdicts are those of `validated_from_json`. Raises MalformedInput for another shape or for columns of unequal length, and
-    WrongColumns for the columns of a shape that names them once for all rows.
+    The results are those of `validated_from_json`. Raises MalformedInput for another shape or for columns of unequal length,
+    and WrongColumns for the columns of a shape that names them once for all rows.
     """
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
@@ -87,10 +87,10 @@ def _validated_array(
     one_by_one: Callable[[Sequence[bytes], int], Validated],
     between: re.Pattern[bytes],
 ) -> Iterator[Validated]:
-    """Cut the text of an array at commas between its elements, and check a piece at a time, in bulk where that can be done.
+    """Cut the text of an array at commas between its elements, and validate one piece at a time, in bulk if possible.
 
-    What looks like such a comma may stand in a text or deeper down. But a piece that is a JSON array once brackets are put
-    around it was cut between elements, for how a parser stands at the cut depends only on what comes before.
+    A matching comma may be within a string or nested deeper. But if a piece is a valid JSON array once enclosed in brackets,
+    it was cut between elements, since the state of a parser at the cut depends only on the text before.
     """
     start, size = 0, FIRST_SLICE_BYTES
     position: int | None = array.find(b"[") + 1
@@ -118,7 +118,7 @@ def _next_piece(
     in_bulk: Callable[[bytes, int], Validated | None],
     between: re.Pattern[bytes],
 ) -> tuple[Validated | list[bytes], int | None]:
-    """Give the next rows, checked or as they stand, and where the comma after them is; None if they are the last."""
+    """Return the next rows, validated or raw, and the position of the comma after them; None if they are the last."""
     commas = (found.start(1) for found in between.finditer(array, position + size))
     for end in (*islice(commas, CUT_ATTEMPTS), None):
         piece = b"[" + array[position:end] + (b"" if end is None else b"]")
@@ -131,15 +131,15 @@ def _next_piece(
 
 
 class _AnyObject(msgspec.Struct, gc=False):
-    """Some JSON object; nothing of it is kept."""
+    """Any JSON object; its content is discarded."""
 
 
 class _AnyArray(msgspec.Struct, array_like=True, gc=False):
-    """Some JSON array; nothing of it is kept."""
+    """Any JSON array; its content is discarded."""
 
 
 def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
-    """Raise MalformedInput if a large array holds something else than rows: numbers take a hundred times their memory."""
+    """Raise MalformedInput if a large array contains anything other than rows: numbers take a hundred times their size."""
     if len(array) <= 2 * MAX_SLICE_BYTES:
         return
     row: Any = _AnyObject if between is BETWEEN_OBJECTS else _AnyArray
@@ -148,11 +148,11 @@ def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
     except msgspec.ValidationError:
         raise MalformedInput("json-not-rows") from None
     except NOT_IN_BULK:
-        """No JSON, or NaN: both are told by who reads it next."""
+        """Invalid JSON, or NaN: both are reported by the next reader."""
 
 
 def _elements(array: bytes) -> list[bytes] | None:
-    """Take an array apart; None if it is none. NaN and Infinity are no JSON but happen: the rows they are in can be named."""
+    """Split an array; None if it is not one. NaN and Infinity are not JSON but occur: the rows with them can be identified."""
     try:
         return list(map(bytes, msgspec.json.decode(array, type=list[msgspec.Raw])))
     except NOT_IN_BULK:
@@ -172,7 +172,7 @@ def _all_elements(array: bytes) -> list[bytes]:
 
 
 def _object(text: bytes) -> dict[str, bytes]:
-    """Take an object apart."""
+    """Split an object."""
     try:
         return {name: bytes(raw) for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
     except NOT_IN_BULK:
@@ -226,7 +226,7 @@ def _validated_columns(
     match_columns(contract, list(document), keep)
     columns: dict[str, Sequence[Any]] = {}
     texts: dict[str, list[bytes]] = {}
-    # Columns that are not asked for are not even looked into.
+    # Columns that are not needed are not even decoded.
     for name in (name for name in document if name in rows.types):
         text = document[name]
         try:
@@ -256,7 +256,7 @@ def _row_text(values: dict[str, bytes]) -> bytes:
 
 
 def _rejection(invalid: Sequence[InvalidValue]) -> MalformedInput | InvalidRows:
-    """Tell what is no JSON at all from what is JSON but not a row of the contract."""
+    """Distinguish invalid JSON from JSON that is not a row of the contract."""
     first = invalid[0]
     return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid))
 

@@ -11,31 +11,31 @@ from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.format import Encoding
 
 PACKED_BYTES = 1 << 18
-"""How much is given to a decompressor in one go."""
+"""Bytes passed to a decompressor at a time."""
 
 GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 XZ_BYTES = 80 << 20
-"""Memory for the dictionary of xz; its highest preset takes 65 MB, but a file may ask for gigabytes."""
+"""Memory limit of xz; its highest preset takes 65 MB, but a file may demand gigabytes."""
 
 MEMORY_LIMIT = "Memory usage limit"
-"""Is in the message of xz where that is not enough."""
+"""Part of the message of xz if the limit is exceeded."""
 
 DAMAGE = (zlib.error, lzma.LZMAError, OSError, ValueError)
-"""What the decompressors raise on damaged data."""
+"""Errors that the decompressors raise for damaged data."""
 
 PADDING = b"\0"
 
 
 class Readable(Protocol):
-    """What bytes are read from: a file of Python's or of Arrow's."""
+    """A source of bytes: a Python or Arrow file."""
 
     def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes; none only at the end."""
+        """Return at most `size` bytes; empty only at the end."""
 
 
 class Decompressor(Protocol):
-    """What the standard library has for one member of compressed data."""
+    """Interface of the decompressors of the standard library, each for one member."""
 
     @property
     def eof(self) -> bool:
@@ -43,18 +43,18 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is nothing to give before more data come."""
+        """Whether more input is needed before there is any output."""
 
     @property
     def unused_data(self) -> bytes:
-        """What came after the end of the member."""
+        """The data after the end of the member."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Take more data, and give at most so many bytes."""
+        """Take more input, and return at most `max_length` bytes."""
 
 
 class _Gunzip:
-    """A decompressor of gzip as those for bzip2 and xz are."""
+    """A gzip decompressor with the interface of those for bzip2 and xz."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(GZIP_WBITS)
@@ -85,7 +85,7 @@ MAGIC: dict[Encoding, bytes] = {"gzip": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd
 
 
 class Members:
-    """The decompressed data of members one after the other; zeros may stand behind them, as tapes and `tar` leave them."""
+    """The decompressed data of concatenated members; zero padding may follow, as written by tapes and `tar`."""
 
     def __init__(self, raw: Readable, encoding: Encoding) -> None:
         self._raw = raw
@@ -94,7 +94,7 @@ class Members:
         self._waiting = raw.read(PACKED_BYTES)
 
     def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes; raises MalformedInput, InputTooLarge, and what reading `raw` raises."""
+        """Return at most `size` bytes; raises MalformedInput, InputTooLarge, and the errors of reading `raw`."""
         while self._member is not None or self._begins():
             data = self._more(size)
             if data:
@@ -102,11 +102,11 @@ class Members:
         return b""
 
     def _begins(self) -> bool:
-        """Begin another member, if there is one."""
+        """Start the next member, if there is one."""
         if not self._waiting:
             return False
         magic = MAGIC[self._encoding]
-        # xz itself would wait for more of what it can see to be none.
+        # The xz library would wait for more data even if the header is already invalid.
         if not magic.startswith(self._waiting[: len(magic)]):
             raise MalformedInput("compressed-data-damaged", encoding=self._encoding)
         self._member = MEMBERS[self._encoding]()
@@ -132,7 +132,7 @@ class Members:
         return data
 
     def _end(self, rest: bytes) -> None:
-        """Look for what follows a member, behind any zeros."""
+        """Find the data after a member, skipping any zeros."""
         self._member = None
         self._waiting = rest.lstrip(PADDING)
         while not self._waiting and (piece := self._raw.read(PACKED_BYTES)):

@@ -1,4 +1,4 @@
-"""NDJSON files to validated rows: one JSON object a line."""
+"""NDJSON files to validated rows: one JSON object per line."""
 
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows
 from shared.formats.source import ReadOptions, Source
 
 BLOCK_BYTES = 2**20
-"""About as much is read and checked in one go; some 5 ms. More would not be faster."""
+"""Approximate block size, processed in some 5 ms. Larger blocks would not be faster."""
 
 MAX_LINE_BYTES = 16 * 2**20
 
@@ -22,16 +22,16 @@ UTF8_MARK = b"\xef\xbb\xbf"
 
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Read the rows of an NDJSON file; blank lines are passed over.
+    """Read the rows of an NDJSON file; blank lines are skipped.
 
-    A line that is JSON, but no object, is a bad row. Raises MalformedInput, naming the line, for one that is no JSON.
+    A line that is JSON but not an object is an invalid row. Raises MalformedInput, with the line number, if a line is not JSON.
     """
     rows = JsonRows(contract, options, ignore_extra=True)
     start, number = 0, 1
     with source.stream() as stream:
         for block in _blocks(stream):
             lines = block.split(b"\n")
-            # Blank is what JSON has for white space; other control characters are no JSON.
+            # Only JSON whitespace counts as blank; other control characters are not valid JSON.
             filled = [line for line in lines if line.strip(b" \t\r")]
             if filled:
                 checked = rows.from_lines(filled, start)
@@ -47,7 +47,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Give whole lines, about BLOCK_BYTES at a time, without the last end of a line and without a byte order mark."""
+    """Yield whole lines, about BLOCK_BYTES at a time, without the last line end and without a byte order mark."""
     parts: list[bytes] = []
     size, done = 0, 0
     while part := stream.read(BLOCK_BYTES):
@@ -70,12 +70,12 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _check_lines(lines: Sequence[bytes], first: int) -> None:
-    """Raise MalformedInput for a line that is no JSON; NaN and Infinity pass, for the row they are in can be named."""
+    """Raise MalformedInput for a line that is not JSON; NaN and Infinity pass, since their rows can be identified."""
     for number, line in enumerate(lines, first):
         if line.strip(b" \t\r"):
             try:
                 if len(line) > MAX_ROW_BYTES:
-                    msgspec.json.decode(line, type=msgspec.Raw)  # looks at it all and makes nothing of it
+                    msgspec.json.decode(line, type=msgspec.Raw)  # validates everything without building objects
                 else:
                     pydantic_core.from_json(line, allow_inf_nan=True)
             except (ValueError, RecursionError) as error:

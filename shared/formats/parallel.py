@@ -1,4 +1,4 @@
-"""Work on several pieces of a file at a time, in order and with bounded memory."""
+"""Process several pieces of a file in parallel, in order and with bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,18 +9,18 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 THREADS = 2
-"""Reading and checking leave the GIL most of the time, so two threads keep two cores busy."""
+"""Parsing and validating release the GIL most of the time, so two threads keep two cores busy."""
 
 AHEAD = 2
-"""Pieces that are got ready before they are asked for."""
+"""Pieces that are prefetched."""
 
 END: Any = object()
 
 
 def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: int = THREADS) -> Iterator[Out]:
-    """Apply `function` to the pieces in threads, and give the results in the order of the pieces.
+    """Apply `function` to the pieces in threads, and yield the results in the order of the pieces.
 
-    At most `threads + 1` pieces are under way. The first error, in the order of the pieces, ends it.
+    At most `threads + 1` pieces are in progress. The first error, in the order of the pieces, ends the iteration.
     """
     with _Threads[Out](threads) as pool:
         for piece in pieces:
@@ -32,7 +32,7 @@ def ordered_map(function: Callable[[In], Out], pieces: Iterable[In], threads: in
 
 
 def ahead(items: Iterable[Out]) -> Iterator[Out]:
-    """Get the next items ready in a thread of their own while the caller is busy with the one before."""
+    """Prefetch the next items in a separate thread while the caller processes the current one."""
     iterator = iter(items)
     with _Threads[Out](1) as pool:
         for _ in range(AHEAD):
@@ -43,11 +43,11 @@ def ahead(items: Iterable[Out]) -> Iterator[Out]:
 
 
 class _Threads(Generic[Out]):
-    """Some threads, and the work they were given, in its order.
+    """A few threads, and their tasks in order.
 
-    At the end what has not begun is dropped, and what has is waited for, so that files may be removed then. The threads
-    themselves are not waited for: an iterator that nobody uses any more may be ended by the garbage collector, in any thread
-    and at any point, also while another thread is being started, and who waits there for a thread to end waits for ever.
+    On exit, pending tasks are dropped and running ones awaited, so that files may be removed afterwards. The threads are not
+    joined: an abandoned iterator may be finalised by the garbage collector in any thread and at any point, even while another
+    thread is being started, where joining a thread would deadlock.
     """
 
     def __init__(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Parquet files to validated rows, in memory that does not depend on the size of the file or of its row groups."""
+"""Parquet files to validated rows; memory does not depend on the size of the file or of its row groups."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,30 +16,30 @@ from shared.formats.source import ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 MAX_PAGE_BYTES = 64 << 20
-"""Largest page that is read, packed or unpacked; writers make them of 1 MB."""
+"""Maximum size of a page, compressed or decompressed; the usual size is 1 MB."""
 
 MAX_FOOTER_BYTES = 16 << 20
-"""Largest metadata that are read; those of 500 columns in 200 row groups have 10 MB."""
+"""Maximum size of the metadata; for 500 columns in 200 row groups, it is 10 MB."""
 
 MAX_LIST = 20_000
-"""Most columns or row groups that the metadata may announce; their memory is taken on the announcement alone."""
+"""Maximum number of columns or row groups in the metadata; memory is allocated for the declared numbers."""
 
 BUFFER_BYTES = 1 << 16
-"""Of each column this much is read from the file at a time."""
+"""Bytes read at a time per column."""
 
 HEADER_BYTES = 512
 MAX_HEADER_BYTES = 1 << 20
-"""A page's header is looked for in the first, and at most in the second, number of bytes."""
+"""Bytes in which a page header is searched for, initially and at most."""
 
 DELTA_ENCODINGS = {6, 7}
 """DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY, which Arrow does not read as dictionaries."""
 
 PARQUET = "Parquet"
-"""What it is called in messages."""
+"""Name of the format in messages."""
 
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    """Check the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
+    """Validate the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
     with source.local_file() as path, reject_beyond_memory("memory-pages"), reject_malformed(PARQUET):
         footer = _check_ends(path)
         schema = _open(path).schema_arrow
@@ -49,7 +49,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
 
 
 def _check_ends(path: Path) -> bytes:
-    """Look at the first and last bytes, whether it is Parquet at all, and give its metadata as they are written."""
+    """Check by the first and last bytes that the file is Parquet, and return its serialised metadata."""
     with path.open("rb") as file:
         first, size = file.read(4), file.seek(0, 2)
         if not size:
@@ -94,7 +94,7 @@ def _batches(path: Path, footer: bytes, schema: pa.Schema, needed: list[int]) ->
         rows = 0
         for batch in parquet.iter_batches(slice_rows(len(needed)), columns=names):
             rows += batch.num_rows
-            # A nested column with `a.b` in it is read together with a plain one of that name.
+            # A nested column that contains `a.b` would be read together with a plain column of that name.
             yield batch.select(names)
         if rows != parquet.metadata.num_rows:
             raise MalformedInput("parquet-row-count")
@@ -105,7 +105,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _first_leaves(schema: pa.Schema) -> list[int]:
-    """For each column its position among the columns that hold values, of which a nested one has several."""
+    """Return the position of each column among the leaf columns, of which a nested one has several."""
     leaves, count = [], 0
     for field in schema:
         leaves.append(count)
@@ -120,7 +120,7 @@ def _leaf_count(kind: pa.DataType) -> int:
 
 
 def _row_groups(footer: bytes) -> list[Any]:
-    """Read the row groups from the metadata; pyarrow's own way to them aborts the process where they are damaged."""
+    """Read the row groups from the metadata; pyarrow's own accessor aborts the process if they are damaged."""
     try:
         groups = _thrift_struct(footer, 0)[0].get(4)
     except (IndexError, RecursionError):
@@ -131,7 +131,7 @@ def _row_groups(footer: bytes) -> list[Any]:
 
 
 def _check_chunks(file: BinaryIO, groups: list[Any], leaf: int, name: str) -> set[int]:
-    """Compare a column's metadata with its pages, and give its encodings. The numbers are those of Parquet's Thrift fields."""
+    """Compare a column's metadata with its pages, and return its encodings. The numbers are Parquet's Thrift field ids."""
     encodings: set[int] = set()
     for group in groups:
         try:
@@ -153,7 +153,7 @@ def _check_chunks(file: BinaryIO, groups: list[Any], leaf: int, name: str) -> se
 
 
 def _check_pages(file: BinaryIO, position: int, end: int, rows: int) -> None:
-    """Walk from page to page; raises InputTooLarge for a large page, MalformedInput unless their rows are so many."""
+    """Iterate over the pages; raises InputTooLarge for a large page, MalformedInput unless their rows add up."""
     found = 0
     while found < rows:
         page, length = _page_header(file, position, end)
@@ -177,7 +177,7 @@ def _count(fields: dict[int, Any], number: int) -> int:
 
 
 def _page_header(file: BinaryIO, position: int, end: int) -> tuple[dict[int, Any], int]:
-    """Read the header of the page at `position`, and give its fields by their number and its length."""
+    """Read the header of the page at `position`; return its fields by number, and its length."""
     size = HEADER_BYTES
     while 0 <= position < end:
         file.seek(position)
@@ -208,7 +208,7 @@ def _thrift_struct(data: bytes, position: int) -> tuple[dict[int, Any], int]:
 
 
 def _thrift_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:
-    if kind in (1, 2):  # a boolean field, its value in its kind
+    if kind in (1, 2):  # a boolean field, whose value is part of its type
         return kind == 1, position
     if kind == 3:
         return None, position + 1
@@ -218,7 +218,7 @@ def _thrift_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:
         return None, position + 8
     if kind == 8:
         length, position = _varint(data, position)
-        # A whole footer or header is at hand, so what is not in there is beyond its end.
+        # The footer or header is complete, so anything beyond it is an error.
         if position + length > len(data):
             raise IndexError
         return data[position : position + length], position + length
@@ -226,7 +226,7 @@ def _thrift_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:
         return _thrift_list(data, position)
     if kind == 12:
         return _thrift_struct(data, position)
-    # Maps are nowhere in Parquet.
+    # Parquet does not use maps.
     raise MalformedInput("parquet-page-damaged")
 
 
@@ -239,7 +239,7 @@ def _thrift_list(data: bytes, position: int) -> tuple[list[Any], int]:
     for _ in range(count):
         if position >= len(data):
             raise IndexError
-        # In a list a boolean has a byte of its own, like a number of 8 bits.
+        # In a list, each boolean has its own byte, like an 8-bit integer.
         value, position = _thrift_value(data, position, 3 if kind in (1, 2) else kind)
         values.append(value)
     return values, position

@@ -1,4 +1,4 @@
-"""Which reader reads which format."""
+"""The readers by format."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from shared.formats.format import Format
 from shared.formats.source import ReadOptions, Source
 
 Reader = Callable[[Source, ReadOptions, Contract], Iterator[Validated]]
-"""Reads a file as slices of checked rows, in order; raises InputError if the file as a whole is not readable."""
+"""Reads a file as slices of validated rows, in order; raises InputError if the file as a whole is not readable."""
 
 READERS: dict[Format, Reader] = {
     Format.NDJSON: ndjson.read,
@@ -18,4 +18,4 @@ READERS: dict[Format, Reader] = {
     Format.ARROW: arrow.read_file,
     Format.ARROW_STREAM: arrow.read_stream,
 }
-"""JSON is not among them: a JSON document is no stream, and is read as a whole when it comes."""
+"""JSON is missing: a JSON document cannot be streamed, and is read as a whole at submission."""

@@ -6,27 +6,27 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 DELIMITER = ","
-"""Between the fields of CSV, unless something else is said."""
+"""Default delimiter of CSV."""
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the caller says of a file."""
+    """How to read a file, according to the caller."""
 
     keep: tuple[str, ...] = ()
     """Columns to repeat in the results, in this order; they need not be features."""
     delimiter: str | None = None
-    """Of CSV; None where the caller does not say: then that of a first line `sep=;`, or DELIMITER."""
+    """CSV delimiter; None for that of a first line `sep=;`, else DELIMITER."""
     decimal: str = "."
     kept_as_text: bool = False
-    """Read kept columns as text, for the values of one of them are of several types."""
+    """Read kept columns as text, because the values of one of them have several types."""
 
 
 class Source(Protocol):
-    """A file, decoded from whatever compression it came in. Nothing here holds all of it in memory."""
+    """A decompressed file. It is never held in memory as a whole."""
 
     def stream(self) -> AbstractContextManager[BinaryIO]:
-        """Open it for reading from its beginning to its end."""
+        """Open the file for sequential reading."""
 
     def local_file(self) -> AbstractContextManager[Path]:
-        """Give it as a file on this machine, for formats that are not read in order."""
+        """Provide the file at a local path, for formats that need random access."""

@@ -1,18 +1,18 @@
-"""Record batches of results to files, piece by piece: the memory needed does not depend on the number of rows.
+"""Record batches of results to files, in chunks: memory does not depend on the number of rows.
 
-The same batches always give the same bytes, so a download that broke off can be resumed by writing the file again.
+The same batches always yield the same bytes, so an interrupted download can be resumed by writing the file again.
 
-Text formats: dates and times are ISO 8601 with no more digits than they need; times with a zone are given in UTC, with `Z`.
-Numbers have as many digits as it takes to read the same number again. NaN means missing, in the same way as null.
+Text formats: dates and times are ISO 8601 without trailing zeros; times with a zone are in UTC, with `Z`.
+Numbers have the shortest notation that round-trips. NaN means missing, just like null.
 
-CSV is RFC 4180 in UTF-8: CRLF, a header, quotes only where needed; null is an empty field and empty text is `""`. A spreadsheet
-runs text that begins with `= + - @`, so such text gets an apostrophe in front, also in a column's name; only what reads as a
-number (`-5`, `+3,2e1`) stays as it is. Begins means after blanks and characters that cannot be seen, for some programs trim
-them; the full-width forms of the four count as well, and a tab or line break in front counts in any case. Text in quotes
-that belong to the text is not run, so it stays. No apostrophe goes in the middle of text, so a caller who opens the file
-with another delimiter than the comma is not protected.
+CSV is RFC 4180 in UTF-8: CRLF, a header, quotes only where needed; null is an empty field and empty text is `""`. Spreadsheets
+evaluate text that begins with `= + - @` as a formula, so such text is prefixed with an apostrophe, in column names too; only
+numbers (`-5`, `+3,2e1`) are left unchanged. Leading blanks and invisible characters are skipped for this test, since some
+programs trim them; the full-width forms of the four characters count as well, and a leading tab or line break always does.
+Text that itself begins with a quote is not evaluated, so it is left unchanged. Apostrophes are never inserted within text, so
+a caller who opens the file with a delimiter other than the comma is not protected.
 
-JSON: decimals are text, since a reader would make doubles of them; what is not finite is null.
+JSON: decimals are strings, since parsers would convert them to doubles; non-finite numbers are null.
 """
 
 import io
@@ -26,34 +26,34 @@ import pyarrow.parquet as pq
 from shared.formats.format import Format
 
 PIECE_BYTES = 1 << 20
-"""No piece of a file is larger."""
+"""Maximum size of a chunk of a file."""
 
 SLICE_ROWS = 8192
 SLICE_BYTES = 4 << 20
-"""Rows and Arrow bytes that become text in one go; a single row may be larger."""
+"""Rows and Arrow bytes that are formatted as text at a time; a single row may be larger."""
 
 GROUP_ROWS = 128 * 1024
-"""Rows of a row group of Parquet."""
+"""Rows per Parquet row group."""
 
 TEXT = 2
-"""Which buffer of a string array just made holds its text: all of it in one piece, so lines are the file already."""
+"""Index of the buffer with the text of a new string array: it is contiguous, so the joined lines are the file content."""
 
 FORMULA = r"^[\p{Z}\p{C}]*[=+\-@\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}]|^[\t\r\n]"
 NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 NEEDS_QUOTES = '[",\r\n]|^$'
 NEEDS_ESCAPE = r'[\x00-\x1f"\\]'
 
-# The backslash first: the other ones bring more of them.
+# The backslash first, as the other replacements add backslashes.
 ESCAPES = {"\\": "\\\\", '"': '\\"'} | {chr(code): f"\\u{code:04x}" for code in range(0x20)}
 ESCAPES |= {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def encode(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    """Write record batches of the schema, which hold scalars only, as a file, in pieces of PIECE_BYTES at most.
+    """Write record batches of the schema, which contain only scalars, as a file, in chunks of at most PIECE_BYTES.
 
-    Without any rows there still is a file with a header or schema. Parquet and Arrow keep the schema's metadata. A
-    dictionary column has the same dictionary in every batch, else an Arrow file cannot hold it. Raises ValueError for
-    JSON, whose results come in pages: see `json_rows`. Whatever the batches raise on their way comes through.
+    Without rows, the file still has a header or schema. Parquet and Arrow preserve the schema's metadata. A dictionary
+    column must have the same dictionary in every batch, as the Arrow file format requires. Raises ValueError for JSON,
+    whose results come in pages: see `json_rows`. Errors from the iterator of batches propagate.
     """
     if format not in _ENCODERS:
         raise ValueError(f"There are no files of format {format}.")
@@ -61,7 +61,7 @@ def encode(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 
 
 def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Give the rows as they would be read again from NDJSON: numbers, booleans, text and None only."""
+    """Return the rows as they would be parsed from NDJSON: only numbers, booleans, strings and None."""
     columns = [_json_objects(column) for column in batch.columns]
     return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -69,7 +69,7 @@ def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 def _csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     header = _csv_fields(pa.array(schema.names, pa.string())).to_pylist()
     yield from _cut(pa.py_buffer(f"{','.join(header)}\r\n".encode()))
-    # A line with nothing on it would not count as a row.
+    # An empty line would not count as a row.
     null = '""' if len(header) == 1 else ""
     for batch in _slices(batches):
         *columns, last = [_per_value(column, _csv_fields) for column in batch.columns]
@@ -87,15 +87,15 @@ def _ndjson(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[by
 
 def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     sink = _Sink()
-    # Scores and identifiers hardly ever repeat; a dictionary of them would only cost time, and so would packing scores.
-    # Identifiers as deltas would be written in half the time, but Spark before 3.3 and others cannot read them.
+    # Scores and identifiers rarely repeat, so dictionaries would only cost time, as would compressing scores.
+    # Delta encoding would halve the time for identifiers, but Spark before 3.3 and others cannot read it.
     packed = [field.name for field in schema if field.type not in (pa.float32(), pa.float64())]
     options: dict[str, Any] = {
         "use_dictionary": [name for name in packed if schema.field(name).type not in (pa.int64(), pa.uint64())],
         "compression": {name: "zstd" if name in packed else "none" for name in schema.names},
         "compression_level": dict.fromkeys(packed, 1),
         "write_statistics": packed,
-        # What is not found to repeat within so many bytes does not.
+        # Columns that do not repeat within this many bytes are assumed never to.
         "dictionary_pagesize_limit": 2**16,
     }
     with pq.ParquetWriter(sink, schema, **options) as writer:
@@ -132,7 +132,7 @@ _ENCODERS: dict[Format, Callable[[pa.Schema, Iterable[pa.RecordBatch]], Iterator
 
 
 class _Sink(io.RawIOBase):
-    """A file that is taken away while it is written."""
+    """A write buffer that is drained while it is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class _Sink(io.RawIOBase):
         return len(self._written[-1])
 
     def take(self) -> Iterator[bytes]:
-        """Give what was written since the last time."""
+        """Return the bytes written since the last call."""
         written, self._written = self._written, []
         return _cut(pa.py_buffer(b"".join(written)))
 
@@ -157,7 +157,7 @@ def _cut(buffer: pa.Buffer) -> Iterator[bytes]:
 
 
 def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Cut the batches into ones that are small as text; none is empty."""
+    """Cut the batches into batches that are small as text; none is empty."""
     for batch in batches:
         rows = min(SLICE_ROWS, max(1, batch.num_rows * SLICE_BYTES // max(1, batch.nbytes)))
         for start in range(0, batch.num_rows, rows):
@@ -180,12 +180,12 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _lines(parts: list[Any], separator: str, null: str) -> pa.StringArray:
-    """Join columns and constants, row by row."""
+    """Concatenate columns and constants, row by row."""
     return pc.binary_join_element_wise(*parts, separator, null_handling="replace", null_replacement=null)
 
 
 def _per_value(column: pa.Array, function: Callable[[pa.Array], pa.StringArray]) -> pa.StringArray:
-    """Apply the function to a column, but only once to each value of a small dictionary."""
+    """Apply the function to a column, only once per value of a small dictionary."""
     if not pa.types.is_dictionary(column.type):
         return function(column)
     if len(column.dictionary) > len(column):
@@ -202,7 +202,7 @@ def _json_texts(column: pa.Array) -> pa.StringArray:
     kind = column.type
     text = _text(_without(_is_not_finite, column))
     if pa.types.is_floating(kind):
-        # Without a dot it would be read as the whole number 0, which has no sign.
+        # Without a point it would be parsed as the integer 0, which has no sign.
         return pc.if_else(pc.equal(text, "-0"), "-0.0", text)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return text
@@ -215,7 +215,7 @@ def _json_objects(column: pa.Array) -> list[Any]:
     kind = column.type
     column = _without(_is_not_finite, column)
     if pa.types.is_floating(kind) and kind != pa.float64():
-        # By way of the text, so that 0.1 of a short float is the same number here as in NDJSON.
+        # Via text, so that a float32 of 0.1 is the same number here as in NDJSON.
         column = _text(column).cast(pa.float64())
     elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         column = _text(column)
@@ -224,10 +224,10 @@ def _json_objects(column: pa.Array) -> list[Any]:
 
 
 def _without(is_missing: Callable[[pa.Array], pa.BooleanArray], column: pa.Array) -> pa.Array:
-    """Make null what is missing in a column of floats."""
+    """Replace the missing values of a float column by null."""
     if not pa.types.is_floating(column.type):
         return column
-    # The kernels do not know the shortest floats.
+    # The kernels do not support float16.
     column = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
     missing = is_missing(column)
     return pc.if_else(missing, None, column) if pc.any(missing).as_py() else column
@@ -275,5 +275,5 @@ def _escaped(text: pa.StringArray) -> pa.StringArray:
 
 
 def _joined(*parts: Any) -> pa.StringArray:
-    """Join columns and constants; null stays null."""
+    """Concatenate columns and constants; null stays null."""
     return pc.binary_join_element_wise(*parts, "")

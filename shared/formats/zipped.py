@@ -1,4 +1,4 @@
-"""The one file in a zip archive, read in pieces."""
+"""Streaming reader of the single file in a zip archive."""
 
 import zipfile
 import zlib
@@ -11,26 +11,26 @@ from shared.formats.members import Readable
 
 MAGIC = b"PK\3\4"
 ENTRY_BYTES = 30
-"""Of the head of an entry, before its name."""
+"""Bytes of the header of an entry, before its name."""
 HEAD_BYTES = 4096
-"""Of an archive, in which the name of its first file should be."""
+"""Bytes of an archive that should contain the name of its first file."""
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
-"""Ways of compression; that of LZMA may ask for gigabytes of memory."""
+"""Supported compression methods; LZMA may demand gigabytes of memory."""
 IS_ENCRYPTED = 1
-"""Flag of an entry."""
+"""Flag bit of an entry."""
 NO_FILES = ("__MACOSX/", ".DS_Store")
-"""How entries begin that macOS adds to the files."""
+"""Prefix of the entries that macOS adds."""
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError)
-"""What reading a damaged archive may raise."""
+"""Errors that reading a damaged archive may raise."""
 
 
 @contextmanager
 def unzipped(raw: BinaryIO) -> Iterator[Readable]:
-    """Open the one file in an archive; raises MalformedInput if it is no archive, or has no or several files."""
+    """Open the single file in an archive; raises MalformedInput if it is not an archive, or contains no or several files."""
     watched = _Watched(raw)
     with ExitStack() as opened:
-        # Whoever reads from it may raise the same errors for other reasons.
+        # The caller may raise the same errors for other reasons.
         with _told(watched):
             archive = opened.enter_context(zipfile.ZipFile(watched))
             file = opened.enter_context(archive.open(_only_entry(archive)))
@@ -38,9 +38,9 @@ def unzipped(raw: BinaryIO) -> Iterator[Readable]:
 
 
 def first_name(head: bytes) -> str:
-    """Read the name of the first file, folders passed over, from the beginning of an archive; "" if it is not in there.
+    """Read the name of the first file, skipping folders, from the beginning of an archive; "" if it is not found.
 
-    Raises MalformedInput if that is no archive.
+    Raises MalformedInput if it is not an archive.
     """
     if not head:
         raise MalformedInput("file-empty")
@@ -56,7 +56,7 @@ def first_name(head: bytes) -> str:
 
 
 class _Watched:
-    """A file that remembers an error of its reads, which `zipfile` takes for a damaged archive."""
+    """A file that remembers its read errors, which `zipfile` treats as a damaged archive."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -65,7 +65,7 @@ class _Watched:
         self.seek = raw.seek
         self.seekable = raw.seekable
         self.is_cut_off = raw.read(len(MAGIC)) == MAGIC
-        """Whether what is no archive was the beginning of one."""
+        """Whether an invalid archive is a truncated one."""
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -76,7 +76,7 @@ class _Watched:
 
 
 class _Entry:
-    """Reads a file in an archive, and tells what is damaged in our own words."""
+    """Reads a file in an archive, and translates errors for damaged data."""
 
     def __init__(self, file: Readable, watched: _Watched) -> None:
         self._file = file

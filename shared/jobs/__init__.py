@@ -1,1 +1,1 @@
-"""Jobs: one submitted batch each, its record, its chunks and its results."""
+"""Jobs: the record, chunks and results of a submitted batch."""

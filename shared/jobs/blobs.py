@@ -12,12 +12,12 @@ from shared.storage import Storage
 CHECKSUM = b"xxh3"
 
 DAMAGE = (pa.ArrowException, ValueError, IndexError, KeyError)
-"""What reading a damaged Arrow file may raise."""
+"""Errors that reading a damaged Arrow file may raise."""
 
 
 @contextmanager
 def batch_writer(name: str, schema: pa.Schema, storage: Storage) -> Iterator[Callable[[pa.RecordBatch], None]]:
-    """Open an Arrow IPC file for writing; nothing is left if anything raises."""
+    """Open an Arrow IPC file for writing; leaves no file behind on error."""
     with storage.write(name) as file, pa.ipc.new_file(file, schema) as writer:
         yield lambda batch: writer.write_batch(batch, custom_metadata={CHECKSUM: _checksum(batch)})
 
@@ -29,7 +29,7 @@ def write_batch(batch: pa.RecordBatch, name: str, storage: Storage) -> None:
 
 
 def read_batches(name: str, numbers: Iterable[int], storage: Storage) -> Iterator[pa.RecordBatch]:
-    """Read some batches of a file; raises StorageUnavailable if one is not there or not as it was written."""
+    """Read some batches of a file; raises StorageUnavailable if one is missing or damaged."""
     with storage.read(name) as file:
         try:
             reader = pa.ipc.open_file(file)
@@ -43,7 +43,7 @@ def read_batches(name: str, numbers: Iterable[int], storage: Storage) -> Iterato
 
 
 def read_schema(name: str, storage: Storage) -> pa.Schema:
-    """Read the schema of a file; raises StorageUnavailable if it is not there or damaged."""
+    """Read the schema of a file; raises StorageUnavailable if it is missing or damaged."""
     with storage.read(name) as file:
         try:
             return pa.ipc.open_file(file).schema
@@ -52,7 +52,7 @@ def read_schema(name: str, storage: Storage) -> pa.Schema:
 
 
 def _checksum(batch: pa.RecordBatch) -> bytes:
-    """Sum up schema and columns: plain numbers where they lie, all else as it is written."""
+    """Compute the checksum of schema and columns: plain numbers in place, everything else as serialised."""
     checksum = xxhash.xxh3_64(batch.schema.serialize())
     others = []
     for column in batch.columns:

@@ -1,11 +1,11 @@
-"""Removing what is past its time to live."""
+"""Removal of expired jobs."""
 
 from shared.jobs.job import JOBS_FOLDER, folder_of
 from shared.jobs.store import JobStore
 from shared.storage import Storage
 
 ORPHAN_AGE = 3600.0
-"""Seconds after which a folder without a job record is taken for one whose submission died half way."""
+"""Seconds after which a folder without a job record is considered left over from an interrupted submission."""
 
 
 def remove_expired(store: JobStore, storage: Storage) -> None:

@@ -14,17 +14,17 @@ JOBS_FOLDER = "jobs"
 
 OnInvalid = Literal["reject", "flag"]
 ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
-"""What becomes of a file with invalid rows: all of it is rejected, or the other rows are scored."""
+"""How a file with invalid rows is handled: it is rejected as a whole, or the other rows are scored."""
 
 READING = "reading"
-"""The unit of work that turns a file into record batches; the other units are the numbers of the chunks, and WRITING."""
+"""The unit of work that reads a file into record batches; the other units are the chunk numbers, and WRITING."""
 
 WRITING = "writing"
-"""The unit of work that writes the results to where the submission asked for them."""
+"""The unit of work that writes the results to the output URI."""
 
 
 def folder_of(job_id: str) -> str:
-    """Name the storage folder of a job."""
+    """Return the storage folder of a job."""
     return f"{JOBS_FOLDER}/{job_id}"
 
 
@@ -33,27 +33,27 @@ class JobState(StrEnum):
 
     QUEUED = "queued"  # accepted and stored; no work has been started
     RUNNING = "running"  # at least one unit of work has been started
-    SUCCEEDED = "succeeded"  # every chunk is scored; the results are there
+    SUCCEEDED = "succeeded"  # every chunk is scored; the results are available
     FAILED = "failed"  # given up; `error` says why
-    CANCELLED = "cancelled"  # ended by its owner
+    CANCELLED = "cancelled"  # cancelled by its owner
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will change any more, but for a retry of a failed job."""
+        """Whether the job has ended; only a retry of a failed job can still change it."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class Stage(StrEnum):
-    """What an open job waits for or does."""
+    """The current stage of an open job."""
 
-    READING = READING  # a worker reads and checks its file
-    SCORING = "scoring"  # its chunks are scored
-    WRITING = WRITING  # its results are written to where the submission asked for them
+    READING = READING  # a worker reads and validates its file
+    SCORING = "scoring"  # its chunks are being scored
+    WRITING = WRITING  # its results are being written to the output URI
 
 
 @dataclass(frozen=True)
 class Job:
-    """One submitted batch, pinned to the model version that was active when it came. Times are seconds since the epoch."""
+    """One submitted batch, pinned to the model version active at submission. Times are seconds since the epoch."""
 
     id: str
     model_version: str
@@ -63,9 +63,9 @@ class Job:
     stage: Stage = Stage.SCORING
 
     positive_class: str = ""
-    """The class that the scores are of; a worker that would give those of another one does not score the job."""
+    """The class whose probability is scored; a worker whose model scores another class does not score the job."""
 
-    # What was submitted.
+    # Set at submission.
     name: str | None = None
     format: Format = Format.JSON
     encoding: Encoding | None = None
@@ -79,23 +79,23 @@ class Job:
     output_uri: str | None = field(default=None, repr=False)
     callback_url: str | None = field(default=None, repr=False)
 
-    # What the reading made of it.
+    # Set by the reading.
     attempt: str | None = None
-    """Names the blobs of the reading that was completed; one that was overtaken wrote others."""
+    """Names the blobs of the reading that completed; a superseded one wrote others."""
     rows: int | None = None
     chunk_rows: int | None = None
     batch_rows: int | None = None
-    """Rows of the record batches that a chunk is stored as."""
+    """Rows per record batch of a stored chunk."""
     rows_read: int = 0
 
-    # What the scoring made of it.
+    # Set by the scoring.
     next_chunk: int = 0
-    """The first chunk whose message has not been sent yet."""
+    """The first chunk that is not published yet."""
     rows_done: int = 0
     granted: int = 0
     refused: int = 0
     invalid: int = 0
-    """Rows that break the contract; scored as none, of the rows done."""
+    """Rows done that break the contract and have no score."""
     scoring_at: float | None = None
 
     started_at: float | None = None
@@ -103,17 +103,17 @@ class Job:
     expires_at: float | None = None
     error: Reason | None = None
     retryable: bool = True
-    """Whether a failed job could succeed if it were done again."""
+    """Whether a failed job could succeed if it were run again."""
     webhook_attempts: int = 0
 
     @property
     def chunks(self) -> int | None:
-        """Number of chunks; all hold `chunk_rows` rows but the last. None until the file is read."""
+        """Number of chunks; all but the last hold `chunk_rows` rows. None until the file is read."""
         return ceil(self.rows / self.chunk_rows) if self.rows is not None and self.chunk_rows else None
 
     @property
     def is_flagged(self) -> bool:
-        """Whether the stored rows say which of them are to be scored."""
+        """Whether the stored rows are marked as to be scored or not."""
         return self.on_invalid == "flag"
 
     @property
@@ -128,12 +128,12 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Where the storage keeps the job's blobs."""
+        """The storage folder of the job's blobs."""
         return folder_of(self.id)
 
     @property
     def upload_blob(self) -> str:
-        """The file as it came."""
+        """The file as uploaded."""
         return f"{self.folder}/upload"
 
     @property
@@ -143,16 +143,16 @@ class Job:
 
     @property
     def echo_blob(self) -> str:
-        """The Arrow IPC file of the kept columns and of what is invalid, in the same record batches."""
+        """The Arrow IPC file of the kept columns and the invalid values, in the same record batches."""
         return f"{self.folder}/echo-{self.attempt}.arrow"
 
     def batches_of(self, chunk: int) -> range:
-        """Give the numbers of the record batches of a chunk; all hold `batch_rows` rows but the very last."""
+        """Return the numbers of the record batches of a chunk; all but the very last hold `batch_rows` rows."""
         if self.rows is None or not self.chunk_rows or not self.batch_rows:
             return range(0)
         each = self.chunk_rows // self.batch_rows
         return range(chunk * each, min((chunk + 1) * each, ceil(self.rows / self.batch_rows)))
 
     def scores_blob(self, chunk: int) -> str:
-        """Name the Arrow IPC file of the scores of one chunk: one float64 column, null for a row that is not scored."""
+        """Return the name of the Arrow IPC file with the scores of one chunk: one float64 column, null for an unscored row."""
         return f"{self.folder}/scores-{chunk:06d}.arrow"

@@ -1,4 +1,4 @@
-"""The scripts that change job records, each in one step on the Redis server."""
+"""The Lua scripts that change job records, each atomically on the Redis server."""
 
 from shared.redis import KEY_PREFIX
 
@@ -12,7 +12,7 @@ IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
 
 
 def keys_of(job_id: str) -> list[str]:
-    """Name the keys that every script gets."""
+    """Return the keys that every script receives."""
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
     return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]

@@ -1,4 +1,4 @@
-"""Telling the caller of a job that it has ended. A plain function, whoever calls it."""
+"""The webhook of a job that has ended. A plain function, independent of Celery."""
 
 import json
 import logging
@@ -15,13 +15,13 @@ from shared.webhooks.target import check_webhook_url
 logger = logging.getLogger(__name__)
 
 ATTEMPT_SECONDS = 60.0
-"""After which an attempt counts as lost with its worker; longer than looking up a name and sending ever take."""
+"""Seconds after which an attempt counts as lost with its worker; longer than a DNS lookup and a request can take."""
 
 TOLD = ("id", "state", "model_version", "rows", "rows_done", "granted", "refused", "invalid")
 
 
 def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, store: JobStore) -> None:
-    """Send the signed message, if it is due, and note whether it has to be sent again."""
+    """Send the signed webhook if it is due, and record whether it must be sent again."""
     attempts = store.begin_webhook(job_id, ATTEMPT_SECONDS)
     if attempts is None:
         return
@@ -39,7 +39,7 @@ def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, s
 
 def _sent(job: Job, allowed_hosts: Sequence[str], secret: str | None) -> Delivery:
     try:
-        # Once more: the list may have changed since the submission.
+        # Check again: the list may have changed since the submission.
         check_webhook_url(job.callback_url or "", allowed_hosts)
     except MalformedInput as error:
         return Delivery(Outcome.REJECTED, error.reason)
@@ -47,7 +47,7 @@ def _sent(job: Job, allowed_hosts: Sequence[str], secret: str | None) -> Deliver
 
 
 def message_of(job: Job) -> bytes:
-    """Write what the caller is told."""
+    """Build the body of the webhook."""
     finished = datetime.fromtimestamp(job.finished_at, UTC).isoformat() if job.finished_at else None
     error = job.error.as_dict() if job.error else None
     told = {name: getattr(job, name) for name in TOLD} | {"error": error, "finished_at": finished}

@@ -1,8 +1,8 @@
 """The task queue: the Celery app that both sides share, and the messages. The only place in `shared` that knows Celery.
 
-A message is a hint that a unit of work waits; the job record is the truth. So a message may be lost or come twice. There are
-three queues, which a worker serves in turn: what is done at once does not wait for the chunks of large jobs, and these do not
-wait for large files to be read, where other workers do that.
+A message is a hint that a unit of work is ready; the job record is the source of truth. So a message may be lost or delivered
+twice. A worker serves three queues in turn: short tasks do not wait for the chunks of large jobs, and these do not wait for
+large files to be read as long as other workers do that.
 """
 
 import json
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 QUEUE_PREFIX = f"{KEY_PREFIX}queue:"
 
 QUICK = "quick"
-"""Lane of what takes a moment: jobs of one chunk, small files, callbacks, clearing up."""
+"""Queue of short tasks: jobs of one chunk, small files, webhooks, cleanup."""
 
 CHUNKS = "chunks"
-"""Lane of the chunks of larger jobs."""
+"""Queue of the chunks of larger jobs."""
 
 FILES = "files"
-"""Lane of what takes as long as a file is large: reading it, writing the output."""
+"""Queue of tasks whose duration depends on the file size: reading the file, writing the output."""
 
 QUEUES = (QUICK, CHUNKS, FILES)
 
@@ -43,7 +43,7 @@ SMALL_UPLOAD = 1_000_000
 """Bytes; a file up to this size is read in the quick queue."""
 
 UNPACKED = 20
-"""How many times larger than it came a compressed file is taken to be."""
+"""Assumed compression ratio of a compressed file."""
 
 READ_FILE = "read_file"
 SCORE_CHUNK = "score_chunk"
@@ -52,21 +52,21 @@ SEND_WEBHOOK = "send_webhook"
 REMOVE_EXPIRED = "remove_expired"
 
 WEBHOOK = "callback"
-"""Stands for the number of a chunk in the name of a task that tells a caller."""
+"""Takes the place of the chunk number in the name of a webhook task."""
 
 Unit = tuple[str, str]
 """A job id and one of its units of work."""
 
 TRANSPORT = {
     "global_keyprefix": QUEUE_PREFIX,
-    # Both only hasten what the reconciler does in any case: hand out again what a dead worker had taken.
+    # Both only speed up what the reconciler does anyway: redeliver the tasks of a dead worker.
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": CONNECT_TIMEOUT,
     "socket_timeout": ANSWER_TIMEOUT,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    # Without these a publisher tries to connect for ever.
+    # Without these, a publisher retries the connection forever.
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0.1,
@@ -75,7 +75,7 @@ TRANSPORT = {
 
 
 def create_app(settings: Settings) -> Celery:
-    """Make the Celery app: three queues, late acknowledgement, no result backend."""
+    """Create the Celery app: three queues, late acknowledgement, no result backend."""
     app = Celery("pret", broker=settings.redis_url, backend=None, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -85,14 +85,14 @@ def create_app(settings: Settings) -> Celery:
         task_default_queue=QUICK,
         task_create_missing_queues=False,
         task_acks_late=True,
-        # A chunk that kills its worker would come back for ever; attempts are counted in the job record instead.
+        # A chunk that kills its worker would be redelivered forever; attempts are counted in the job record instead.
         task_reject_on_worker_lost=False,
         task_time_limit=settings.chunk_lease,
         task_publish_retry=False,
         task_send_sent_event=True,
         worker_send_task_events=True,
         worker_prefetch_multiplier=1,
-        # One more than there are cores: while one waits for Redis to have written to its disk, the others compute.
+        # One more than the number of cores: while one waits for Redis to write to disk, the others compute.
         worker_concurrency=(os.cpu_count() or 1) + 1,
         worker_soft_shutdown_timeout=settings.chunk_lease,
         worker_hijack_root_logger=False,
@@ -101,7 +101,7 @@ def create_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_transport_options=TRANSPORT | {"visibility_timeout": settings.chunk_lease * 2},
-        # Only the service's own log lines; the broker's address may hold a password.
+        # Only the service's own log lines; the broker URL may contain a password.
         worker_redirect_stdouts=False,
     )
     return app
@@ -109,7 +109,7 @@ def create_app(settings: Settings) -> Celery:
 
 @dataclass(frozen=True)
 class _Message:
-    """One message; `name` begins the task's id, `shown` is what people see of its arguments in Flower."""
+    """One message; `name` is the prefix of the task id, `shown` is how Flower displays the arguments."""
 
     task: str
     arguments: tuple[str, ...]
@@ -119,30 +119,30 @@ class _Message:
 
 
 class TaskQueue:
-    """Publishes units of work and looks at what waits."""
+    """Publishes units of work and inspects the queues."""
 
     def __init__(self, app: Celery, client: "redis.Redis") -> None:
         self._app = app
         self._redis = client
         self._producer: Any = None
-        # A connection serves one thread at a time.
+        # A connection must be used by one thread at a time.
         self._lock = Lock()
 
     def publish(self, job: Job, units: Sequence[str]) -> None:
-        """Send one message a unit. A failure is logged, not raised: the reconciler sends again what did not arrive."""
+        """Send one message per unit. Failures are logged, not raised: the reconciler resends lost messages."""
         self._send([_message(job, unit) for unit in units])
 
     def publish_webhook(self, job_id: str) -> None:
-        """Ask for the caller of an ended job to be told."""
+        """Publish the webhook task of an ended job."""
         self._send([_Message(SEND_WEBHOOK, (job_id,), f"{job_id}.{WEBHOOK}", QUICK, _shown(job_id))])
 
     def publish_removal(self) -> None:
-        """Ask for expired jobs to be removed."""
+        """Publish the task that removes expired jobs."""
         self._send([_Message(REMOVE_EXPIRED, (), "expired.jobs", QUICK, "()")])
 
     def _send(self, messages: Sequence[_Message]) -> None:
         waiting = list(messages)
-        # The connection may be stale, since a restart of Redis for instance: then a new one gets another try.
+        # The connection may be stale, for instance after a restart of Redis: retry with a new one.
         for connection_is_new in (self._producer is None, True):
             try:
                 with self._lock:
@@ -160,7 +160,7 @@ class TaskQueue:
 
     def _send_one(self, message: _Message) -> None:
         if self._producer is None:
-            # Not one of the app's pool: once closed, that stays closed.
+            # Not from the app's pool: once closed, the pool stays closed.
             self._producer = self._app.amqp.Producer(self._app.connection_for_write())
         self._app.send_task(
             message.task,
@@ -179,7 +179,7 @@ class TaskQueue:
                     producer.connection.close()
 
     def waiting(self) -> set[Unit]:
-        """Read which units still wait in the queues; raises RedisUnavailable."""
+        """Return the units that are still in the queues; raises RedisUnavailable."""
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
             for queue in QUEUES:
                 pipe.lrange(f"{QUEUE_PREFIX}{queue}", 0, -1)
@@ -187,7 +187,7 @@ class TaskQueue:
         return {unit for messages in queues for message in messages if (unit := _unit(message))}
 
     def lengths(self) -> dict[str, int]:
-        """Count the tasks that wait, by queue; raises RedisUnavailable."""
+        """Count the waiting tasks by queue; raises RedisUnavailable."""
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
             for queue in QUEUES:
                 pipe.llen(f"{QUEUE_PREFIX}{queue}")
@@ -195,13 +195,13 @@ class TaskQueue:
 
 
 def _message(job: Job, unit: str) -> _Message:
-    # Of reading and writing there is one each, which the name of the task says.
+    # Reading and writing are one unit each, named by the task.
     which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else ""
     return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), _shown(job.id, which))
 
 
 def _shown(job_id: str, which: str = "") -> str:
-    """Write arguments so that they fit into a column; the id of the task has the job's id in full."""
+    """Shorten the arguments to fit into a column; the task id contains the full job id."""
     return f"({job_id[:8]}, {which})" if which else f"({job_id[:8]})"
 
 
@@ -219,7 +219,7 @@ def _queue_of(job: Job, unit: str) -> str:
 
 
 def _unit(message: str) -> Unit | None:
-    """Read which unit the message is for; None if it is not one of ours."""
+    """Return the unit of a message; None if it is not one of ours."""
     try:
         job_id, unit, _ = json.loads(message)["headers"]["id"].split(".")
     except (ValueError, KeyError, TypeError, AttributeError):

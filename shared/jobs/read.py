@@ -1,4 +1,4 @@
-"""The step that reads a job's file: checks its rows and stores them as chunks."""
+"""The step that reads a job's file: validates its rows and stores them as chunks."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -14,11 +14,11 @@ from shared.jobs.upload import stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
 
 STORING_BYTES = 96 << 20
-"""What it takes, beside the reading, to encode rows and write them."""
+"""Memory needed to encode and write rows, in addition to reading them."""
 
 
 def read_file(attempt: Attempt) -> list[str] | None:
-    """Turn the file into chunks; invalid rows that are not flagged raise InvalidRows."""
+    """Split the file into chunks; invalid rows that are not flagged raise InvalidRows."""
     job, at = attempt.job, attempt.at
     tally = Tally()
     read = _read(attempt, tally)
@@ -29,7 +29,7 @@ def read_file(attempt: Attempt) -> list[str] | None:
         for name in (read.rows_blob, read.echo_blob):
             at.storage.delete(name)
         return None
-    # The rows are stored; a retry begins with them.
+    # The rows are stored; a retry starts from them.
     at.storage.delete(job.upload_blob)
     return units
 
@@ -42,7 +42,7 @@ def _read(attempt: Attempt, tally: Tally) -> Job:
     life = _SignsOfLife(attempt)
     growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
     file = stored_file(job, at.storage, at.limits.decoded_bytes, life.give)
-    # A MemoryError that gets out of a task would end the whole worker.
+    # A MemoryError that escapes a task would end the whole worker.
     with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):
         while True:
             slices = _counted(read(source, options, model.contract), life, at.limits.rows)
@@ -57,14 +57,14 @@ def _read(attempt: Attempt, tally: Tally) -> Job:
 
 
 class _SignsOfLife:
-    """Says now and then how many rows are read, and raises once the job has ended or the storage is full."""
+    """Reports the number of rows read periodically, and raises once the job has ended or the storage is full."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self.rows = 0
 
     def give(self) -> None:
-        """Give a sign, if it is time."""
+        """Send a heartbeat, if one is due."""
         if self._attempt.renew(self.rows):
             free = self._attempt.at.storage.free_bytes()
             if free is not None and free < self._attempt.at.limits.free_bytes:
@@ -72,7 +72,7 @@ class _SignsOfLife:
 
 
 def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Iterator[Validated]:
-    """Pass the slices on with signs of life; raises InputTooLarge where there are too many rows."""
+    """Pass the slices through, sending heartbeats; raises InputTooLarge if there are too many rows."""
     life.rows = 0
     for validated in slices:
         life.rows += validated.batch.num_rows

@@ -1,4 +1,4 @@
-"""The results of a job, read from its blobs in the order of its rows: kept columns, score, decision, what is invalid."""
+"""The results of a job, read from its blobs in row order: kept columns, score, decision, invalid values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from shared.scoring import PREDICTION_FIELDS, Predictions
 from shared.storage import Storage
 
 INVALID_COLUMNS = (ERROR_COLUMN, ERRORS_COLUMN)
-"""Of a flagged job: what is invalid in a row, in words and as a JSON list; null where the row is scored."""
+"""For a flagged job, the invalid values of a row, in words and as a JSON list; null if the row is scored."""
 
 RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "model_version", *INVALID_COLUMNS)
-"""Names that a kept column cannot have."""
+"""Names that kept columns cannot use."""
 
 Columns = list[pa.Array]
 
 
 @dataclass(frozen=True)
 class Results:
-    """The rows of a job from the first to number `rows`, that one not included; all of them, or those that are done so far."""
+    """The first `rows` rows of a job: all of them, or those scored so far."""
 
     job: Job
     rows: int
@@ -33,7 +33,7 @@ class Results:
 
     @classmethod
     def of(cls, job: Job, store: JobStore, storage: Storage, *, partial: bool = False) -> "Results":
-        """Find what there is; raises JobConflict if there is nothing to give."""
+        """Find the available results; raises JobConflict if there are none."""
         if job.state is JobState.SUCCEEDED:
             return cls(job, job.rows or 0, storage)
         if partial and job.state in (JobState.QUEUED, JobState.RUNNING):
@@ -45,7 +45,7 @@ class Results:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns: kept ones, score, prediction, decision and, where rows may be invalid, what is invalid."""
+        """The columns: kept ones, score, prediction, decision and, if rows may be invalid, the invalid values."""
         echo = list(read_schema(self.job.echo_blob, self.storage)) if self.job.has_echo and self.rows else []
         kept = [item for item in echo if item.name not in INVALID_COLUMNS]
         invalid = [pa.field(name, pa.string()) for name in INVALID_COLUMNS] if self.job.is_flagged else []
@@ -53,7 +53,7 @@ class Results:
         return pa.schema([*kept, *PREDICTION_FIELDS, *invalid], metadata=facts)
 
     def batches(self, start: int = 0, end: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Read the rows from `start` on, up to `end` or to the last one, in small batches; raises StorageUnavailable."""
+        """Read the rows from `start` to `end`, or to the last one, in small batches; raises StorageUnavailable."""
         for predictions, echo in self._parts(start, end):
             count = len(echo) - (len(INVALID_COLUMNS) if self.job.is_flagged else 0)
             columns = [*echo[:count], *predictions.columns(), *echo[count:]]

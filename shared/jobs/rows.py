@@ -1,4 +1,4 @@
-"""From validated rows to stored chunks: one Arrow IPC file of small record batches, so many a chunk, whatever the rows came in."""
+"""From validated rows to stored chunks: one Arrow IPC file of small record batches, a fixed number per chunk, for any format."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -19,24 +19,24 @@ from shared.models.artifact import Model
 from shared.storage import Storage
 
 CHUNK_SECONDS = 0.4
-"""Seconds that one core should take for a chunk: long enough for the task around it, short enough for others to get a turn."""
+"""Target scoring time of a chunk on one core, in seconds: long compared with the task overhead, short enough to be fair."""
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
 """Bounds of a chunk, in rows."""
 
 MOST_WAITING = 256
-"""Record batches that are put together even if they are not enough: those of one row take a hundred times its memory."""
+"""Pending record batches that are merged even if they have too few rows: one of a single row takes 100 times its memory."""
 
 ERROR_COLUMN, ERRORS_COLUMN = "error", "errors"
-"""Beside the kept columns, what is invalid in a row: in words, and as a JSON list. The last two of a flagged job."""
+"""Columns after the kept ones in a flagged job: the invalid values of a row, in words and as a JSON list."""
 
 
 class KeptTypesDiffer(Exception):
-    """A kept column does not have the same type all over the file."""
+    """A kept column does not have the same type throughout the file."""
 
 
 def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
-    """Choose the rows of a chunk, about `chunk_rows` if given, and of the record batches that it consists of."""
+    """Choose the rows per chunk, about `chunk_rows` if given, and per record batch in it."""
     wanted = chunk_rows or max(SMALLEST_CHUNK, min(int(model.scorer.rows_per_second * CHUNK_SECONDS), LARGEST_CHUNK))
     batch_rows = min(wanted, slice_rows(len(model.contract.features)))
     return wanted // batch_rows * batch_rows, batch_rows
@@ -51,11 +51,11 @@ def store_rows(
     *,
     in_thread: bool = False,
 ) -> Job:
-    """Write the rows as the model reads them, and what is kept beside them; give the job with what it is known for now.
+    """Write the rows as the model reads them, and the kept columns; return the job updated with what was read.
 
-    The batches are written under a name of their own, so another reading of the same file does no harm. Raises
-    MalformedInput if there are no rows, KeptTypesDiffer where the kept columns cannot be one column each.
-    `in_thread` reads and encodes beside the writing; for a few rows at once, starting a thread costs more than it gains.
+    The batches are written under a unique name, so a concurrent reading of the same file does no harm. Raises
+    MalformedInput if there are no rows, KeptTypesDiffer if a kept column has no single type. `in_thread` reads and encodes
+    in parallel with the writing; for a few rows at once, starting a thread costs more than it gains.
     """
     size, batch_rows = sizes_for(model, chunk_rows)
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
@@ -83,7 +83,7 @@ def store_rows(
 
 
 def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Regroup record batches into ones of `size` rows; the last one may be smaller. Raises KeptTypesDiffer."""
+    """Regroup record batches into batches of `size` rows; the last one may be smaller. Raises KeptTypesDiffer."""
     waiting: list[pa.RecordBatch] = []
     rows = 0
     schema = None
@@ -94,7 +94,7 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
         while rows + batch.num_rows >= size:
             missing = size - rows
             head = batch.slice(0, missing)
-            # Of one batch alone, that would be a copy.
+            # Without pending batches, concatenating would only make a copy.
             yield pa.concat_batches([*waiting, head]) if waiting else head
             waiting, rows, batch = [], 0, batch.slice(missing)
         if batch.num_rows:
@@ -107,7 +107,7 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
 
 
 def _encoded(validated: Validated, job: Job, model: Model) -> pa.RecordBatch:
-    """Put side by side what is stored of some rows: features, which of them to score, kept columns, what is invalid."""
+    """Combine the stored columns of some rows: features, which rows to score, kept columns, invalid values."""
     encoded = model.scorer.encode(validated.batch)
     columns, names = list(encoded.columns), list(encoded.schema.names)
     invalid = _invalid(validated) if job.is_flagged else []
@@ -124,6 +124,6 @@ def _encoded(validated: Validated, job: Job, model: Model) -> pa.RecordBatch:
 
 
 def _invalid(validated: Validated) -> list[pa.StringArray]:
-    """Give what is invalid in each row, null where nothing is: in words, and as a JSON list."""
+    """Return the invalid values of each row, in words and as a JSON list; null if the row is valid."""
     nothing = pa.nulls(validated.batch.num_rows, pa.string())
     return [nothing if told is None else told for told in (validated.words, validated.details)]

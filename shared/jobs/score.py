@@ -12,7 +12,7 @@ SCORE_SCHEMA = pa.schema([("score", pa.float64())])
 
 
 def score_chunk(attempt: Attempt) -> list[str] | None:
-    """Score the chunk, and count it once, whoever else scores it too."""
+    """Score the chunk, and count it once even if another worker scores it too."""
     job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
     model = at.models.load(job.model_version)
     if job.positive_class not in ("", model.positive_class):
@@ -27,7 +27,7 @@ def score_chunk(attempt: Attempt) -> list[str] | None:
 
 
 def _stored_rows(batch: pa.RecordBatch, job: Job) -> StoredRows:
-    """Tell the features from the column that says which rows to score."""
+    """Separate the features from the column that marks the rows to score."""
     if not job.is_flagged:
         return StoredRows(batch)
     return StoredRows(batch.select(range(batch.num_columns - 1)), batch.columns[-1])

@@ -1,10 +1,10 @@
-"""Job records in Redis. What must change together changes in one script, on the server's own clock (`job_scripts.py`).
+"""Job records in Redis. Values that must change together change in one script, on the server's own clock (`job_scripts.py`).
 
-Of a job there are, below `pret:job:<id>`: the record (a hash), `:due` (sorted set: each unit of work that is published and
+The keys of a job, below `pret:job:<id>`, are the record (a hash), `:due` (sorted set: each unit of work that is published and
 not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end of the lease of the worker
-that has it), `:attempts` (hash: unit to the number of times it was started) and `:report` (what is invalid, as JSON). A unit
-is the reading of the file, the number of a chunk, or the writing of the output. Only so many chunks are in `:due` as the
-window allows, whatever the size of the job; the next ones follow as these are done. A unit is done when it is gone from
+that holds it), `:attempts` (hash: unit to the number of times it was started) and `:report` (the invalid values, as JSON).
+A unit is the reading of the file, the number of a chunk, or the writing of the output. `:due` holds no more chunks than the
+window allows, whatever the size of the job; the next ones follow as these are done. A unit is done once it is removed from
 `:due`; so the first commit wins, and a second one finds nothing to do.
 """
 
@@ -29,28 +29,28 @@ from shared.settings import Settings
 JOB_ID = re.compile("[0-9a-f]{32}")
 
 OVERDUE_AT_ONCE = 1000
-"""Units of one job that one reconciliation looks at."""
+"""Maximum number of units of one job that one reconciliation examines."""
 
 IDEMPOTENCY_TTL = 24 * 3600
-"""Seconds for which a submission with the same key is the same submission."""
+"""Lifetime of an idempotency key in seconds."""
 
 
 DIED = Reason("worker-died")
-"""Why an attempt failed of which nothing else is known."""
+"""Reason of a failed attempt about which nothing else is known."""
 
 
 class Claim(StrEnum):
-    """The answer to a worker that wants to do a unit of work."""
+    """The result of claiming a unit of work."""
 
-    TAKEN = "taken"  # the unit is yours until the lease ends
-    HELD = "held"  # another worker has it
+    TAKEN = "taken"  # the caller holds the unit until the lease ends
+    HELD = "held"  # another worker holds it
     OVER = "over"  # nothing to do: the unit is done, or the job has ended, expired or just failed for too many attempts
 
 
 class JobStore:
-    """Reads and changes job records. Every method raises RedisUnavailable while Redis is away.
+    """Reads and changes job records. Every method raises RedisUnavailable if Redis is unavailable.
 
-    `window` is the number of units of one job that may be under way; methods that take it give the names of those to publish.
+    `window` is the number of units of one job that may be in progress; methods that take it return the units to publish.
     """
 
     def __init__(self, client: "redis.Redis", *, job_ttl: int, lease: float, attempts: int) -> None:
@@ -62,14 +62,14 @@ class JobStore:
 
     @classmethod
     def from_settings(cls, client: "redis.Redis", settings: Settings) -> "JobStore":
-        """Make the store of a process."""
+        """Create the store of a process."""
         return cls(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts)
 
     def create(self, job: Job, window: int, key: str | None = None, fingerprint: str = "") -> tuple[str, list[str]]:
-        """Record a new job; give its id and the units to publish.
+        """Record a new job; return its id and the units to publish.
 
-        With an idempotency key that was used for the same fingerprint in the last 24 h, gives the id of that job and no
-        units; for another fingerprint raises IdempotencyConflict.
+        If the idempotency key was used with the same fingerprint in the last 24 h, returns the id of that job and no
+        units; if with another fingerprint, raises IdempotencyConflict.
         """
         facts = [(item.name, getattr(job, item.name)) for item in fields(job)]
         values = [part for name, value in facts if value is not None for part in (name, _text(value))]
@@ -101,15 +101,15 @@ class JobStore:
         return [_job(values) for values in records if "state" in values], total
 
     def claim(self, job_id: str, unit: str) -> Claim:
-        """Ask for a unit of work, for the length of the lease."""
+        """Claim a unit of work for the length of the lease."""
         return Claim(self._run("claim", job_id, unit, self._lease, self._attempts, _text(DIED)))
 
     def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
-        """Begin the lease anew, and note how many rows were read. False if the job has ended, so that the work can stop."""
+        """Renew the lease and record how many rows were read. False if the job has ended, so that the work can stop."""
         return bool(self._run("renew", job_id, unit, self._lease, "" if rows_read is None else rows_read))
 
     def commit_reading(self, job: Job, window: int) -> list[str] | None:
-        """Record what the reading made of the file: rows, sizes, attempt. None if that was done before."""
+        """Record the outcome of the reading: rows, sizes, attempt. None if already recorded."""
         assert job.rows is not None and job.chunk_rows and job.attempt  # noqa: S101 - for the type checker
         units: list[str] | None = self._run(
             "commit_reading",
@@ -127,54 +127,54 @@ class JobStore:
     def commit(
         self, job_id: str, chunk: str, window: int, *, granted: int, refused: int, invalid: int = 0
     ) -> list[str] | None:
-        """Count a scored chunk, and end the job with the last one. None if that was done before, or the job has ended."""
+        """Count a scored chunk; the last one ends the job. None if already counted, or if the job has ended."""
         units: list[str] | None = self._run("commit", job_id, chunk, self._lease, window, granted, refused, invalid)
         return units
 
     def commit_writing(self, job_id: str) -> bool:
-        """End a job whose output is written. False if it has ended already."""
+        """End a job whose output is written. False if it has already ended."""
         return bool(self._run("commit_writing", job_id, WRITING))
 
     def fill(self, job_id: str, window: int) -> list[str]:
-        """Give the units that may be published in addition, since the window has grown."""
+        """Return the additional units that may be published because the window has grown."""
         units: list[str] = self._run("fill", job_id, self._lease, window)
         return units
 
     def release(self, job_id: str, unit: str, reason: Reason) -> None:
-        """Give a unit back before its lease ends, saying why; the attempt stays counted."""
+        """Release a unit before its lease ends, with the reason; the attempt remains counted."""
         self._run("release", job_id, unit, _text(reason))
 
     def fail(self, job_id: str, reason: Reason, *, retryable: bool = True, report: Report = ALL_VALID) -> bool:
-        """End a job that cannot be done, perhaps for what is invalid. False if it has ended already."""
+        """Fail a job, with the report if rows are invalid. False if it has already ended."""
         invalid = json.dumps(report.as_dict()) if report.invalid_values else ""
         return bool(self._run("end", job_id, JobState.FAILED, _text(reason), int(retryable), invalid))
 
     def cancel(self, job_id: str) -> bool:
-        """End a job at its owner's wish. False if it has ended already."""
+        """Cancel a job. False if it has already ended."""
         return bool(self._run("end", job_id, JobState.CANCELLED, "", 0, ""))
 
     def retry(self, job_id: str, window: int) -> list[str] | None:
-        """Begin a failed job anew, from its stored rows or else its file. None if it is not one that may be retried."""
+        """Restart a failed job from its stored rows, else from its file. None if it cannot be retried."""
         units: list[str] | None = self._run("retry", job_id, self._lease, window)
         return units
 
     def report(self, job_id: str) -> Report:
-        """Read what is invalid in a job."""
+        """Read the report of a job's invalid rows."""
         with translated_errors():
             report: Any = self._redis.get(f"{JOB_KEY}{job_id}:report")
         return Report.from_dict(json.loads(report)) if report else ALL_VALID
 
     def note_report(self, job_id: str, report: Report) -> None:
-        """Keep what is invalid in a job that goes on without it."""
+        """Store the report of a job that continues without its invalid rows."""
         with translated_errors():
             self._redis.set(f"{JOB_KEY}{job_id}:report", json.dumps(report.as_dict()))
 
     def finished_chunks(self, job: Job) -> int:
-        """Count the chunks from the first one on that are all done."""
+        """Count the leading chunks that are done, up to the first that is not."""
         with translated_errors():
             under_way: Any = self._redis.zrange(f"{JOB_KEY}{job.id}:due", 0, -1)
         if not under_way:
-            # It ended meanwhile.
+            # It has ended in the meantime.
             return 0
         return min([int(unit) for unit in under_way if unit.isdigit()], default=job.next_chunk)
 
@@ -184,37 +184,37 @@ class JobStore:
             return self._redis.zrange(OPEN_KEY, 0, -1)  # type: ignore[return-value]
 
     def queued_rows(self) -> int:
-        """Count the rows of open jobs that wait to be scored, as far as their files are read."""
+        """Count the unscored rows of open jobs, as far as their files are read."""
         return int(self._run("queued_rows", ""))
 
     def versions_in_use(self) -> set[str]:
-        """Name the model versions that open jobs are pinned to."""
+        """Return the model versions that open jobs are pinned to."""
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
             for job_id in self.open_jobs():
                 pipe.hget(f"{JOB_KEY}{job_id}", "model_version")
             return {version for version in pipe.execute() if version}
 
     def overdue(self, job_id: str) -> list[str]:
-        """List the units whose message may be lost: not done, and neither published nor started within the last lease."""
+        """List the units whose messages may be lost: not done, and neither published nor started within the last lease."""
         units: list[str] = self._run("overdue", job_id, OVERDUE_AT_ONCE)
         return units
 
     def postpone(self, job_id: str, units: list[str]) -> None:
-        """Count these units as published now."""
+        """Mark these units as published now."""
         self._run("postpone", job_id, self._lease, *units)
 
     def due_webhooks(self) -> list[str]:
-        """List the ended jobs whose caller is to be told now."""
+        """List the ended jobs whose webhook is due."""
         with translated_errors():
             return self._redis.zrangebyscore(WEBHOOKS_KEY, "-inf", time.time())  # type: ignore[return-value]
 
     def begin_webhook(self, job_id: str, seconds: float) -> int | None:
-        """Take it on to tell the caller, for so many seconds; give the number of earlier attempts, None if another does."""
+        """Claim the webhook for `seconds`; return the number of earlier attempts, or None if it is not due or claimed elsewhere."""
         attempts: int | None = self._run("begin_webhook", job_id, seconds)
         return attempts
 
     def end_webhook(self, job_id: str, again_in: float | None) -> None:
-        """Note that the caller was told, or is to be told again in so many seconds."""
+        """Record that the webhook is finished, or due again in `again_in` seconds."""
         with translated_errors():
             if again_in is None:
                 self._redis.zrem(WEBHOOKS_KEY, job_id)
@@ -222,21 +222,21 @@ class JobStore:
                 self._redis.zadd(WEBHOOKS_KEY, {job_id: time.time() + again_in}, xx=True)
 
     def expired_jobs(self) -> list[str]:
-        """List the ended jobs whose time to live is over."""
+        """List the jobs that have expired."""
         with translated_errors():
             return self._redis.zrangebyscore(ENDED_KEY, "-inf", time.time())  # type: ignore[return-value]
 
     def is_first_since(self, seconds: float) -> bool:
-        """Whether none of the workers asked this within so many seconds; so one of them does what must be done now and then."""
+        """Whether no other worker has called this within `seconds`: lets one worker at a time do periodic work."""
         with translated_errors():
             return bool(self._redis.set(TURN_KEY, "taken", nx=True, px=int(seconds * 1000)))
 
     def forget(self, job_id: str) -> bool:
-        """Remove all records of a job. False if it is open: it was begun anew meanwhile."""
+        """Remove all records of a job. False if it is open, having been retried in the meantime."""
         return bool(self._run("forget", job_id))
 
     def exists(self, job_id: str) -> bool:
-        """Whether there is a record of the job."""
+        """Whether the job has a record."""
         with translated_errors():
             return bool(self._redis.exists(f"{JOB_KEY}{job_id}"))
 
@@ -254,7 +254,7 @@ def _text(value: Any) -> Any:
 
 
 def _reader(hint: Any) -> Any:
-    """Give what turns the text of a field into its value."""
+    """Return the function that parses the text of a field."""
     if isinstance(hint, UnionType):
         hint = next(part for part in get_args(hint) if part is not type(None))
     if hint is bool:

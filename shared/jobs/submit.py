@@ -1,4 +1,4 @@
-"""Taking on a job: what came in the request becomes a record and its first messages."""
+"""Accept a job: turn a submission into a record and its first messages."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from shared.models.artifact import Model
 from shared.storage import Storage
 
 COUNTED_VALUES = 1_000_000
-"""Invalid values of a JSON body are counted up to about here; a body of nothing else would take minutes otherwise."""
+"""Invalid values of a JSON body are counted up to about this number; a body full of them would take minutes otherwise."""
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Where new jobs go. `window` tells how many units of one job may be under way."""
+    """Accepts new jobs. `window` returns the number of units of one job that may be in progress."""
 
     store: JobStore
     storage: Storage
     queue: TaskQueue
     window: Callable[[], int]
     chunk_rows: int | None
-    """Rows in a chunk, where they are not to follow the speed of the model."""
+    """Rows per chunk; None to derive them from the speed of the model."""
 
     def submit_rows(
         self,
@@ -35,11 +35,11 @@ class Intake:
         key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
-        """Store rows that are validated as they are read, and start the job; give it as it is recorded.
+        """Store rows that are validated while they are read, start the job and return its record.
 
         Raises InvalidRows if there are invalid ones and the job does not flag them. Nothing is left behind if reading the rows
-        raises, or the storage or Redis is away; once the record is there the job will be done, whether or not its messages
-        arrive.
+        raises, or if the storage or Redis is unavailable; once the record exists, the job will run even if its messages are
+        lost.
         """
         tally = Tally(enough=COUNTED_VALUES)
         options = job.read_options
@@ -59,7 +59,7 @@ class Intake:
         return recorded
 
     def submit_file(self, job: Job, key: str | None = None, fingerprint: str = "") -> Job:
-        """Start a job whose file is in the storage already, as `job.upload_blob`, or will be read from its `input_uri`."""
+        """Start a job whose file is already in storage as `job.upload_blob`, or will be read from its `input_uri`."""
         try:
             return self._start(replace(job, stage=Stage.READING), key, fingerprint)
         except BaseException:

@@ -1,7 +1,7 @@
-"""One attempt at a unit of work, whatever its kind: claim, do, and commit or give back. A plain function, whoever calls it.
+"""One attempt at a unit of work of any kind: claim, run, and commit or release. A plain function, independent of Celery.
 
-A kind of unit is a step: a function that does the work of an `Attempt` and commits it. It may raise what goes wrong; here
-stands, once for all kinds, what then becomes of the unit and of its job.
+Each kind of unit is a step: a function that does the work of an `Attempt` and commits it. A step may raise; this module
+handles the error for the unit and its job, in the same way for all kinds.
 """
 
 import time
@@ -17,29 +17,29 @@ from shared.settings import Settings
 from shared.storage import Storage
 
 RENEW_INTERVAL = 0.5
-"""Seconds between two signs of life of a long unit, at which it also learns that its job has ended."""
+"""Seconds between the heartbeats of a long unit, which also reveal that its job has ended."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one file may become."""
+    """Limits of one file and its chunks."""
 
     decoded_bytes: int
     rows: int
     free_bytes: int
-    """What must stay free in the storage."""
+    """Free space to leave in the storage."""
     chunk_rows: int | None
-    """Rows in a chunk, where they are not to follow the speed of the model."""
+    """Rows per chunk; None to derive them from the speed of the model."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Limits":
-        """Read them."""
+        """Take the limits from the settings."""
         return cls(settings.max_file_bytes, settings.max_queued_rows, settings.min_free_bytes, settings.chunk_rows)
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """What a unit of work needs. `window` tells how many units of one job may be under way."""
+    """The dependencies of a unit of work. `window` returns the number of units of one job that may be in progress."""
 
     store: JobStore
     storage: Storage
@@ -49,11 +49,11 @@ class Workplace:
 
 
 class JobEnded(Exception):
-    """The job was cancelled or removed, or its work done by another, while this worker was at it."""
+    """The job was cancelled or removed, or its work done by another worker, during this attempt."""
 
 
 class Attempt:
-    """A claimed unit of a job, and the place to do it."""
+    """A claimed unit of a job, and the workplace to do it in."""
 
     def __init__(self, job: Job, unit: str, at: Workplace) -> None:
         self.job = job
@@ -62,7 +62,7 @@ class Attempt:
         self._renewed_at = 0.0
 
     def renew(self, rows_read: int | None = None) -> bool:
-        """Give a sign of life and tell so, if it is time for one; raises JobEnded once nobody wants the work any more."""
+        """Send a heartbeat if one is due; return whether it was sent. Raises JobEnded once the work is no longer needed."""
         if time.monotonic() - self._renewed_at <= RENEW_INTERVAL:
             return False
         if not self.at.store.renew(self.job.id, self.unit, rows_read):
@@ -72,14 +72,14 @@ class Attempt:
 
 
 Step = Callable[[Attempt], list[str] | None]
-"""Does the work and commits it; gives the units to publish now, or None if it was done by another before."""
+"""Does the work and commits it; returns the units to publish now, or None if another worker was first."""
 
 
 def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
-    """Do the unit if it still waits, and give the units to publish now.
+    """Run the unit if it is still pending, and return the units to publish now.
 
-    Input that cannot be scored, or a model that cannot serve, fails the job. Anything else that goes wrong is raised, with the
-    unit given back for another attempt.
+    Invalid input or a model that cannot serve fails the job. Any other error releases the unit for another attempt and is
+    raised.
     """
     if at.store.claim(job_id, unit) is not Claim.TAKEN:
         return []
@@ -105,12 +105,12 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
 
 
 def reason_of(error: Exception) -> Reason:
-    """Say what went wrong; only our own errors have reasons that are fit for the job's owner."""
+    """Return the reason of an error; only our own errors have reasons that are safe to show to the job's owner."""
     return error.reason if isinstance(error, PretError) else Reason("worker-failed", {"fault": type(error).__name__})
 
 
 def remove_if_void(job: Job, at: Workplace) -> bool:
-    """Remove what was written for a job that had been cancelled or removed meanwhile, and tell whether it had."""
+    """Remove the blobs of a job that was cancelled or removed in the meantime; return whether it was."""
     try:
         now = at.store.get(job.id)
         void = now.state is JobState.CANCELLED or (now.state is JobState.FAILED and not now.retryable)
@@ -122,7 +122,7 @@ def remove_if_void(job: Job, at: Workplace) -> bool:
 
 
 def _fail(job: Job, error: InputError | ModelError, at: Workplace) -> None:
-    """End the job. Input does not get better by another attempt; a model may."""
+    """Fail the job. A retry cannot help with invalid input, but may with a model."""
     if isinstance(error, ModelError):
         params = {"version": job.model_version, "reason": error.reason.as_dict()}
         at.store.fail(job.id, Reason("model-cannot-score", params))

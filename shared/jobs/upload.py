@@ -1,4 +1,4 @@
-"""The file of a job as a source of rows: its upload, or what its `input_uri` names, without its compression."""
+"""The decompressed file of a job as a source of rows: its upload, or the file at its `input_uri`."""
 
 import shutil
 import time
@@ -14,16 +14,16 @@ from shared.jobs.job import Job
 from shared.storage import Storage, open_uri
 
 TEMPORARY = "pret-reading-"
-"""How the folders begin in which files lie that are not read in order."""
+"""Prefix of temporary folders for files that are not read sequentially."""
 
 LEFT_BEHIND = 48 * 3600.0
-"""Seconds after which such a folder belongs to nobody: no reading takes so long."""
+"""Seconds after which such a folder counts as abandoned: no reading takes that long."""
 
 SignOfLife = Callable[[], object]
 
 
 class _LivingStream:
-    """A stream whose reader gives signs of life, for it may take longer than the lease to copy it."""
+    """A stream that sends heartbeats while it is read, since copying it may take longer than the lease."""
 
     def __init__(self, stream: BinaryIO, give_sign: SignOfLife) -> None:
         self._stream = stream
@@ -35,7 +35,7 @@ class _LivingStream:
 
 
 class StoredFile:
-    """The file of a job, decompressed to at most `limit` bytes; copies that are needed go to `folder`."""
+    """The file of a job, decompressed to at most `limit` bytes; copies, if needed, go to `folder`."""
 
     def __init__(self, job: Job, storage: Storage, limit: int, folder: Path, give_sign: SignOfLife) -> None:
         self._job = job
@@ -46,7 +46,7 @@ class StoredFile:
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
-        """Open it for reading from its beginning to its end, text as UTF-8."""
+        """Open the file for sequential reading, text as UTF-8."""
         uri = self._job.input_uri
         opened = open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
         with opened as raw, decoded(raw, self._job.encoding, self._limit) as stream:
@@ -54,7 +54,7 @@ class StoredFile:
 
     @contextmanager
     def local_file(self) -> Iterator[Path]:
-        """Give it as a file on this machine, copied if it is elsewhere or compressed."""
+        """Yield the path of a local file, which is a copy if the file is remote or compressed."""
         own = None if self._job.input_uri else self._storage.local_path(self._job.upload_blob)
         if own is not None and self._job.encoding is None:
             yield own
@@ -65,14 +65,14 @@ class StoredFile:
 
 @contextmanager
 def stored_file(job: Job, storage: Storage, limit: int, give_sign: SignOfLife) -> Iterator[StoredFile]:
-    """Give the file of a job, with a temporary folder that lasts as long as the block."""
+    """Yield the file of a job, with a temporary folder that exists for the duration of the block."""
     _sweep(Path(gettempdir()))
     with TemporaryDirectory(prefix=TEMPORARY) as folder:
         yield StoredFile(job, storage, limit, Path(folder), give_sign)
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what readings left behind whose process was killed."""
+    """Remove the folders of readings whose process was killed."""
     for left in folder.glob(f"{TEMPORARY}*"):
         with suppress(OSError):
             if left.stat().st_mtime < time.time() - LEFT_BEHIND:

@@ -1,4 +1,4 @@
-"""How many units of one job may be under way at a time."""
+"""How many units of one job may be in progress at a time."""
 
 import time
 from contextlib import suppress
@@ -9,7 +9,7 @@ from shared.jobs.queue import CHUNKS
 
 SMALLEST_WINDOW = 4
 PER_SLOT = 2
-"""Units for each process that scores: one that it does, and one that waits for it."""
+"""Units per scoring process: one in progress, and one waiting."""
 
 LOOK_INTERVAL = 3.0
 
@@ -23,7 +23,7 @@ class Window:
         self._looked_at = -LOOK_INTERVAL
 
     def __call__(self) -> int:
-        """Give the number of units."""
+        """Return the number of units."""
         if time.monotonic() - self._looked_at > LOOK_INTERVAL:
             with suppress(RedisUnavailable):
                 self._size = max(SMALLEST_WINDOW, PER_SLOT * self._fleet.slots(CHUNKS))

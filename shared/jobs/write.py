@@ -1,4 +1,4 @@
-"""The step that writes the results of a job to where its submission asked for them."""
+"""The step that writes the results of a job to its output URI."""
 
 from shared.errors import MalformedInput
 from shared.formats.format import FILE_ENDINGS, FORMATS, Format, format_of_name
@@ -9,7 +9,7 @@ from shared.storage import write_uri
 
 
 def output_format(uri: str) -> Format:
-    """Tell from the name of the output what it is to be written in; raises MalformedInput if it does not say."""
+    """Return the output format, from the file extension; raises MalformedInput if it is unknown."""
     format, encoding = format_of_name(uri)
     if format is None or not FORMATS[format].is_file or encoding:
         raise MalformedInput("output-uri-unsupported", accepted=FILE_ENDINGS)

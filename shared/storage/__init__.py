@@ -1,4 +1,4 @@
-"""Blobs: one small interface over a local folder or an S3-speaking object storage, and files at addresses outside of it."""
+"""Blobs: one small interface over a local folder or an S3-compatible object store, and files at addresses outside of it."""
 
 from shared.storage.addresses import is_below
 from shared.storage.interface import Storage

@@ -1,7 +1,7 @@
-"""Addresses of files outside the storage, `s3://bucket/key` or `file:///path`, read so strictly that each has one meaning.
+"""Addresses of files outside the storage, `s3://bucket/key` or `file:///path`, parsed so strictly that each has one meaning.
 
-What the address is compared with and what is then opened is the same parsed `Address`, so no second reader of URIs can see
-something else in it.
+The same parsed `Address` is checked against the prefixes and then opened, so no second URI parser can interpret it
+differently.
 """
 
 import re
@@ -16,7 +16,7 @@ FORBIDDEN = frozenset("%?#\\")
 
 @dataclass(frozen=True)
 class Address:
-    """A place: its scheme (`s3` or `file`), its bucket (empty for a file), and the parts of its path."""
+    """A location: its scheme (`s3` or `file`), its bucket (empty for a file), and the parts of its path."""
 
     scheme: str
     bucket: str
@@ -24,46 +24,46 @@ class Address:
 
     @property
     def path(self) -> str:
-        """The path without a slash at its front."""
+        """The path without a leading slash."""
         return "/".join(self.parts)
 
     def is_below(self, other: "Address") -> bool:
-        """Say if this is a place in that folder; the folder itself is not."""
+        """Return whether this is a location in that folder; the folder itself is not."""
         depth = len(other.parts)
         same_root = (self.scheme, self.bucket) == (other.scheme, other.bucket)
         return same_root and len(self.parts) > depth and self.parts[:depth] == other.parts
 
 
 def parse(uri: str) -> Address:
-    """Read the address of a file; raises ValueError, in words that repeat nothing of it, unless it is a plain one."""
+    """Parse the address of a file; raises ValueError, whose message repeats nothing of it, unless it is a plain one."""
     address = parse_folder(uri)
     if not address.parts or uri.endswith("/"):
-        raise ValueError("The address is not that of a file")
+        raise ValueError("The address does not refer to a file")
     return address
 
 
 def parse_folder(uri: str) -> Address:
-    """Read the address of a folder, of a bucket or of all files; it may end with a slash. Raises ValueError as `parse` does."""
+    """Parse the address of a folder, of a bucket or of all files; it may end with a slash. Raises ValueError as `parse` does."""
     if not uri.isprintable() or FORBIDDEN & set(uri):
-        raise ValueError("An address has no query, fragment, percent sign, backslash or control character")
+        raise ValueError("An address must not contain a query, fragment, percent sign, backslash or control character")
     scheme, separator, rest = uri.partition("://")
     bucket, slash, path = rest.partition("/")
     if not separator or scheme not in ("s3", "file"):
-        raise ValueError("An address begins with s3:// or file://")
+        raise ValueError("An address must begin with s3:// or file://")
     if scheme == "s3" and not BUCKET.fullmatch(bucket):
-        raise ValueError("An s3:// address names a bucket, without credentials or port")
+        raise ValueError("An s3:// address must name a bucket, without credentials or port")
     if scheme == "file" and (bucket or not slash):
-        raise ValueError("A file:// address names no host and an absolute path")
+        raise ValueError("A file:// address must have an absolute path and no host")
     parts = tuple(path.removesuffix("/").split("/")) if path else ()
     if any(part in ("", ".", "..") for part in parts):
-        raise ValueError("An address has no empty, '.' or '..' parts")
+        raise ValueError("An address must not contain empty, '.' or '..' parts")
     return Address(scheme, bucket, parts)
 
 
 def is_below(uri: str, prefixes: Sequence[str]) -> bool:
-    """Say if a file's address lies below one of the prefixes, compared part by part; never so if either is not a plain address.
+    """Return whether a file's address is below one of the prefixes, compared part by part; False if either is not a plain address.
 
-    Says nothing about symbolic links in a folder of this machine: who may place them there decides where they lead.
+    Symbolic links in a local folder are not resolved: anyone who can create them there decides where they lead.
     """
     try:
         address = parse(uri)

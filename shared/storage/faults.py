@@ -1,4 +1,4 @@
-"""Errors of file systems, as types of reasons, none of which names a host, path or key."""
+"""File system errors translated to types of reasons, none of which contains a host, path or key."""
 
 import errno
 import re
@@ -31,7 +31,7 @@ S3_CODES = {
     "REQUEST_EXPIRED": BAD_CREDENTIALS,
     "ACCESS_DENIED": FORBIDDEN,
 }
-"""The AWS SDK's names of errors. A request without an answer's body, such as HEAD, knows only ACCESS_DENIED."""
+"""Error names of the AWS SDK. A response without a body, such as that to HEAD, yields only ACCESS_DENIED."""
 
 S3_CODE = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))? during")
 
@@ -44,11 +44,11 @@ ERRNOS = {
 }
 
 FINAL = frozenset({MISSING, FULL, NO_BUCKET, BAD_CREDENTIALS, FORBIDDEN, OTHER_REGION})
-"""Types that trying again does not change."""
+"""Types for which a retry is pointless."""
 
 
 def type_of(error: Exception) -> str | None:
-    """Give the type of reason that an error of a file system is; None if that is not known."""
+    """Return the type of reason for a file system error; None if it is unknown."""
     if found := S3_CODE.search(str(error)):
         code, status = found.groups()
         return OTHER_REGION if status == "301" else S3_CODES.get(code)
@@ -57,9 +57,9 @@ def type_of(error: Exception) -> str | None:
 
 @contextmanager
 def translated(kinds: tuple[type[Exception], ...] = (OSError, pa.ArrowException)) -> Iterator[None]:
-    """Raise StorageUnavailable for errors of the given kinds: all that a file system raises, unless told otherwise.
+    """Raise StorageUnavailable for errors of the given kinds, by default all that a file system raises.
 
-    Not from them, for they name places, and end up in logs.
+    The cause is dropped, since its message contains paths and would end up in logs.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What every storage promises, and what a blob may be called."""
+"""The interface of every storage, and the rules for blob names."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,44 +10,44 @@ import pyarrow as pa
 class Storage(Protocol):
     """Blobs, whose names are relative paths such as `jobs/<id>/input.arrow`.
 
-    Every method raises StorageUnavailable, in words that name no place, if the storage does not answer or denies access, and
-    ValueError for a name that could lead out of it.
+    Every method raises StorageUnavailable, whose message contains no location, if the storage does not respond or denies access,
+    and ValueError for a name that could escape from it.
     """
 
     def write(self, name: str) -> AbstractContextManager[pa.NativeFile]:
         """Open a blob for writing.
 
-        It appears whole once the block ends. If the block raises or the process dies, a new blob does not appear and one that
-        was there stays as it was. Of two writers of one name, the one that ends last wins.
+        It appears atomically once the block ends. If the block raises or the process dies, a new blob does not appear and an
+        existing one stays unchanged. If two writers use the same name, the last to finish wins.
         """
 
     def read(self, name: str) -> AbstractContextManager[pa.NativeFile]:
-        """Open a blob for reading at any place; raises StorageUnavailable if it is not there."""
+        """Open a blob for random access; raises StorageUnavailable if it does not exist."""
 
     def size(self, name: str) -> int:
-        """Give the size of a blob in bytes; raises StorageUnavailable if it is not there."""
+        """Return the size of a blob in bytes; raises StorageUnavailable if it does not exist."""
 
     def delete(self, name: str) -> None:
-        """Remove one blob; it is no error if it is not there."""
+        """Remove one blob; a missing blob is not an error."""
 
     def delete_folder(self, name: str) -> None:
-        """Remove all blobs below `name` as well as that works now: what cannot be removed is left, and nothing is raised."""
+        """Remove all blobs below `name`, best effort: whatever cannot be removed is left, and nothing is raised."""
 
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
-        """List the folders directly below `name` that nothing was added to for so long; none if there is no such folder."""
+        """List the folders directly below `name` to which nothing was added for `seconds`; empty if there is no such folder."""
 
     def check(self) -> None:
         """Raise StorageUnavailable if nothing can be written now."""
 
     def free_bytes(self) -> int | None:
-        """Give the space that is left, in bytes; None where there is no telling."""
+        """Return the free space in bytes; None if it is unknown."""
 
     def local_path(self, name: str) -> Path | None:
-        """Give the file that a blob is, whether it is there or not; None where blobs are not files of this machine."""
+        """Return the path of a blob, which need not exist; None if blobs are not local files."""
 
 
 def checked_name(name: str) -> str:
-    """Give the name back if it can only mean a place below the root; raises ValueError for any other."""
+    """Return the name unchanged if it can only refer to a location below the root; raises ValueError otherwise."""
     if "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError("A blob's name is a relative path without empty, '.' or '..' parts")
+        raise ValueError("A blob name must be a relative path without empty, '.' or '..' parts")
     return name

@@ -1,4 +1,4 @@
-"""A local folder as storage: a blob is a file, written under another name and renamed, so nobody sees half of one."""
+"""A local folder as storage: a blob is a file, written under another name and renamed, so partial blobs are never visible."""
 
 import os
 import shutil
@@ -17,21 +17,21 @@ PARTIAL_SUFFIX = ".partial"
 
 
 class LocalStorage:
-    """Blobs below one folder, which is made when the first is written."""
+    """Blobs below one folder, which is created when the first is written."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def local_path(self, name: str) -> Path:
-        """Give the file that a blob is."""
+        """Return the path of a blob."""
         return self._root / checked_name(name)
 
     @contextmanager
     def write(self, name: str) -> Iterator[pa.NativeFile]:
-        """Open a file that gets its name once the block ends, and is removed if the block raises."""
+        """Open a file that receives its name once the block ends, and is removed if the block raises."""
         path = self.local_path(name)
         partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
-        # Arrow's other errors in the block are about what is written, not about the disk.
+        # Other Arrow errors in the block are about the data, not the disk.
         with translated((OSError,)):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -44,12 +44,12 @@ class LocalStorage:
     @contextmanager
     def read(self, name: str) -> Iterator[pa.NativeFile]:
         """Open a file."""
-        # Not mapped: a file that shrinks under a mapping would kill the process.
+        # Not memory-mapped: a mapped file that shrinks would kill the process.
         with translated((OSError,)), pa.OSFile(str(self.local_path(name)), "rb") as file:
             yield file
 
     def size(self, name: str) -> int:
-        """Give the size of a file in bytes."""
+        """Return the size of a file in bytes."""
         with translated():
             return self.local_path(name).stat().st_size
 
@@ -59,11 +59,11 @@ class LocalStorage:
             self.local_path(name).unlink(missing_ok=True)
 
     def delete_folder(self, name: str) -> None:
-        """Remove a folder with all that lies in it."""
+        """Remove a folder and its contents."""
         shutil.rmtree(self.local_path(name), ignore_errors=True)
 
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
-        """List the folders in the folder `name` that no file was added to for so long."""
+        """List the folders in the folder `name` to which no file was added for `seconds`."""
         with translated():
             try:
                 folders = [entry for entry in os.scandir(self.local_path(name)) if entry.is_dir()]
@@ -79,12 +79,12 @@ class LocalStorage:
         self.delete(name)
 
     def free_bytes(self) -> int:
-        """Give the space left on the disk of the folder, or of the one that it will be made in."""
+        """Return the free space on the disk of the folder, or of the parent in which it will be created."""
         root = self._root.absolute()
         with translated():
             return shutil.disk_usage(next(path for path in (root, *root.parents) if path.exists())).free
 
 
 def _changed_at(folder: "os.DirEntry[str]") -> float:
-    """Give when a file was last added to the folder, or written to: one may come in for hours."""
+    """Return when a file was last added to the folder or written to: an upload may take hours."""
     return max([folder.stat().st_mtime, *(entry.stat().st_mtime for entry in os.scandir(folder))])

@@ -1,7 +1,7 @@
-"""An S3-speaking object storage: a blob is an object, put at once or in parts, and seen by nobody before it is whole.
+"""An S3-compatible object store: a blob is an object, uploaded at once or in parts, and visible only once it is complete.
 
-Arrow's stream completes its upload however it is closed, also by the error that ends a `with` block, and cannot be told to
-abort. So a blob is written to a temporary file first (in TMPDIR, which must have room for it) and sent once it is whole.
+Arrow's stream completes its upload however it is closed, even by an error that ends a `with` block, and cannot be aborted.
+So a blob is first written to a temporary file (in TMPDIR, which must have room for it) and sent once it is complete.
 """
 
 import logging
@@ -28,28 +28,28 @@ from shared.storage.readahead import ReadAhead
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 2.0
-"""Seconds for a connection to be made."""
+"""Connection timeout in seconds."""
 
 SILENCE_TIMEOUT = 3.0
-"""Seconds without a byte after which a request has failed; of one that sends a body, curl only notices 5 s later."""
+"""Seconds without a byte after which a request fails; while sending a body, curl takes 5 s longer to notice."""
 
 ATTEMPTS = 2
-"""Tries at one request, so that a silent server is known as such after 6 s."""
+"""Attempts per request, so that an unresponsive server is detected after 6 s."""
 
 PUT_PAUSES = (0.1, 0.5)
-"""Seconds to wait before a second and a third try at putting a whole blob ..."""
+"""Seconds to wait before the second and third attempt to put a whole blob ..."""
 
 PUT_DEADLINE = 2.0
-"""... and the seconds after which none is begun, since a silent server already takes 8 s to fail once."""
+"""... and the seconds after which no further attempt starts, since an unresponsive server takes 8 s to fail even once."""
 
 SINGLE_PUT = 4 * 2**20
-"""A blob of up to so many bytes is sent in one request."""
+"""Maximum size in bytes of a blob that is sent in one request."""
 
 PART = 10 * 2**20
 """Bytes handed to the upload at a time: the size of Arrow's first hundred parts."""
 
 PARTS_UNDER_WAY = 4
-"""Parts that are in memory at the same time; without waiting for them, all could be if the network is slower than the disk."""
+"""Maximum number of parts in memory; without this limit, it could be all of them if the network is slower than the disk."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +57,32 @@ class FileSystems:
     """Arrow's file systems for one server."""
 
     steady: S3FileSystem
-    """Repeats each request that fails; uploads in parts."""
+    """Retries failed requests; uploads in parts."""
     putting: S3FileSystem
     """Sends a blob in one request, once."""
 
 
 class Connection:
-    """The file systems of one server, made at first use and in each process anew: those made before a fork hang in the child.
+    """The file systems of one server, created on first use in each process: those created before a fork hang in the child.
 
-    Making one waits in Arrow until no request of the process is under way, and holds up all that come after. So they are made
-    once, together, and shared by all storages with the same options.
+    Arrow creates one only when no request of the process is in progress, and blocks all later requests until then. So they are
+    created once, together, and shared by all storages with the same options.
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = dict(options)
-        # By process. The parent's are kept: to take them down is to wait for threads that the child does not have.
+        # By process. The parent's are kept: destroying them would wait for threads that the child does not have.
         self._made: dict[int, FileSystems] = {}
         self._locks: dict[int, Lock] = {}
 
     def get(self) -> FileSystems:
-        """Give this process's file systems."""
+        """Return the file systems of this process."""
         process = os.getpid()
         with self._locks.setdefault(process, Lock()):
             if process not in self._made:
                 self._made[process] = FileSystems(
                     steady=self._make(ATTEMPTS),
-                    # The caller's thread sends it: Arrow's few are not held up by a silent server.
+                    # Sent in the caller's thread, so that an unresponsive server does not block Arrow's few I/O threads.
                     putting=self._make(1, allow_delayed_open=True, background_writes=False),
                 )
             return self._made[process]
@@ -110,14 +110,14 @@ class ObjectStorage:
         self._connection = _connection(tuple(sorted(options.items())))
 
     def local_path(self, name: str) -> None:
-        """There is no file."""
+        """Return None: objects are not local files."""
         checked_name(name)
 
     @contextmanager
     def write(self, name: str) -> Iterator[pa.NativeFile]:
-        """Open a temporary file that is uploaded once the block ends, and dropped if the block raises."""
+        """Open a temporary file that is uploaded once the block ends, and discarded if the block raises."""
         path = self._path(name)
-        # Arrow's other errors in the block are about what is written, not about the storage.
+        # Other Arrow errors in the block are about the data, not the storage.
         with translated((OSError,)), _temporary_file() as (file, content):
             with file:
                 yield file
@@ -126,7 +126,7 @@ class ObjectStorage:
 
     @contextmanager
     def read(self, name: str) -> Iterator[pa.NativeFile]:
-        """Open an object; it is asked for in ranges of bytes."""
+        """Open an object, which is fetched in byte ranges."""
         path = self._path(name)
         with translated((OSError,)):
             with translated():
@@ -135,7 +135,7 @@ class ObjectStorage:
                 yield reader
 
     def size(self, name: str) -> int:
-        """Give the size of an object in bytes."""
+        """Return the size of an object in bytes."""
         path = self._path(name)
         with translated():
             info = self._connection.get().steady.get_file_info(path)
@@ -151,7 +151,7 @@ class ObjectStorage:
             self._connection.get().steady.delete_file(path)
 
     def delete_folder(self, name: str) -> None:
-        """Remove the objects whose names begin with `name` and a slash; what fails is logged."""
+        """Remove the objects whose names begin with `name` and a slash; failures are logged."""
         path = self._path(name)
         try:
             with translated(), suppress(FileNotFoundError):
@@ -160,13 +160,13 @@ class ObjectStorage:
             logger.warning("A folder could not be removed from the storage: %s", error)
 
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
-        """List the folders below `name` whose newest object is that old; lists every object below `name` to know."""
+        """List the folders below `name` whose newest object is older than `seconds`; this lists every object below `name`."""
         path = self._path(name)
         with translated():
             below = self._connection.get().steady.get_file_info(
                 FileSelector(path, recursive=True, allow_not_found=True)
             )
-        # Arrow leaves a mark, an object without a date, where a folder has become empty: nobody added anything there.
+        # Arrow leaves a marker, an object without a date, in an emptied folder: it does not count as an addition.
         newest: dict[str, float] = {}
         for info in below:
             folder, _, rest = info.path.removeprefix(f"{path}/").partition("/")
@@ -183,7 +183,7 @@ class ObjectStorage:
         self.delete(name)
 
     def free_bytes(self) -> None:
-        """There is no telling."""
+        """Return None: the free space of an object store is unknown."""
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{checked_name(name)}"
@@ -192,7 +192,7 @@ class ObjectStorage:
         if os.fstat(content.fileno()).st_size <= SINGLE_PUT:
             self._put(content.read(), path)
             return
-        # If a part fails, so does every later call; the upload is then not completed, and no object appears.
+        # Once a part has failed, every later call fails too: the upload is not completed, and no object appears.
         with self._connection.get().steady.open_output_stream(path) as stream:
             for number, part in enumerate(iter(lambda: content.read(PART), b""), start=1):
                 stream.write(part)
@@ -214,7 +214,7 @@ class ObjectStorage:
 
 @contextmanager
 def _temporary_file() -> Iterator[tuple[pa.NativeFile, BinaryIO]]:
-    """Give two ends of a file without a name, which is gone however the process ends: one to write to, one to read from."""
+    """Open an unnamed temporary file, which never outlives the process, once for writing and once for reading."""
     handle, name = tempfile.mkstemp()
     with os.fdopen(handle, "rb") as content:
         try:

@@ -1,4 +1,4 @@
-"""From an address to the storage behind it."""
+"""Open the storage or file at an address."""
 
 import os
 from contextlib import AbstractContextManager
@@ -16,49 +16,49 @@ LOCAL_PREFIX = "file://"
 S3_PREFIX = "s3://"
 
 OPTIONS = frozenset({"endpoint_override", "region", "scheme"})
-"""What the query of an `s3://` URL may set, in Arrow's words."""
+"""Options allowed in the query of an `s3://` URL, with Arrow's names."""
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-"""Variables that the AWS SDK knows; Arrow's file system reads them only when made from a URI, which cannot carry time-outs."""
+"""Variables of the AWS SDK; Arrow's file system reads them only if created from a URI, which cannot set timeouts."""
 
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 NO_REGION = "us-east-1"
-"""The region that S3-speaking servers take requests to be signed for."""
+"""The region for which S3-compatible servers expect requests to be signed."""
 
 
 def create_storage(url: str) -> Storage:
-    """Make the storage that a URL names; nothing is connected or written yet.
+    """Create the storage for a URL; nothing is connected or written yet.
 
     `url` is a folder (a path or `file://`) or `s3://bucket/prefix?endpoint_override=host:port&scheme=http&region=name`, each
     option and the prefix optional. Credentials come from the AWS_* variables, the profile or the machine's role; the endpoint
-    also from AWS_ENDPOINT_URL. Raises ValueError, without repeating the URL, if it is neither.
+    also from AWS_ENDPOINT_URL. Raises ValueError, which does not repeat the URL, if it is neither.
     """
     if not url.startswith(S3_PREFIX):
         folder = url.removeprefix(LOCAL_PREFIX)
         if "://" in folder:
-            raise ValueError("A storage is a local folder or an s3:// URL")
+            raise ValueError("A storage URL must be a local folder or an s3:// URL")
         return LocalStorage(Path(folder))
     address, _, query = url.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := options.keys() - OPTIONS:
-        raise ValueError(f"An s3:// storage URL has options among {sorted(OPTIONS)} only, not {len(unknown)} other")
+        raise ValueError(f"An s3:// storage URL accepts only the options {sorted(OPTIONS)}; {len(unknown)} unknown")
     root = parse_folder(address)
     return _objects(root.bucket, root.path, options)
 
 
 def open_uri(uri: str) -> AbstractContextManager[pa.NativeFile]:
-    """Open a file at an address (`s3://bucket/key`, `file:///path`) for reading at any place.
+    """Open a file at an address (`s3://bucket/key`, `file:///path`) for random access.
 
-    The caller has asked `is_below` whether it may. Raises StorageUnavailable as Storage.read does, ValueError unless the address
-    is a plain one.
+    The caller must have checked the address with `is_below`. Raises StorageUnavailable as Storage.read does, and ValueError
+    unless the address is a plain one.
     """
     storage, name = _place(uri)
     return storage.read(name)
 
 
 def write_uri(uri: str) -> AbstractContextManager[pa.NativeFile]:
-    """Open a file at an address for writing; it appears whole or not at all, as with Storage.write. Raises as `open_uri` does."""
+    """Open a file at an address for writing; it appears atomically, as with Storage.write. Raises the same errors as `open_uri`."""
     storage, name = _place(uri)
     return storage.write(name)
 
@@ -73,7 +73,7 @@ def _objects(bucket: str, prefix: str, options: dict[str, str]) -> ObjectStorage
     environment = {"endpoint_override": _variable(*ENDPOINTS).rstrip("/"), "region": _variable(*REGIONS)}
     options = {name: value for name, value in environment.items() if value} | options
     if "endpoint_override" in options:
-        # Where there is no such thing as a region, the SDK would ask the network for one.
+        # On servers without regions, the SDK would query the network for one.
         options = {"region": NO_REGION} | options
     return ObjectStorage(f"{bucket}/{prefix}" if prefix else bucket, options)
 

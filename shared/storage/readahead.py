@@ -1,15 +1,15 @@
-"""A remote file read in large pieces: each request has its latency, so what lies ahead is fetched along."""
+"""Read-ahead for remote files: every request has its latency, so they are read in large blocks."""
 
 import io
 
 import pyarrow as pa
 
 FIRST, LARGEST = 1 << 20, 16 << 20
-"""Bytes that are fetched at the least: at first, and at the most. Each piece in order is twice as large as the one before."""
+"""Block size in bytes, initially and at most: it doubles with each sequential read."""
 
 
 class ReadAhead(io.RawIOBase):
-    """Reads any part of a file; holds the one piece of it that was fetched last."""
+    """Random access to a file; buffers only the block that was fetched last."""
 
     def __init__(self, file: pa.NativeFile) -> None:
         super().__init__()
@@ -28,17 +28,17 @@ class ReadAhead(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Give the place of the next byte."""
+        """Return the current position."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, which may lie beyond the end, and give it."""
+        """Set the position, which may be beyond the end, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = base + offset
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Give so many bytes; fewer only at the end of the file."""
+        """Read `size` bytes; fewer only at the end of the file."""
         end = self._size if size < 0 else min(self._position + size, self._size)
         parts = []
         while self._position < end:
@@ -52,10 +52,10 @@ class ReadAhead(io.RawIOBase):
         return b"".join(parts)
 
     def _fetch(self, wanted: int) -> None:
-        """Get a piece with `wanted` bytes from here on, and more."""
+        """Fetch a block that contains at least the next `wanted` bytes."""
         in_order = self._position == self._start + self._piece.size
         step = max(FIRST, min(2 * self._piece.size, LARGEST)) if in_order else FIRST
-        # Whoever reads the end of a file goes on a little before it.
+        # Readers of a footer usually continue a little before it.
         start = self._position if in_order else max(0, min(self._position, self._size - FIRST))
         end = min(self._size, max(self._position + wanted, start + step))
         self._file.seek(start)

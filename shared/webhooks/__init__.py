@@ -1,1 +1,1 @@
-"""Webhooks: whom a job's end may be told to, and the telling."""
+"""Webhooks: the allowed targets, and the delivery."""

@@ -1,9 +1,9 @@
-"""Webhooks: at the end of a job, a signed POST to the address that its owner named.
+"""Webhook delivery: at the end of a job, a signed POST to the URL given by its owner.
 
-It connects to an address that it has looked at, whatever the name leads to by then. Both http and https are allowed: the
-signature proves where a webhook is from, but only https hides it from those on the way.
+It connects to an IP address that it has validated, even if the name resolves differently by then. Both http and https are
+allowed: the signature proves the origin of a webhook, but only https keeps it confidential in transit.
 
-A receiver takes the body as it came, before it is parsed, and the secret that it shares with the service:
+A receiver verifies the raw body, before parsing it, with the secret that it shares with the service:
 
     import hashlib
     import hmac
@@ -12,9 +12,9 @@ A receiver takes the body as it came, before it is parsed, and the secret that i
         timestamp = headers["X-Pret-Timestamp"]
         digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         genuine = hmac.compare_digest(headers["X-Pret-Signature"], f"sha256={digest}")
-        return genuine and abs(now - int(timestamp)) <= 300  # seconds; an old one may be sent again by anyone
+        return genuine and abs(now - int(timestamp)) <= 300  # seconds; an old one may be a replay
 
-A webhook may come twice: `X-Pret-Delivery` is the same then.
+A webhook may be delivered twice, with the same `X-Pret-Delivery`.
 """
 
 import hashlib
@@ -36,26 +36,26 @@ from shared.webhooks.target import Target, is_public, parse
 
 CONNECT_TIMEOUT = 3.0
 TOTAL_TIMEOUT = 10.0
-"""Seconds, from the look-up of the name to the status of the answer."""
+"""Seconds, from the DNS lookup to the status of the response."""
 
 BACKOFF = (5.0, 30.0, 120.0, 600.0, 3600.0)
-"""Seconds to wait after the first, the second, ... failed attempt."""
+"""Seconds to wait after the first, second, ... failed attempt."""
 
 RETRY_STATUSES = {408, 425, 429}
-"""Besides all from 500 up."""
+"""In addition to all statuses from 500 up."""
 
 
 class Outcome(StrEnum):
-    """What became of an attempt."""
+    """The outcome of an attempt."""
 
     DELIVERED = "delivered"  # the receiver has it
-    RETRY = "retry"  # it may go better later
-    REJECTED = "rejected"  # it will not
+    RETRY = "retry"  # a later attempt may succeed
+    REJECTED = "rejected"  # a later attempt would fail too
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt, and why it did not succeed."""
+    """The outcome of one attempt, and the reason if it failed."""
 
     outcome: Outcome
     reason: Reason | None = None
@@ -70,7 +70,7 @@ NOT_HTTP = Delivery(Outcome.RETRY, Reason("receiver-not-http"))
 
 
 def next_attempt(attempt: int) -> float | None:
-    """Say how many seconds to wait after attempt 1, 2, ... has failed; None to give up."""
+    """Return the seconds to wait after attempt 1, 2, ... has failed; None to give up."""
     return BACKOFF[attempt - 1] if attempt <= len(BACKOFF) else None
 
 
@@ -100,9 +100,9 @@ def deliver(
 ) -> Delivery:
     """Send the body, a JSON document, once; signed if there is a secret. `now` is in seconds since the epoch.
 
-    The name is looked up once; if any of its addresses is not allowed, nothing is sent. Redirects are not followed, proxies
-    not used, and of the answer only the status is looked at. `tls` replaces the system's certificate authorities. No fault
-    of the receiver is raised; reasons hold neither the URL nor the secret.
+    The name is resolved once; if any of its addresses is not allowed, nothing is sent. Redirects are not followed, proxies
+    not used, and only the status of the response is read. `tls` replaces the system's certificate authorities. Errors of
+    the receiver are returned, not raised; reasons contain neither the URL nor the secret.
     """
     deadline = time.monotonic() + total_timeout
     try:
@@ -155,11 +155,11 @@ def _verdict(status: int) -> Delivery:
 
 
 def _post(target: Target, body: bytes, headers: dict[str, str], dialer: "_Dialer", tls: ssl.SSLContext | None) -> int:
-    """Send the request and give the status of the answer; its body is never read."""
+    """Send the request and return the status of the response; its body is never read."""
     if target.scheme == "https" and tls is None:
-        # One for each call: renewed authorities count at once, and no connection is left open.
+        # One per call: renewed certificate authorities take effect at once, and no connection is left open.
         tls = httpx2.create_ssl_context(trust_env=False)
-    # The host is the name for TLS, in which an IPv6 address has no brackets.
+    # The host is the TLS server name, in which an IPv6 address has no brackets.
     url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     with (
         httpcore2.ConnectionPool(ssl_context=tls, network_backend=dialer) as pool,
@@ -169,7 +169,7 @@ def _post(target: Target, body: bytes, headers: dict[str, str], dialer: "_Dialer
 
 
 class _Dialer(httpcore2.NetworkBackend):
-    """Connects to the addresses that were looked at, whatever the name leads to by then, and ends all at the deadline."""
+    """Connects to the validated addresses, even if the name resolves differently by then, and enforces the deadline."""
 
     def __init__(self, addresses: list[str], connect_timeout: float, deadline: float) -> None:
         self._addresses = addresses
@@ -185,7 +185,7 @@ class _Dialer(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Connect to the first address that answers."""
+        """Connect to the first address that responds."""
         connect_deadline = min(time.monotonic() + self._connect_timeout, self._deadline)
         failure: Exception = httpcore2.ConnectTimeout()
         for address in self._addresses:
@@ -199,11 +199,11 @@ class _Dialer(httpcore2.NetworkBackend):
 
 
 class _NotSecureError(httpcore2.ConnectError):
-    """The two sides found no way to speak TLS, or the certificate is not to be trusted."""
+    """The TLS handshake failed, or the certificate is not trusted."""
 
 
 class _HurriedStream(httpcore2.NetworkStream):
-    """A connection on which every step has only what is left of the time for all of them."""
+    """A connection on which each operation is limited to the time that remains of the total."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
         self._stream = stream

@@ -1,7 +1,7 @@
-"""Which addresses a webhook may be sent to.
+"""The allowed targets of webhooks.
 
-That is settled twice. `check_webhook_url` compares the name with those that the operator allows, when the job comes; the
-delivery asks `is_public` of each address behind the name, so that the service cannot be used to reach what only it can reach.
+There are two checks. At submission, `check_webhook_url` compares the host with the operator's allow list; at delivery,
+`is_public` is checked for each resolved IP address, so that the service cannot be used to reach internal hosts (SSRF).
 """
 
 import ipaddress
@@ -23,16 +23,16 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# Not all versions of `ipaddress` know that these are for special use.
+# Not all versions of `ipaddress` know that these are special-purpose ranges.
 SPECIAL = [ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24")]
 
 
 def check_webhook_url(url: str, allowed_hosts: Sequence[str]) -> None:
     """Raise MalformedInput unless the service may call this URL.
 
-    An allowed host is `name`, which stands for the usual port of the scheme, or `name:port`. `*.name` stands for all names
-    below it, but not for itself. An address is allowed only if it is listed as it is and public. Anything else in the
-    list allows nothing.
+    An allowed host is `name`, which implies the default port of the scheme, or `name:port`. `*.name` matches all subdomains,
+    but not `name` itself. An IP address is allowed only if it is listed literally and public. Malformed entries in the list
+    allow nothing.
     """
     if not allowed_hosts:
         raise MalformedInput("webhooks-disabled")
@@ -45,7 +45,7 @@ def check_webhook_url(url: str, allowed_hosts: Sequence[str]) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is of the public internet, also once it is unwrapped from IPv6 forms of IPv4 addresses."""
+    """Whether an IP address belongs to the public internet, also after unwrapping IPv4 addresses embedded in IPv6."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if inner := ip.ipv4_mapped or ip.sixtofour:
@@ -60,7 +60,7 @@ def is_public(address: str) -> bool:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a URL leads: the host in its normal form, in ASCII, and the port whether or not it is the usual one."""
+    """The target of a URL: the normalised host, in ASCII, and the port, even if it is the default one."""
 
     scheme: str
     host: str
@@ -75,7 +75,7 @@ class Target:
 
 
 def parse(url: str) -> Target:
-    """Read a URL; raises MalformedInput, whose message does not repeat it."""
+    """Parse a URL; raises MalformedInput, whose message does not repeat it."""
     if len(url) > MAX_URL_LENGTH:
         raise MalformedInput("webhook-url-too-long", limit=MAX_URL_LENGTH)
     if NOT_IN_A_URL.search(url):
@@ -103,7 +103,7 @@ def _normal(host: str) -> str:
 
 
 def _is_host(host: str) -> bool:
-    """Whether it is an address or a name; what ends in a number is no name, though the system would call `127.1`."""
+    """Whether this is an IP address or a name; `127.1` is neither, though the system would resolve it."""
     return _address(host) is not None or bool(HOST_NAME.fullmatch(host) and not ENDS_IN_A_NUMBER.search(host))
 
 
@@ -115,7 +115,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _allows(entry: str, target: Target, exact: bool) -> bool:
-    """Whether an entry of the list stands for the target; `exact` rules out those that stand for many."""
+    """Whether an entry of the list matches the target; `exact` ignores wildcards."""
     entry = entry.strip()
     below = entry.startswith("*.")
     try:

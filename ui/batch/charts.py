@@ -66,7 +66,7 @@ def histogram(bars: tuple[Bar, ...], threshold: float, decisions: tuple[str, str
 
 
 def _sides(threshold: float, decisions: tuple[str, str], say: Texts) -> tuple[str, str]:
-    """Name the decision on each side of the line, as not everybody can tell the colours apart."""
+    """Label the decision on each side of the line, as not everyone can tell the colours apart."""
     keys = ("portfolio.side_granted", "portfolio.side_refused")
     granted, refused = (
         say.plain(key, decision=decision, threshold=say.percent(threshold))

@@ -47,13 +47,13 @@ class ColumnCheck:
     """Features that the file does not have, with the unknown column that may be meant."""
 
     def suspects(self, keep: Collection[str]) -> tuple[str, ...]:
-        """Give the unknown columns that may be misspelt features: with them, not even an optional feature may be missing."""
+        """Return the unknown columns that may be misspelt features: with them, not even an optional feature may be missing."""
         if not (self.missing or self.absent):
             return ()
         return tuple(name for name in self.unknown if name not in keep)
 
     def kept_at_first(self, keepable: Collection[str]) -> tuple[str, ...]:
-        """Give what is kept by default. That is nothing if there may be a misspelt feature, which would go unnoticed if kept."""
+        """Return the columns kept by default: none if there may be a misspelt feature, which would go unnoticed if kept."""
         if self.missing or self.absent:
             return ()
         return tuple(name for name in self.unknown if name in keepable)[:KEPT_AT_FIRST]
@@ -78,13 +78,13 @@ def check_columns(signature: ModelSignature, columns: Sequence[str]) -> ColumnCh
 
 
 def keepable(columns: Sequence[str], features: Collection[str], taken: Collection[str] = ()) -> tuple[str, ...]:
-    """Give the columns that may be kept beside the scores, those that are not features first; `taken` names may not."""
+    """Return the columns that may be kept beside the scores, those that are not features first; `taken` names are excluded."""
     names = dict.fromkeys(name for name in columns if name and name not in taken)
     return tuple(sorted(names, key=lambda name: name in features))
 
 
 def odd_columns(schema: pa.Schema) -> frozenset[str]:
-    """Give the columns of a type that cannot be kept: nested, binary and the like."""
+    """Return the columns of a type that cannot be kept: nested, binary and the like."""
     return frozenset(column.name for column in schema if not _is_plain(column.type))
 
 

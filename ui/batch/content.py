@@ -66,7 +66,7 @@ class Beginning:
 
 
 def content_of(name: str, data: BinaryIO) -> Content:
-    """Tell the format of a file; its first bytes count more than its name. Raises Unreadable."""
+    """Detect the format of a file; its first bytes take precedence over its name. Raises Unreadable."""
     magic = _first(data)
     if not magic:
         raise Unreadable("empty")

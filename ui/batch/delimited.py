@@ -45,8 +45,8 @@ def guess_delimiter(beginning: Beginning, features: Collection[str]) -> str:
 def guess_decimal(rows: Sequence[Row], delimiter: str) -> tuple[str, str | None]:
     """Choose the comma if some numbers have one and none has a point, but not if it may separate thousands.
 
-    With the point, the service reports such a value as invalid; with the comma, it would score another number. Also gives one
-    such value, if no other number settles the question.
+    With the point, the service reports such a value as invalid; with the comma, it would score another number. Also
+    returns one such value, if no other number settles the question.
     """
     values = [value for row in rows for value in row]
     with_comma = list(filter(_COMMA.fullmatch, values))

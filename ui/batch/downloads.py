@@ -51,7 +51,7 @@ def show_command(job: Job, file: str) -> None:
 
 
 def _stem(job: Job) -> str:
-    """Give the stem of a file name, without characters that a terminal would interpret."""
+    """Return the stem of a file name, without characters that a terminal would interpret."""
     name = "".join(filter(str.isprintable, job.name or ""))
     return Path(name).name.partition(".")[0] or job.id[:8]
 

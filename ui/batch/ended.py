@@ -95,7 +95,7 @@ def _show_shares(say: Texts, job: Job) -> None:
 
 
 def _shares(counts: list[int], rows: int) -> list[float]:
-    """Give the shares, rounded so that what is shown adds up to 100 %."""
+    """Return the shares, rounded so that what is shown adds up to 100 %."""
     upto = [round(count / max(rows, 1) / LEAST_SHARE) for count in accumulate(counts, initial=0)]
     return [(end - start) * LEAST_SHARE for start, end in pairwise(upto)]
 

@@ -34,7 +34,7 @@ class Shelf:
     _downloads: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_DOWNLOADS))
 
     def fetch(self, client: Client, job_id: str, format: str) -> Path:
-        """Give the file, and fetch it if needed; raises PretError, and OSError if the disk is full.
+        """Return the file, fetching it if needed; raises PretError, and OSError if the disk is full.
 
         `job_id` must come from the service, as it becomes part of a path.
         """
@@ -76,5 +76,5 @@ class Shelf:
 
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
-    """Give the shelf of this process; it is removed when the process ends."""
+    """Return the shelf of this process; it is removed when the process ends."""
     return Shelf(own_folder(Path(tempfile.gettempdir())))

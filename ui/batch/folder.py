@@ -36,7 +36,7 @@ def _remove_left(parent: Path) -> None:
 
 
 def _locked(folder: Path) -> int:
-    """Lock a folder and give its descriptor; raises OSError if it is not a folder, or locked by another process."""
+    """Lock a folder and return its descriptor; raises OSError if it is not a folder, or locked by another process."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

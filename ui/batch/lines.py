@@ -1,4 +1,4 @@
-"""How a row is numbered for people; the service counts from 0. `format` is that of the file."""
+"""Row numbers as displayed; the service counts from 0. `format` is that of the file."""
 
 
 def line_of(format: str | None, row: int) -> int:
@@ -7,5 +7,5 @@ def line_of(format: str | None, row: int) -> int:
 
 
 def line_name(format: str | None) -> str:
-    """Give the heading of such a number, `portfolio.…`."""
+    """Return the key of the heading for these numbers, `portfolio.…`."""
     return "file_line" if format == "csv" else "row"

@@ -92,7 +92,7 @@ def summarise(path: Path) -> Summary:
 
 
 def kept_columns(names: Sequence[str]) -> list[str]:
-    """Give the kept columns among those of the results."""
+    """Return the kept columns among those of the results."""
     return list(names[: names.index("score")])
 
 
@@ -102,7 +102,7 @@ def invalid_values(errors: str) -> list[InvalidValue]:
 
 
 def page_of(path: Path, wanted: Wanted, offset: int, limit: int, total: int | None = None) -> Page:
-    """Give rows `offset` to `offset + limit` of the wanted ones; in the order of scores, at most the first MAX_SORTED.
+    """Return rows `offset` to `offset + limit` of the wanted ones; in the order of scores, at most the first MAX_SORTED.
 
     With the `total` of an earlier page, nothing is read beyond the rows of this one.
     """
@@ -131,7 +131,7 @@ def _by_row(file: pq.ParquetFile, wanted: Wanted, offset: int, limit: int, total
 
 
 def _by_score(file: pq.ParquetFile, wanted: Wanted, most: int) -> tuple[Counts, int]:
-    """Give the places of the first rows in the order of their scores; rows without a score come last."""
+    """Return the positions of the first rows in the order of their scores; rows without a score come last."""
     total, best, places = 0, np.zeros(0), np.zeros(0, np.int64)
     for start, batch in _batches(file, wanted):
         matches = np.flatnonzero(_mask(batch, wanted))

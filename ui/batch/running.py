@@ -23,7 +23,7 @@ def show_running(say: Texts, client: Client, job: Job) -> None:
             st.rerun()
         st.session_state[SEEN] = job
         if trouble is not None:
-            # The job goes on meanwhile, so keep asking.
+            # The job continues in the meantime, so keep polling.
             st.warning(say("portfolio.connection_lost"), icon=":material/cloud_off:")
         _show_progress(say, job)
         if st.button(say("portfolio.cancel"), key="cancel_job", icon=":material/stop_circle:"):

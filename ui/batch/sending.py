@@ -48,7 +48,7 @@ def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Ord
 
 
 def name_to_send(name: str, preview: Preview) -> str:
-    """Give the name that tells how the file is compressed, which the client reads from it."""
+    """Return a name with the extension of the compression, from which the client detects it."""
     bare = name
     for suffix in SUFFIXES.values():
         bare = bare[: -len(suffix)] if bare.lower().endswith(suffix) else bare

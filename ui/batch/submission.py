@@ -32,7 +32,7 @@ MAX_OFFERED = 300
 
 
 def show_submission(say: Texts, client: Client) -> Job | None:
-    """Show it, and give the job once the file is submitted."""
+    """Show this part of the page, and return the job once the file is submitted."""
     signature = _signature(client)
     st.markdown(say("portfolio.intro"))
     st.download_button(

@@ -65,7 +65,7 @@ def _show_filter(say: Texts, job: Job, words: dict[str, str]) -> Wanted:
 
 
 def _page_number(job_id: str, wanted: Wanted) -> int:
-    """Give the number of the page, from 0; another job or filter starts at the first one."""
+    """Return the number of the page, from 0; another job or filter starts at the first one."""
     if st.session_state.get("filter_seen") != (job_id, wanted):
         st.session_state["filter_seen"] = (job_id, wanted)
         st.session_state["page_number"] = 0
@@ -78,7 +78,7 @@ def _page(job_id: str, _path: Path, wanted: Wanted, number: int, _total: int | N
 
 
 def _last(total: int, wanted: Wanted) -> int:
-    """Give the number of the last page that can be seen."""
+    """Return the number of the last page that can be seen."""
     return max(_reachable(total, wanted) - 1, 0) // PAGE_ROWS
 
 

@@ -13,7 +13,7 @@ STYLES = {"fr": (";", ","), "en": (",", ".")}
 
 
 def template(signature: ModelSignature, language: str) -> bytes:
-    """Make a CSV file as a spreadsheet in `fr` or `en` writes it, with the model's example as its row, as far as it goes."""
+    """Make a CSV file as a spreadsheet in `fr` or `en` writes it, with the model's example, if any, as its row."""
     delimiter, decimal = STYLES[language]
     example = signature.input_example or {}
     text = io.StringIO()

@@ -18,7 +18,7 @@ from ui.texts import Texts
 
 
 def send_shown(say: Texts, client: Client, file: UploadedFile, preview: Preview, order: Order) -> Job | None:
-    """Send the file and give the job, or None if an error was shown. Raises Unreadable.
+    """Send the file and return the job, or None if an error was shown. Raises Unreadable.
 
     After a lost connection it is sent with the same key again, so that there is at most one job.
     """

@@ -124,7 +124,7 @@ def test_score_reads_stdin_and_writes_stdout(scored: World, monkeypatch: pytest.
         (["rows.csv", "-o", "out.csv.gz"], "OUT must end in"),
         (["rows.csv", "-o", "nowhere/out.csv"], "folder of OUT"),
         (["rows.csv", "-o", "rows.csv"], "overwrite the input"),
-        (["rows.xlsx", "-o", "out.csv"], "give --format"),
+        (["rows.xlsx", "-o", "out.csv"], "use --format"),
         (["-", "-o", "out.csv"], "stdin need --format"),
         (["rows.csv", "--url", "nonsense"], "address of the service"),
     ],

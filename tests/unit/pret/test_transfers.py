@@ -62,7 +62,7 @@ def test_what_is_sent_can_be_compressed_on_the_way(client: Any, world: World) ->
 
 @pytest.mark.parametrize("source", [b"A", "rows.xlsx"])
 def test_a_format_that_cannot_be_told_is_asked_for(client: Any, source: Any) -> None:
-    with pytest.raises(ValueError, match="Give the format"):
+    with pytest.raises(ValueError, match="Specify the format"):
         client.submit(source)
 
 
