@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,14 @@ class ReasonBody(Body):
     params: dict[str, Any] = Field(
         description="Parameters of the sentence: numbers, strings, lists of names, or a nested reason."
     )
+
+    @overload
+    @classmethod
+    def of(cls, reason: Reason) -> "ReasonBody": ...
+
+    @overload
+    @classmethod
+    def of(cls, reason: None) -> None: ...
 
     @classmethod
     def of(cls, reason: Reason | None) -> "ReasonBody | None":

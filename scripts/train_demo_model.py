@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.lib.csv_data import csv_data
 from scripts.lib.demo_portfolio import demo_data
 from scripts.lib.export import check_replaceable, export_model
-from scripts.lib.model_card import write_card
 from scripts.lib.training import MISSED_DEFAULT_COST, TrainedModel, train
 from scripts.lib.training_data import TrainingData, TrainingError
 
@@ -121,7 +120,6 @@ def register_and_export(data: TrainingData, trained: TrainedModel, name: str, ou
         registered = registry.register(data, trained, metadata, name, tracking_uri())
         with registry.downloaded(registered) as folder:
             export_model(folder, trained.golden_rows, data.input_example, output)
-    write_card(output)
     return registered.version
 
 

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+import pandas as pd
+from catboost import CatBoostClassifier
+
 from tests.factories import Kit, Row
 
 NAME = "credit"
@@ -15,23 +19,38 @@ LOG = """
 import json, sys
 import pandas as pd, mlflow
 from catboost import CatBoostClassifier
-from mlflow.models import ModelSignature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, DataType, Schema
 folder, name, models = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 client = mlflow.MlflowClient()
 experiment = mlflow.get_experiment_by_name("test")
 mlflow.set_experiment(experiment_id=experiment.experiment_id if experiment else
     mlflow.create_experiment("test", artifact_location=folder + "/artifacts"))
+
+def of_columns(inputs, rows, metadata):
+    columns = [ColSpec(DataType[each["type"]], each["name"], each["required"]) for each in inputs]
+    return dict(signature=ModelSignature(Schema(columns)), input_example=rows and pd.DataFrame(rows), metadata=metadata)
+
+def of_frame(frame, target, has_example):
+    X = pd.read_parquet(frame)
+    y = X.pop(target)
+    return dict(signature=infer_signature(X, y), input_example=X.head() if has_example else None)
+
 for each in models:
-    signature = ModelSignature(Schema([ColSpec(DataType[i["type"]], i["name"], i["required"]) for i in each["inputs"]]))
-    mlflow.catboost.log_model(
-        CatBoostClassifier().load_model(each["file"]), name="model", signature=signature, metadata=each["metadata"],
-        input_example=each["rows"] and pd.DataFrame(each["rows"]), pip_requirements=["catboost==1.2.10"],
-        registered_model_name=name)
+    stated = of_columns(*each["columns"]) if "columns" in each else of_frame(*each["frame"])
+    with mlflow.start_run() as run:
+        mlflow.log_params(each["parameters"])
+        mlflow.catboost.log_model(
+            CatBoostClassifier().load_model(each["file"]), name="model", pip_requirements=["catboost==1.2.10"],
+            registered_model_name=name, **stated)
+    print(run.info.run_id)
     version = max(int(version.version) for version in client.search_model_versions(f"name='{name}'"))
     for alias in each["aliases"]:
         client.set_registered_model_alias(name, alias, str(version))
 """
+
+TARGET = "target"
+"""The column of a frame that holds what its model was trained to tell."""
 
 
 def tracking_uri(folder: Path) -> str:
@@ -45,16 +64,41 @@ def logged(
     """Say what `log_models` is to log: the kit's classifier, from a file that is written now."""
     file.parent.mkdir(parents=True, exist_ok=True)
     kit.classifier.save_model(str(file))
-    return {"file": str(file), "inputs": kit.inputs, "metadata": kit.metadata, "rows": rows, "aliases": aliases}
+    columns = (kit.inputs, rows, kit.metadata)
+    return {"file": str(file), "columns": columns, "aliases": aliases, "parameters": {}}
 
 
-def log_models(folder: Path, *models: dict[str, Any]) -> None:
-    """Log and register models in turn, as the next versions of one name."""
-    subprocess.run(
+def logged_as_stock(
+    classifier: CatBoostClassifier,
+    data: pd.DataFrame,
+    target: npt.NDArray[Any],
+    file: Path,
+    *,
+    has_example: bool = True,
+    aliases: tuple[str, ...] = ("champion",),
+    parameters: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Say what `log_models` is to log as MLflow's own pages do: `infer_signature(X, y)`, `X.head()`, and nothing else.
+
+    `parameters` are those of the run.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    classifier.save_model(str(file))
+    frame = file.with_suffix(".parquet")
+    data.assign(**{TARGET: target}).to_parquet(frame)
+    about = {"aliases": aliases, "parameters": parameters or {}}
+    return {"file": str(file), "frame": (str(frame), TARGET, has_example), **about}
+
+
+def log_models(folder: Path, *models: dict[str, Any]) -> list[str]:
+    """Log and register models in turn, as the next versions of one name; give the ids of their runs."""
+    done = subprocess.run(
         [sys.executable, "-c", LOG, str(folder), NAME, json.dumps(models)],
         cwd=folder,
         env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri(folder)},
         check=True,
         capture_output=True,
+        text=True,
         timeout=100,
     )
+    return done.stdout.split()

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from pret.cli import jobs, models
+from pret.cli.check import check_model
 from pret.cli.ending import EXIT_CODES, run
 from pret.cli.score import OUTPUT_ENDINGS, score
 from pret.client import Client
@@ -15,6 +16,7 @@ EPILOG = f"""examples:
   pret score portfolio.csv -o scores.parquet
   pret job list --state running
   pret model status
+  pret model check models:/credit@champion
 
 environment:
   PRET_URL    address of the service (default: http://127.0.0.1:8000)
@@ -27,6 +29,8 @@ STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = parser().parse_args(arguments)
+    if "check" in options:
+        return check_model(options.check)
 
     def command() -> None:
         with Client(options.url, options.key) as client:
@@ -107,6 +111,7 @@ def _add_jobs(group: argparse.ArgumentParser) -> None:
 def _add_models(group: argparse.ArgumentParser) -> None:
     groups = group.add_subparsers(required=True, metavar="COMMAND")
     _add(groups, "status", models.model_status, "show which model is served, and by which processes", json=True)
+    _add(groups, "show", models.model_show, "show what the model scores, and what was assumed of it", json=True)
     _add(groups, "signature", models.model_signature, "show the features of the model", json=True)
     _add(groups, "history", models.model_history, "show the changes of the model, and the rejected attempts", json=True)
     reloading = _add(groups, "reload", models.reload, "activate another model on all processes, or on none")
@@ -114,3 +119,11 @@ def _add_models(group: argparse.ArgumentParser) -> None:
         "revision", nargs="?", metavar="REVISION", help="branch, tag or commit (default: the configured one)"
     )
     _add(groups, "rollback", models.rollback, "return to the previous model")
+    _add_check(groups)
+
+
+def _add_check(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command that needs no service; all its options, and --help too, are left to the project's script."""
+    text = "show what would be served of a model, without a service"
+    # Nothing begins with this sign, so that nothing is taken for an option here.
+    groups.add_parser("check", help=text, add_help=False, prefix_chars="\0").add_argument("check", nargs="*")

@@ -24,14 +24,32 @@ def model_status(client: Client, options: argparse.Namespace) -> None:
     show.table(("kind", "host", "pid", "version", "since", "error"), rows)
 
 
+def model_show(client: Client, options: argparse.Namespace) -> None:
+    """Print what the model scores, what decides, and what was assumed of it."""
+    if options.json:
+        print_raw(client, requests.model_info())
+        return
+    info = client.model_info()
+    if info.positive_class is not None:
+        print(f"score = probability of {info.positive_class}")
+    if info.recommended_threshold is not None:
+        print(f"threshold = {info.recommended_threshold!r}{_in_brackets(info.threshold_origin)}")
+    show.record(info, leave_out=("positive_class", "recommended_threshold", "threshold_origin", "notes"))
+    for note in info.notes:
+        print(f"Note: {note}")
+
+
 def model_signature(client: Client, options: argparse.Namespace) -> None:
     """Print the features of the model."""
     if options.json:
         print_raw(client, requests.model_signature())
         return
     signature = client.model_signature()
-    rows = [(each.name, each.type, each.required, _allowed(each), each.description) for each in signature.columns]
-    show.table(("feature", "type", "required", "allowed", "description"), rows)
+    rows = [
+        (each.name, each.type, each.required, _nullable(each), _allowed(each), each.description)
+        for each in signature.columns
+    ]
+    show.table(("feature", "type", "required", "nullable", "allowed", "description"), rows)
     for names in signature.ordered:
         print(f"Must not decrease in this order: {', '.join(names)}")
 
@@ -82,6 +100,14 @@ def _print_reload(outcome: Reload) -> None:
         print(f"Unchanged: {outcome.version} is already the active version.")
     else:
         print(f"Reloaded: {outcome.version_before or 'no version'} -> {outcome.version}")
+
+
+def _nullable(column: Column) -> str | None:
+    return None if column.nullable is None else f"{column.nullable}{_in_brackets(column.nullable_because)}"
+
+
+def _in_brackets(text: str | None) -> str:
+    return f" ({text})" if text else ""
 
 
 def _allowed(column: Column) -> str | None:

@@ -48,7 +48,12 @@ def read_settings() -> CommandSettings:
 def run(command: Callable[[], int]) -> int:
     """Run the command and give its exit code; what it raises becomes a sentence on stderr."""
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; Python would complain once more at its own end.
+        sys.stdout = None
+        return FAILED
     except CommandError as error:
         return tell(str(error), error.code)
     except PretError as error:
@@ -57,6 +62,7 @@ def run(command: Callable[[], int]) -> int:
         return tell(f"A file could not be read or written: {error.strerror or type(error).__name__}.", FAILED)
     except KeyboardInterrupt:
         return tell("Interrupted.", INTERRUPTED)
+    return code
 
 
 def tell(message: str, code: int) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,9 +26,8 @@ from huggingface_hub.utils._http import default_client_factory
 from huggingface_hub.utils.tqdm import tqdm
 
 from scripts.lib.command import WRONG_USAGE, CommandError
-from scripts.lib.export import REQUIREMENTS_FILE
-from shared.errors import SourceDenied, SourceUnavailable
-from shared.models import artifact
+from shared.errors import BadArtifact, SourceDenied, SourceUnavailable
+from shared.models.files import BESIDE_THE_MODEL, FOR_PEOPLE
 from shared.models.hub import API_TIMEOUT, RemoteFile, remote_files, translated_errors
 from shared.settings import Settings
 
@@ -48,8 +48,8 @@ class Snapshot:
 
 
 def published_files(model_file: str) -> tuple[str, ...]:
-    """Name the files that make up a published model; others in the repository are left alone."""
-    return (*artifact.served_files(model_file), REQUIREMENTS_FILE, artifact.CARD_FILE)
+    """Name the files that may make up a published model; others in the repository are left alone."""
+    return (model_file, *BESIDE_THE_MODEL, *FOR_PEOPLE)
 
 
 def model_file_of(settings: Settings) -> str:
@@ -112,11 +112,16 @@ class HubRepository:
             )
         return Snapshot(info.sha, remote_files(info))
 
-    def download(self, sha: str, names: Sequence[str], folder: Path) -> None:
-        """Fetch files of a commit into `folder`, one after the other: with threads, Ctrl-C would wait for the last byte."""
-        with self._errors():
-            for name in names:
-                self._api.hf_hub_download(self.name, name, revision=sha, local_dir=folder, tqdm_class=FileBar)
+    def download(self, snapshot: Snapshot, names: Sequence[str], folder: Path) -> None:
+        """Fetch files of a commit into `folder`, and compare them with the Hub's own checksums, which the client does not."""
+        # One after the other: with threads, Ctrl-C would wait for the last byte.
+        for name in names:
+            with self._errors():
+                self._api.hf_hub_download(self.name, name, revision=snapshot.sha, local_dir=folder, tqdm_class=FileBar)
+            if not snapshot.files[name].is_same_as(folder / name):
+                raise BadArtifact("hub-file-damaged", file=name)
+        # The client's notes on what it fetched.
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
 
     def tags(self) -> dict[str, str]:
         """Give the commit of each tag."""

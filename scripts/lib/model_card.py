@@ -1,17 +1,22 @@
-"""The model card: what a person reads on the Hub before trusting a model, taken from its MLmodel file alone."""
+"""The model card: what a person reads on the Hub before trusting a model, taken from the model and its MLmodel file."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from scripts.lib.export import REQUIREMENTS_FILE
-from shared.contract import mlmodel
-from shared.contract.contract import Contract, Feature
-from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
+from scripts.lib.mlmodel_file import content_of, metadata_of
+from shared.contract.contract import Feature
+from shared.contract.mlmodel import MLmodel
+from shared.models.artifact import Model
+from shared.models.example import EXAMPLE_FILE
+from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, REQUIREMENTS_FILE
+from shared.models.labels import word
+from shared.models.threshold import DEFAULT
 
 DEFAULT_NAME = "CatBoost classifier"
+
+FEATURE_HEADER = ("feature", "type", "required", "nullable", "allowed", "description")
 
 FRONT_MATTER = {
     "library_name": "catboost",
@@ -20,11 +25,54 @@ FRONT_MATTER = {
 }
 
 
-def model_card(folder: Path, model_file: str) -> str:
-    """Write the card of the artifact in `folder`; the same artifact always has the same card. Raises BadArtifact."""
-    description = mlmodel.read(folder / MLMODEL_FILE)
-    contract = Contract.from_mlmodel(description)
-    stated = yaml.safe_load((folder / MLMODEL_FILE).read_bytes())["metadata"]
+def model_card(model: Model) -> str:
+    """Write the card of a model; the same artifact always has the same card."""
+    contract, stated = model.contract, stated_of(model)
+    parts = [
+        f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
+        f"# {_text(model_name(model))}",
+        f"A CatBoost classifier of two classes, {' and '.join(_code(word(label)) for label in model.classes)}.",
+        _decision(model),
+        *_section("Metrics", ("metric", "value"), _metrics(stated.get("metrics"))),
+        "## Features",
+        "In the model's order. The column, or key, of a feature that is not required may be left out; the value of one that"
+        " is nullable may be missing.",
+        _table(FEATURE_HEADER, map(_feature_row, contract.features)),
+        *(f"These must not decrease from left to right: {', '.join(map(_code, names))}." for names in contract.ordered),
+        *_section("Origin", ("what", "value"), _origin(model.mlmodel, stated)),
+        "## Files",
+        _files(model),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_card(model: Model) -> None:
+    """Put the card into the artifact's folder, whose other files are all there."""
+    (model.folder / CARD_FILE).write_text(model_card(model), encoding="utf-8")
+
+
+def model_name(model: Model) -> str:
+    """Give the name under which the model was registered, or a general one."""
+    return str(stated_of(model).get("registered_model") or DEFAULT_NAME)
+
+
+def stated_of(model: Model) -> Mapping[str, Any]:
+    """Give all that the metadata say, also what serving does not read."""
+    return metadata_of(content_of(model.folder))
+
+
+def _decision(model: Model) -> str:
+    score = f"## Decision\n\nscore = probability of {_code(model.positive_class)}.\n\n"
+    chosen = model.chosen_threshold
+    if chosen.origin == DEFAULT:
+        return f"{score}The model states no threshold, so the setting `{DEFAULT}` of the service decides."
+    return (
+        f"{score}The threshold is `{chosen.value!r}` ({_text(chosen.origin)}): a score that reaches it is refused,"
+        " a lower score is granted."
+    )
+
+
+def _origin(description: MLmodel, stated: Mapping[str, Any]) -> list[tuple[str, str]]:
     origin = {
         "Registered in MLflow as": stated.get("registered_model"),
         "MLflow model": description.model_id or description.model_uuid,
@@ -32,39 +80,7 @@ def model_card(folder: Path, model_file: str) -> str:
         "Created (UTC)": f"{description.utc_time_created:%Y-%m-%d %H:%M:%S}" if description.utc_time_created else None,
         "Training data": stated.get("training_data"),
     }
-    parts = [
-        f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
-        f"# {_text(model_name(folder))}",
-        "A CatBoost classifier of two classes. Its score is the probability of class 1.",
-        _decision(description.metadata.best_threshold),
-        *_section("Metrics", ("metric", "value"), _metrics(stated.get("metrics"))),
-        "## Features",
-        "In the order of the model's signature. A feature that is not required may be null or left out.",
-        _table(("feature", "type", "required", "allowed", "description"), map(_feature_row, contract.features)),
-        *(f"These must not decrease from left to right: {', '.join(map(_code, names))}." for names in contract.ordered),
-        *_section("Origin", ("what", "value"), [(name, _code(value)) for name, value in origin.items() if value]),
-        "## Files",
-        _files(folder, model_file),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def write_card(folder: Path, model_file: str = MODEL_FILE) -> None:
-    """Put the card into the artifact's folder, whose other files are all there. Raises BadArtifact."""
-    (folder / CARD_FILE).write_text(model_card(folder, model_file), encoding="utf-8")
-
-
-def model_name(folder: Path) -> str:
-    """Give the name under which the model was registered, or a general one."""
-    stated = yaml.safe_load((folder / MLMODEL_FILE).read_bytes())["metadata"]
-    return str(stated.get("registered_model") or DEFAULT_NAME)
-
-
-def _decision(threshold: float) -> str:
-    return (
-        f"## Decision\n\nThe threshold is `{threshold!r}`: a score that reaches it means class 1 (refused),"
-        " a lower score class 0 (granted)."
-    )
+    return [(name, _code(value)) for name, value in origin.items() if value]
 
 
 def _metrics(stated: Any) -> list[tuple[str, str]]:
@@ -78,8 +94,9 @@ def _number(value: float) -> str:
 
 
 def _feature_row(feature: Feature) -> tuple[str, ...]:
-    required = "yes" if feature.required else "no"
-    return _code(feature.name), feature.type, required, _allowed(feature), _text(feature.description or "")
+    required, nullable = ("yes" if is_so else "no" for is_so in (feature.required, feature.nullable))
+    allowed, described = _allowed(feature), _text(feature.description or "")
+    return _code(feature.name), feature.type, required, nullable, allowed, described
 
 
 def _allowed(feature: Feature) -> str:
@@ -89,16 +106,16 @@ def _allowed(feature: Feature) -> str:
     return ", ".join(bounds)
 
 
-def _files(folder: Path, model_file: str) -> str:
+def _files(model: Model) -> str:
     said = {
-        model_file: "the model, in CatBoost's own format",
+        model.file.relative_to(model.folder).as_posix(): "the model, in CatBoost's own format",
         MLMODEL_FILE: "signature, threshold and feature contract, as MLflow writes them",
         EXAMPLE_FILE: "one applicant",
         GOLDEN_FILE: "rows, and the scores that the model must give them",
         REQUIREMENTS_FILE: "what it was made with",
         CHECKSUM_FILE: "checksums of the files",
     }
-    return "\n".join(f"- {_code(name)}: {words}" for name, words in said.items() if (folder / name).is_file())
+    return "\n".join(f"- {_code(name)}: {words}" for name, words in said.items() if (model.folder / name).is_file())
 
 
 def _section(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

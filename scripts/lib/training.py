@@ -11,8 +11,7 @@ import pandas as pd
 from catboost import CatBoostClassifier, CatBoostError
 from catboost.utils import eval_metric
 
-from scripts.lib.export import catboost_frame
-from scripts.lib.training_data import TrainingData, TrainingError
+from scripts.lib.training_data import TrainingData, TrainingError, catboost_frame
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

@@ -1,5 +1,6 @@
 """What a model is trained from: rows, target and the contract of each feature."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 FeatureType = Literal["double", "long", "boolean", "string"]
+FeatureInput = Mapping[str, Any]
+"""One entry of the signature's inputs: `name`, `type` (of a feature) and `required`."""
 
 
 class TrainingError(Exception):
@@ -74,3 +77,17 @@ class TrainingData:
             "ordered": [list(names) for names in self.ordered],
             "missing_category": self.missing_category,
         }
+
+
+def catboost_frame(rows: pd.DataFrame, inputs: Sequence[FeatureInput], missing_category: str) -> pd.DataFrame:
+    """Return `rows` as CatBoost learns from them, with one column per input and in that order.
+
+    Numbers and booleans become float64 with NaN where missing; text stays text, `missing_category` where missing.
+    """
+    columns = {}
+    for feature in inputs:
+        is_text = feature["type"] == "string"
+        column = rows[feature["name"]].astype(object)
+        filled = column.where(column.notna(), missing_category if is_text else float("nan"))
+        columns[feature["name"]] = filled if is_text else filled.astype("float64")
+    return pd.DataFrame(columns)

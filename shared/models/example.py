@@ -20,18 +20,27 @@ MAX_BYTES = 2**22
 def read(folder: Path, contract: Contract) -> tuple[Row | None, Reason | None]:
     """Give the first row of the example; None, with the reason, where there is one that is of no use to anybody."""
     reason = None
-    for name in (EXAMPLE_FILE, SERVING_EXAMPLE_FILE):
-        path = folder / name
-        if not path.is_file():
-            continue
-        row = _first_row(path, contract)
-        if row is None:
-            reason = reason or Reason("example-unreadable", {"file": name})
-        elif _is_valid(row, contract):
-            return row, None
+    for path in _files(folder):
+        rows = _rows(path, contract)
+        if not rows:
+            reason = reason or Reason("example-unreadable", {"file": path.name})
+        elif _is_valid(rows[0], contract):
+            return rows[0], None
         else:
-            reason = reason or Reason("example-invalid", {"file": name})
+            reason = reason or Reason("example-invalid", {"file": path.name})
     return None, reason
+
+
+def valid_rows(folder: Path, contract: Contract, limit: int) -> list[Row]:
+    """Give the rows of the example that keep the contract, of its first ones, up to so many; none where there is no example."""
+    for path in _files(folder):
+        if found := [row for row in _rows(path, contract)[:limit] if _is_valid(row, contract)]:
+            return found
+    return []
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / name for name in (EXAMPLE_FILE, SERVING_EXAMPLE_FILE) if (folder / name).is_file()]
 
 
 def _is_valid(row: Row, contract: Contract) -> bool:
@@ -42,42 +51,49 @@ def _is_valid(row: Row, contract: Contract) -> bool:
         return False
 
 
-def _first_row(path: Path, contract: Contract) -> Row | None:
-    """Read the first row, with the features that the contract has; None if the file has no row in a form that MLflow writes."""
+def _rows(path: Path, contract: Contract) -> list[Row]:
+    """Read the rows, with the features that the contract has; none if the file is in no form that MLflow writes."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return None
-        found = _row_of(json.loads(path.read_bytes()), contract)
+            return []
+        found = _rows_of(json.loads(path.read_bytes()), contract)
+        return [{name: _plain(row[name]) for name in contract.names if name in row} for row in found]
     except (OSError, ValueError, RecursionError, TypeError, LookupError, AttributeError):
-        return None
-    return None if found is None else {name: _plain(found[name]) for name in contract.names if name in found}
+        return []
 
 
-def _row_of(content: Any, contract: Contract) -> Row | None:
+def _rows_of(content: Any, contract: Contract) -> list[Row]:
     if isinstance(content, list):
         if content and isinstance(content[0], Mapping):
-            return dict(content[0])
+            return [dict(row) for row in content]
         # A tensor: rows without names.
-        values = content[0] if content and isinstance(content[0], list) else content
-        return dict(zip(contract.names, values, strict=True)) if values else None
+        table = content if content and isinstance(content[0], list) else [content]
+        return [dict(zip(contract.names, values, strict=True)) for values in table if values]
     for key, inner in FORMS.items():
         if key in content:
             return inner(content[key], contract)
     if {"columns", "data"} <= content.keys():
         return _split(content, contract)
-    # Columns by name, or one row.
-    return {str(name): value[0] if isinstance(value, list) else value for name, value in content.items()}
+    return _by_column(content)
 
 
-def _split(content: Any, _: Contract) -> Row:
-    return dict(zip(map(str, content["columns"]), content["data"][0], strict=True))
+def _by_column(content: Mapping[Any, Any]) -> list[Row]:
+    """Read columns by name, or one row."""
+    names = [str(name) for name in content]
+    columns = [values if isinstance(values, list) else [values] for values in content.values()]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-FORMS: dict[str, Callable[[Any, Contract], Row | None]] = {
+def _split(content: Any, _: Contract) -> list[Row]:
+    names = [str(name) for name in content["columns"]]
+    return [dict(zip(names, values, strict=True)) for values in content["data"]]
+
+
+FORMS: dict[str, Callable[[Any, Contract], list[Row]]] = {
     "dataframe_split": _split,
-    "dataframe_records": _row_of,
-    "inputs": _row_of,
-    "instances": _row_of,
+    "dataframe_records": _rows_of,
+    "inputs": _rows_of,
+    "instances": _rows_of,
 }
 
 

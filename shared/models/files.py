@@ -23,6 +23,7 @@ REGISTRY_FILE = "registry.json"
 """What a registry said of the version besides its files; written by whoever fetched it from there."""
 
 CARD_FILE = "README.md"
+REQUIREMENTS_FILE = "requirements.txt"
 
 LOCAL_PREFIX = "local-"
 VERSION_PREFIX_LENGTH = 12
@@ -32,7 +33,7 @@ BESIDE_THE_MODEL = (
     REGISTRY_FILE,
 )
 
-FOR_PEOPLE = (SERVING_EXAMPLE_FILE, CARD_FILE)
+FOR_PEOPLE = (SERVING_EXAMPLE_FILE, REQUIREMENTS_FILE, CARD_FILE)
 """What comes along, but is no part of a version."""
 
 

@@ -32,10 +32,11 @@ def choose_threshold(
     if of_second_class is not None:
         value = of_second_class if positive else 1.0 - of_second_class
         return Threshold(value, "set_probability_threshold of the CatBoost model")
-    return _of_registry(folder) or Threshold(default, DEFAULT)
+    return of_registry(folder) or Threshold(default, DEFAULT)
 
 
-def _of_registry(folder: Path) -> Threshold | None:
+def of_registry(folder: Path) -> Threshold | None:
+    """Give the one that the registry states, if whoever fetched the model from there noted one; raises BadArtifact."""
     path = folder / REGISTRY_FILE
     if not path.is_file():
         return None

@@ -25,7 +25,8 @@ REJECTED = 3
 
 def check(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) -> None:
     """Load and verify the artifact in another process; raises BadArtifact if it must not serve, or the process dies."""
-    command = [sys.executable, "-m", __name__, str(folder.resolve()), version, json.dumps(asdict(assumptions))]
+    # Nothing in the working folder may stand in for a module.
+    command = [sys.executable, "-P", "-m", __name__, str(folder.resolve()), version, json.dumps(asdict(assumptions))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603

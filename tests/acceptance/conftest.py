@@ -13,6 +13,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.acceptance.person import Person
+from tests.hub import HubServer
 from tests.processes import ROOT, free_port, wait_for
 
 START_DEADLINE = 240.0
@@ -156,3 +158,9 @@ def up(project: Path) -> Iterator[Up]:
 def client(up: Up) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=up.url, timeout=60) as made:
         yield made
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Iterator[Person]:
+    with HubServer() as hub:
+        yield Person(tmp_path, hub)

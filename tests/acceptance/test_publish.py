@@ -2,99 +2,20 @@
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from shared.models import artifact
+from tests.acceptance.person import REPO, SOURCES, TOKEN, Done, Person, contents, files
 from tests.factories import Kit, make_kit, write_checksums
-from tests.hub import HubServer, Kind
-from tests.processes import DEADLINE, ROOT, service, wait_for
-from tests.registry import log_models, logged, tracking_uri
-
-REPO = "credit/model"
-TOKEN = "hf_alice"  # noqa: S105 - an account of the test server
-SOURCES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
-
-
-@dataclass
-class Person:
-    """A working folder and a Hub; a command's environment holds nothing else that the commands read."""
-
-    folder: Path
-    hub: HubServer
-    settings: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING", "MLFLOW_"))}
-        own = {
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HOME": str(self.folder / ".home"),
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_REPO_ID": REPO,
-            "HF_TOKEN": TOKEN,
-        }
-        return {name: value for name, value in (kept | own | self.settings).items() if value}
-
-    def start(self, script: str, *options: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, str(ROOT / "scripts" / script), *options]
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, script: str, *options: str) -> "Done":
-        with self.start(script, *options) as process:
-            output, errors = process.communicate(timeout=100)
-        done = Done(process.returncode, output, errors)
-        assert "Traceback" not in done.errors, done.errors
-        for secret in (TOKEN, str(ROOT), str(self.folder)):
-            assert secret not in done.output + done.errors
-        return done
-
-    def upload(self, *options: str) -> "Done":
-        return self.run("upload_model_to_hf.py", *options)
-
-    def download(self, *options: str) -> "Done":
-        return self.run("download_model_from_hf.py", *options)
-
-    def left(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()} - {".home"}
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def last_line(self) -> str:
-        return self.output.splitlines()[-1]
-
-    def rejected(self, sentence: str, code: int = 1) -> None:
-        """Check that the command ended with this sentence as its last word."""
-        assert (self.code, self.errors.splitlines()[-1]) == (code, sentence), self.output + self.errors
-
-
-@pytest.fixture
-def person(tmp_path: Path) -> Iterator[Person]:
-    with HubServer() as hub:
-        yield Person(tmp_path, hub)
+from tests.hub import Kind
+from tests.processes import DEADLINE, service, wait_for
+from tests.registry import log_models, logged
 
 
 @pytest.fixture
@@ -105,14 +26,6 @@ def published(person: Person, numbers: Kit) -> str:
     sha = person.hub.store.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()}, "v1")
     repository.tags["v1"] = sha
     return sha
-
-
-def files(person: Person) -> dict[str, bytes]:
-    return {path: file.content for path, file in person.hub.commits(REPO)[-1].files.items()}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # Publishing a folder
@@ -130,9 +43,18 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
     assert repository.keys() == SOURCES | {"README.md", ".gitattributes"}
     card = repository["README.md"].decode()
     assert yaml.safe_load(card.split("---")[1])["library_name"] == "catboost"
-    assert "| `income` | double | yes | ≥ 0 | Monthly income. |" in card
-    for name in SOURCES - {"SHA256SUMS"}:
-        assert repository[name] == (person.folder / "v1" / name).read_bytes()
+    assert "| `income` | double | yes | no | ≥ 0 | Monthly income. |" in card
+    assert "score = probability of `1`." in card
+    local = contents(person.folder / "v1")
+    assert repository["model.cb"] == local["model.cb"]
+    assert json.loads(repository["input_example.json"]) == json.loads(local["input_example.json"])
+    assert json.loads(repository["golden.json"]) == json.loads(local["golden.json"]) | {"positive_class": "1"}
+    noted = {"saved_input_example_info": {"artifact_path": "input_example.json", "type": "json_object"}}
+    assert yaml.safe_load(repository["MLmodel"]) == yaml.safe_load(local["MLmodel"]) | noted
+    assert done.output.splitlines()[:2] == [
+        "Validated CatBoost classifier as a server would.",
+        "score = probability of 1 (plain from the classes); threshold 0.4 (metadata.best_threshold)",
+    ]
 
     # Nothing unchanged is committed again, but a tag is set.
     again = person.upload("v1", "--tag", "v2")
@@ -146,13 +68,18 @@ def test_a_folder_becomes_one_commit(person: Person, numbers: Kit) -> None:
 def test_what_the_new_model_does_not_have_is_removed(person: Person, published: str) -> None:
     model = make_kit(purpose=True, seed=2).write(person.folder / "v2")
     (model / "golden.json").unlink()
+    (model / "input_example.json").unlink()
     write_checksums(model)
     done = person.upload("v2", "--message", "without golden rows")
     assert done.code == 0
+    assert (
+        "Unsafe:\n- The model has no golden rows: nothing shows that it scores as it did when it was trained.\n"
+        in done.output
+    )
     head = person.hub.commits(REPO)[-1]
     assert (head.sha, head.title) == (done.last_line, "without golden rows")
     assert "golden.json (removed)" in done.output
-    assert "golden.json" not in head.files
+    assert head.files.keys().isdisjoint({"golden.json", "input_example.json"})
     assert person.download("fetched").code == 0
 
 
@@ -166,8 +93,28 @@ def test_the_model_file_is_named_as_the_repository_wants_it(person: Person, numb
     assert "model.cb" not in repository
     assert person.download("fetched").code == 0
     assert artifact.load(person.folder / "fetched", "local").mlmodel.run_id == "0" * 32
-    assert contents(person.folder / "fetched").keys() == SOURCES | {"README.md"}
+    # All is as it is in the repository.
+    repository.pop(".gitattributes")
+    assert contents(person.folder / "fetched") == repository
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=person.folder / "fetched", check=True)
     assert "Nothing has changed" in person.upload("fetched").output
+
+
+def test_a_model_of_another_name_takes_the_place_of_the_former_one(
+    person: Person, published: str, numbers: Kit
+) -> None:
+    person.settings["HF_FILENAME"] = "credit.cbm"
+    done = person.upload("v1")
+    assert done.code == 0, done.errors
+    assert "model.cb (removed)" in done.output
+    assert files(person).keys() == (SOURCES - {"model.cb"}) | {"credit.cbm", "README.md"}
+    # A setting that is out of date does no harm, and is told.
+    person.settings["HF_FILENAME"] = "older.cb"
+    fetched = person.download("fetched")
+    assert (fetched.code, fetched.last_line) == (0, f"{done.last_line} fetched")
+    assert "The repository has no older.cb (HF_FILENAME); its model is credit.cbm.\n" in fetched.errors
+    loaded = artifact.load(person.folder / "fetched", "local")
+    assert loaded.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
 
 
 def test_the_settings_may_stand_in_a_file(person: Person, numbers: Kit) -> None:
@@ -263,7 +210,7 @@ def test_a_hub_that_fails(person: Person, published: str, kind: Kind, what: Any,
 def log_model(person: Person, kit: Kit, rows: list[dict[str, Any]] | None) -> None:
     """Log a model as a team's own pipeline might: with a data frame as its input example."""
     kit.write(person.folder / "v1")
-    person.settings["MLFLOW_TRACKING_URI"] = tracking_uri(person.folder)
+    person.use_registry(person.folder)
     log_models(person.folder, logged(kit, person.folder / "v1" / "model.cb", rows))
 
 
@@ -276,21 +223,30 @@ def test_an_mlflow_model_is_exported_and_published(person: Person, mixed: Kit) -
     repository = files(person)
     assert repository.keys() == SOURCES | {"README.md", "requirements.txt", ".gitattributes"}
     golden = json.loads(repository["golden.json"])
-    assert golden == {"rows": rows, "scores": mixed.expected(rows)}
+    assert golden == {"positive_class": "1", "rows": rows, "scores": mixed.expected(rows)}
     assert json.loads(repository["input_example.json"]) == rows[0]
     assert str(person.folder).encode() not in b"".join(repository.values())
     assert "Nothing has changed" in person.upload("models:/credit/1").output
     person.upload("models:/credit@none").rejected(
-        "MLflow does not provide models:/credit@none. Is it registered, and MLFLOW_TRACKING_URI right?"
+        "MLflow has no such model. Is it registered, and MLFLOW_TRACKING_URI right?"
     )
     assert person.left() == {"v1", "mlflow.db", "artifacts"}
 
 
-def test_an_mlflow_model_without_rows_to_try_it_with_is_rejected(person: Person, numbers: Kit) -> None:
+def test_an_mlflow_model_without_rows_to_try_it_with_is_published_and_this_is_said(
+    person: Person, numbers: Kit
+) -> None:
     log_model(person, numbers, None)
-    person.upload("models:/credit/1", "--create").rejected(
-        "models:/credit/1 has no input example, and so no rows to test it with: log it with input_example=…"
+    done = person.upload("models:/credit/1", "--create")
+    assert done.code == 0, done.errors
+    assert (
+        "- The model has no golden rows: nothing shows that it scores as it did when it was trained.\n" in done.output
     )
+    assert files(person).keys() == (SOURCES - {"golden.json", "input_example.json"}) | {
+        "README.md",
+        "requirements.txt",
+        ".gitattributes",
+    }
 
 
 # Fetching
@@ -348,8 +304,10 @@ def test_what_is_not_there_is_said(person: Person, published: str) -> None:
     person.download("new", "--repo", "credit/none").rejected(
         "The Hub has no repository credit/none, or the token may not read it."
     )
-    person.settings = {"HF_FILENAME": "other.cb"}
-    person.download("new").rejected(f"{REPO} has no model at main: it needs other.cb (see HF_FILENAME) and MLmodel.")
+    person.hub.store.create("credit/empty", private=False)
+    person.download("new", "--repo", "credit/empty").rejected(
+        "credit/empty has no model at main: it needs MLmodel and a CatBoost file."
+    )
     person.settings = {"HF_TOKEN": ""}
     person.download("new").rejected(
         f"The Hub has no repository {REPO}, or it is private and no token is set (HF_TOKEN)."

@@ -16,7 +16,8 @@ import pyarrow as pa
 from shared.contract.contract import Contract
 from shared.contract.validated import Told, Validated, Write
 from shared.errors import ALL_VALID
-from shared.formats.members import Readable, spooled
+from shared.formats.compression import spooled
+from shared.formats.members import Readable
 from shared.formats.readers import READERS, Reader
 from shared.formats.source import ReadOptions, Source
 from shared.jobs import notify, upload

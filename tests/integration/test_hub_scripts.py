@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from huggingface_hub.utils._http import default_client_factory
 
 from scripts import download_model_from_hf, reload_model, upload_model_to_hf
-from scripts.lib import command
+from scripts.lib import command, model_folder
 from scripts.lib.command import CommandError
 from scripts.lib.hub_repository import HubRepository, model_file_of, published_files
 from scripts.lib.model_card import model_card
+from scripts.lib.model_source import gather
 from shared.fleet.reload import ProcessOutcome
-from shared.models import files
+from shared.models import artifact, files
+from shared.models.artifact import Assumptions
 from shared.models.hub import RemoteFile
 from shared.reasons import Reason
 from shared.settings import Settings
-from tests.factories import Kit, write_checksums
+from tests.factories import Kit, fitted, write_bare_artifact, write_checksums
 
 NOWHERE = "http://127.0.0.1:9"
 TOKEN = "hf_secret"  # noqa: S105 - nobody's
@@ -83,7 +87,7 @@ class TestUpload:
 
     def test_a_folder_that_is_no_model(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert upload_model_to_hf.main([str(tmp_path)]) == command.FAILED
-        assert capsys.readouterr().err == "The model folder has no file 'model.cb'.\n"
+        assert capsys.readouterr().err == "The model folder has no file 'MLmodel'.\n"
 
     def test_a_model_that_must_not_serve(
         self, numbers: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -104,13 +108,14 @@ class TestUpload:
     def test_the_checksums_are_those_of_the_published_names(self, numbers: Kit, tmp_path: Path) -> None:
         source, folder = numbers.write(tmp_path / "model"), tmp_path / "staged"
         (source / "notes.txt").write_text("not for the public")
-        upload_model_to_hf.copy_artifact(source, folder)
-        upload_model_to_hf.complete(folder, "deep/credit.cbm")
+        gather("model", command.read_settings(), folder)
+        model_folder.complete(model_folder.load(folder), model_file="deep/credit.cbm")
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        assert names == set(published_files("deep/credit.cbm")) - {"requirements.txt"}
+        assert names == {"deep/credit.cbm", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+        assert names < set(published_files("deep/credit.cbm"))
         lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
         listed = {name: checksum for checksum, name in lines}
-        assert listed.keys() == names - {"SHA256SUMS", "README.md"}
+        assert listed.keys() == names - {"SHA256SUMS"}
         assert listed["deep/credit.cbm"] == files.sha256(source / "model.cb")
 
 
@@ -247,7 +252,8 @@ class TestModelCard:
     def card(self, kit: Kit, folder: Path, **metadata: Any) -> str:
         kit.write(folder, metadata=kit.metadata | metadata)
         (folder / "model.cb").rename(folder / "credit.cbm")
-        return model_card(folder, "credit.cbm")
+        (folder / "SHA256SUMS").unlink()
+        return model_card(artifact.load(folder, "any"))
 
     def test_it_tells_threshold_metrics_features_and_origin(self, mixed: Kit, tmp_path: Path) -> None:
         metrics = {"auc": 0.7473677818835514, "test_rows": 16000, "note": "text"}
@@ -258,29 +264,50 @@ class TestModelCard:
             "# credit",
             "| `auc` | 0.747368 |",
             "| `test_rows` | 16,000 |",
-            "| `income` | double | yes | ≥ 0 | Monthly income. |",
-            "| `age` | long | yes | ≥ 18, ≤ 100 |  |",
-            "| `children` | integer | no | `0`, `1`, `2`, `3` |  |",
+            "A CatBoost classifier of two classes, `0` and `1`.",
+            "score = probability of `1`.",
+            "| `income` | double | yes | no | ≥ 0 | Monthly income. |",
+            "| `age` | long | yes | no | ≥ 18, ≤ 100 |  |",
+            "| `children` | integer | no | yes | `0`, `1`, `2`, `3` |  |",
             "These must not decrease from left to right: `lowest`, `highest`.",
             "| Created (UTC) | `2026-01-02 03:04:05` |",
         ):
             assert line in body.splitlines()
-        assert "The threshold is `0.4`" in body
+        assert "The threshold is `0.4` (metadata.best\\_threshold): a score that reaches it is refused" in body
         assert "- `credit.cbm`: the model, in CatBoost's own format\n- `MLmodel`" in body
         assert "requirements.txt" not in body
         assert "note" not in body
 
     def test_a_bare_model_has_a_card_too(self, numbers: Kit, tmp_path: Path) -> None:
-        text = model_card(numbers.write(tmp_path, metadata={"best_threshold": 0.5}), "model.cb")
+        folder = write_bare_artifact(tmp_path, numbers.classifier, numbers.inputs)
+        text = model_card(artifact.load(folder, "any"))
         assert "# CatBoost classifier" in text
         assert "## Metrics" not in text
+
+    def test_it_is_the_same_whatever_the_publisher_assumes(self, numbers: Kit, tmp_path: Path) -> None:
+        folder = write_bare_artifact(tmp_path, numbers.classifier, numbers.inputs)
+        (folder / "MLmodel").write_text("flavors: {}\n")
+        text = model_card(artifact.load(folder, "any", Assumptions(threshold=0.2)))
+        assert "The model states no threshold, so the setting `DEFAULT_THRESHOLD` of the service decides." in text
+        assert text == model_card(artifact.load(folder, "any", Assumptions(threshold=0.9)))
+
+    def test_it_says_which_class_is_scored_and_who_states_the_threshold(self, tmp_path: Path) -> None:
+        data = pd.DataFrame({"x": np.arange(60) / 60})
+        classifier = fitted(data, np.where(data["x"] > 0.5, "bad|", "good"))
+        classifier.set_probability_threshold(0.25)
+        inputs = [{"name": "x", "type": "double", "required": True}]
+        folder = write_bare_artifact(tmp_path, classifier, inputs, positive_class="bad|", best_threshold=None)
+        text = model_card(artifact.load(folder, "any"))
+        assert "of two classes, `bad\\|` and `good`." in text
+        assert "score = probability of `bad\\|`." in text
+        assert "(set\\_probability\\_threshold of the CatBoost model)" in text
 
     def test_words_of_the_model_stay_words(self, numbers: Kit, tmp_path: Path) -> None:
         evil = "a|b\n<script>`x`"
         features = {"income": {"description": evil}}
         text = self.card(numbers, tmp_path / "model", features=features, registered_model=evil, training_data=evil)
         assert "<script>" not in re.sub(r"`[^`]*`", "", text)
-        assert "| `income` | double | yes |  | a\\|b &lt;script>`x` |" in text
+        assert "| `income` | double | yes | no |  | a\\|b &lt;script>`x` |" in text
         assert "| Training data | `a\\|b <script>'x'` |" in text
 
     def test_the_same_model_has_the_same_card(self, numbers: Kit, tmp_path: Path) -> None:

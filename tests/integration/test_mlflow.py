@@ -47,6 +47,14 @@ def test_an_alias_is_resolved_to_a_version_which_is_fetched_once(
     assert cache_at(tmp_path / "cache", registry).resolve(f"models:/{NAME}/1") == found
 
 
+def test_a_run_names_the_model_that_it_logged(registry: Path, tmp_path: Path, numbers: Kit) -> None:
+    models = cache_at(tmp_path / "cache", registry)
+    champion = models.load(models.resolve().id)
+    found = models.resolve(f"runs:/{champion.mlmodel.run_id}/model")
+    assert found.id == champion.version
+    assert models.load(found.id).scorer.score_rows(numbers.rows).tolist() == numbers.expected()
+
+
 def test_another_machine_fetches_what_was_resolved_whatever_the_setting_says(
     registry: Path, tmp_path: Path, mixed: Kit
 ) -> None:

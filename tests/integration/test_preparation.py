@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import check_model
 from shared.errors import BadArtifact
 from shared.models import trial_load
 from tests.factories import Kit
@@ -54,6 +55,15 @@ def deadly(tmp_path_factory: pytest.TempPathFactory, numbers: Kit) -> Path:
 def test_a_model_that_crashes_its_reader_kills_the_trial_load_only(deadly: Path) -> None:
     with pytest.raises(BadArtifact, match="died"):
         trial_load.check(deadly, "local-000000000000")
+
+
+def test_it_kills_no_command_either(deadly: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path.name: path.read_bytes() for path in deadly.iterdir()}
+    assert check_model.main([str(deadly), "--write"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("Rejected: The process that tried the model died with exit code -")
+    assert "Fetch the file again" in out
+    assert {path.name: path.read_bytes() for path in deadly.iterdir()} == before
 
 
 @pytest.fixture

@@ -51,10 +51,19 @@ MODEL: dict[str, Any] = {
         ],
     },
     "/model_signature": {
-        "columns": [{"name": "A", "type": "long", "required": True, "description": None, "ge": 18, "le": None, "values": None}],
+        "columns": [
+            {
+                "name": "A", "type": "long", "required": True, "nullable": False, "nullable_because": "no-gaps-in-training",
+                "description": None, "ge": 18, "le": None, "values": None,
+            },
+        ],
         "nb_features": 1, "ordered": [["A", "B"]], "input_example": {"A": 40, "B": None},
     },
-    "/model_info": {"version": "v1", "recommended_threshold": 0.5, "classes": [0, 1], "trees": 3, "created_at": None},
+    "/model_info": {
+        "version": "v1", "positive_class": "bad", "recommended_threshold": 0.10104063636597403,
+        "threshold_origin": "metadata.best_threshold", "classes": ["good", "bad"], "trees": 3, "created_at": None,
+        "integrity": "none", "notes": [reason("golden-missing", "The model has no golden rows.")],
+    },
     "/model_versions": [
         {"version": SHA, "at": CREATED, "by": "ann", "outcome": "rejected", "reason": GOLDEN},
         {"version": "v1", "at": CREATED, "by": "boot", "outcome": "activated", "reason": None},

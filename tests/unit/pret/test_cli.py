@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from pret import Job
 from pret.cli import show
+from pret.cli.check import check_model
 from pret.cli.main import main
 from tests.unit.pret.contract_server import (
     GOLDEN,
@@ -57,6 +58,27 @@ def scored(world: World) -> World:
     ]
     world.results = dict.fromkeys(("csv", "parquet", "ndjson", "arrow", "arrows"), SCORES)
     return world
+
+
+SLOW_TO_END = """
+import signal, sys
+try:
+    print("busy", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    sys.stdin.readline()
+    print("cleaned up", flush=True)
+    sys.exit(130)
+"""
+"""A script that cleans up until it is told to end."""
+
+CHECK = """
+import sys
+from pathlib import Path
+from pret.cli.check import check_model
+sys.exit(check_model([], Path(sys.argv[1])))
+"""
 
 
 class Terminal(io.StringIO):
@@ -258,7 +280,7 @@ def test_model_status_signature_and_history(world: World, capsys: Capture) -> No
                 "The model was not ready in time.",
             ],
         ),
-        ("signature", [">= 18", "A, B"]),
+        ("signature", [">= 18", "A, B", "False (no-gaps-in-training)"]),
         ("history", [SHA[:12], "rejected", "The golden rows differ."]),
     ):
         assert main(["model", command]) == 0
@@ -266,6 +288,62 @@ def test_model_status_signature_and_history(world: World, capsys: Capture) -> No
         assert [word for word in words if word not in out] == []
         assert main(["model", command, "--json"]) == 0
         json.loads(capsys.readouterr().out)
+
+
+def test_model_show_says_what_the_score_is_and_what_was_assumed(world: World, capsys: Capture) -> None:
+    assert main(["model", "show"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["score = probability of bad", "threshold = 0.10104063636597403 (metadata.best_threshold)"]
+    shown = [line.split(maxsplit=1) for line in lines[2:]]
+    for name, value in (("version", "v1"), ("classes", "good, bad"), ("trees", "3"), ("integrity", "none")):
+        assert [name, value] in shown
+    assert lines[-1] == "Note: The model has no golden rows."
+    assert main(["model", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["positive_class"] == "bad"
+    world.answers = [Response('{"version": "v0"}', media_type="application/json")]
+    assert main(["model", "show"]) == 0
+    assert capsys.readouterr().out == "version  v0\n"
+
+
+class TestModelCheck:
+    """The script itself is tested where models are; here a smaller one stands for it."""
+
+    def test_its_options_and_its_exit_code_are_those_of_the_script(
+        self, world: World, folder: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        script = folder / "check.py"
+        script.write_text("import sys\nprint(sys.argv[1:])\nsys.exit(len(sys.argv))")
+        assert check_model(["--help", "a folder", "--threshold", "0.5"], script) == 5
+        assert capfd.readouterr().out == "['--help', 'a folder', '--threshold', '0.5']\n"
+        assert world.asked == []
+
+    def test_without_the_project_it_says_what_it_needs(self, folder: Path, capsys: Capture) -> None:
+        assert check_model(["models:/credit@champion"], folder / "check_model.py") == 2
+        assert capsys.readouterr().err == (
+            "`pret model check` needs the project and its environment: call scripts/pret in the project's folder.\n"
+        )
+
+    def test_the_command_line_leaves_its_options_to_the_script(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["model", "check", "--help"]) == 0
+        assert capfd.readouterr().out.startswith("usage: pret model check [-h] [--threshold NUMBER]")
+        assert main(["model", "check"]) == 2
+        assert "the following arguments are required: SOURCE" in capfd.readouterr().err
+
+    def test_ctrl_c_waits_until_the_script_has_cleaned_up(self, folder: Path) -> None:
+        script = folder / "check.py"
+        script.write_text(SLOW_TO_END)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        running = subprocess.Popen(
+            [sys.executable, "-c", CHECK, str(script)], cwd=folder, text=True, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        signal.signal(signal.SIGINT, before)
+        assert running.stdout is not None
+        assert running.stdout.readline() == "busy\n"
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.stdout.readline() == "interrupted\n"
+        out, _ = running.communicate("end\n", timeout=20)
+        assert (running.returncode, out) == (130, "cleaned up\n")
 
 
 def test_model_reload_and_rollback(world: World, capsys: Capture) -> None:

@@ -252,7 +252,13 @@ def test_the_model_is_told(client: Any) -> None:
     assert client.model_signature().columns[0].ge == 18
     assert client.model_signature().ordered == (("A", "B"),)
     assert client.model_signature().input_example == {"A": 40, "B": None}
-    assert client.model_info().classes == (0, 1)
+    (column,) = client.model_signature().columns
+    assert (column.nullable, column.nullable_because) == (False, "no-gaps-in-training")
+    info = client.model_info()
+    assert (info.positive_class, info.classes) == ("bad", ("good", "bad"))
+    assert (info.recommended_threshold, info.threshold_origin) == (0.10104063636597403, "metadata.best_threshold")
+    assert info.integrity == "none"
+    assert [(note.type, str(note)) for note in info.notes] == [("golden-missing", "The model has no golden rows.")]
     rejected, activated = client.model_versions()
     assert (rejected.outcome, str(rejected.reason)) == ("rejected", "The golden rows differ.")
     assert (activated.outcome, activated.reason) == ("activated", None)
@@ -286,9 +292,17 @@ def test_the_service_says_what_it_can_do(client: Any) -> None:
 
 
 def test_an_older_service_tells_neither_queues_nor_an_example(client: Any, world: World) -> None:
-    world.answers = [JSONResponse({"status": "ready", "parts": {}}), JSONResponse({"columns": [], "nb_features": 0})]
+    world.answers = [
+        JSONResponse({"status": "ready", "parts": {}}),
+        JSONResponse({"columns": [{"name": "A", "type": "long"}], "nb_features": 1}),
+        JSONResponse({"version": "v1"}),
+    ]
     assert client.health().queues is None
-    assert client.model_signature().input_example is None
+    signature = client.model_signature()
+    assert signature.input_example is None
+    assert (signature.columns[0].nullable, signature.columns[0].nullable_because) == (None, None)
+    info = client.model_info()
+    assert (info.positive_class, info.threshold_origin, info.integrity, info.notes) == (None, None, None, ())
 
 
 def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import pytest
 import yaml
 from catboost import CatBoostClassifier, Pool
 
-from scripts.lib.export import catboost_frame, export_model, write_checksums
+from scripts.lib.export import export_model
+from scripts.lib.training_data import catboost_frame
+from shared.errors import BadArtifact
+from shared.models import artifact, files
 
-EXPORTED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS", "requirements.txt"}
+SERVED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+EXPORTED_FILES = SERVED_FILES | {"requirements.txt", "README.md"}
 INPUTS = [
     {"type": "double", "name": "ratio", "required": False},
     {"type": "long", "name": "age", "required": False},
@@ -63,26 +68,34 @@ def mlflow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def once_exported(mlflow_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("once") / "exported"
+    export_model(mlflow_model, applicants(20), EXAMPLE, folder)
+    return folder
+
+
 @pytest.fixture
-def exported(mlflow_model: Path, tmp_path: Path) -> Path:
-    export_model(mlflow_model, applicants(20), EXAMPLE, tmp_path / "exported")
+def exported(once_exported: Path, tmp_path: Path) -> Path:
+    """An export of its own for each test."""
+    shutil.copytree(once_exported, tmp_path / "exported")
     return tmp_path / "exported"
 
 
-def read_golden(folder: Path) -> dict[str, list[Any]]:
-    golden: dict[str, list[Any]] = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+def read_golden(folder: Path) -> dict[str, Any]:
+    golden: dict[str, Any] = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     return golden
 
 
-def test_the_artifact_has_exactly_its_files_and_the_folder_beside_it_nothing_else(exported: Path) -> None:
-    assert {path.name for path in exported.iterdir()} == EXPORTED_FILES
-    assert list(exported.parent.iterdir()) == [exported]
+def test_the_artifact_has_exactly_its_files_and_the_folder_beside_it_nothing_else(once_exported: Path) -> None:
+    assert {path.name for path in once_exported.iterdir()} == EXPORTED_FILES
+    assert list(once_exported.parent.iterdir()) == [once_exported]
 
 
-def test_checksums_are_those_of_every_other_file(exported: Path) -> None:
+def test_checksums_are_those_of_every_other_file_that_serves(exported: Path) -> None:
     lines = (exported / "SHA256SUMS").read_text().splitlines()
     stated = {name: digest for digest, name in (line.split("  ") for line in lines)}
-    assert stated.keys() == EXPORTED_FILES - {"SHA256SUMS"}
+    assert stated.keys() == SERVED_FILES - {"SHA256SUMS"}
     assert all(stated[name] == hashlib.sha256((exported / name).read_bytes()).hexdigest() for name in stated)
 
 
@@ -96,6 +109,7 @@ def test_golden_scores_are_what_plain_catboost_gives_for_the_rows_as_written(exp
     ]
     assert len(golden["scores"]) == len(matrix) == 20
     assert model.predict_proba(Pool(matrix, cat_features=[3]))[:, 1].tolist() == golden["scores"]
+    assert golden["positive_class"] == "1"
 
 
 def test_golden_rows_keep_the_types_of_the_signature_and_null_for_what_is_missing(exported: Path) -> None:
@@ -125,7 +139,7 @@ def test_the_requirements_are_the_versions_the_model_was_made_with(exported: Pat
 
 
 def test_an_earlier_export_is_replaced_as_a_whole(exported: Path, mlflow_model: Path) -> None:
-    (exported / "README.md").write_text("of the earlier model")
+    (exported / "notes.md").write_text("of the earlier model")
     export_model(mlflow_model, applicants(5), EXAMPLE, exported)
     assert {path.name for path in exported.iterdir()} == EXPORTED_FILES
     assert len(read_golden(exported)["rows"]) == 5
@@ -146,6 +160,8 @@ def test_an_export_that_fails_leaves_the_earlier_one(exported: Path, mlflow_mode
         export_model(mlflow_model, applicants(5).drop(columns="age"), EXAMPLE, exported)
     with pytest.raises(ValueError, match="not JSON compliant"):
         export_model(mlflow_model, applicants(5), {**EXAMPLE, "ratio": float("nan")}, exported)
+    with pytest.raises(ValueError, match="example does not fit"):
+        export_model(mlflow_model, applicants(5), {**EXAMPLE, "age": "forty"}, exported)
     assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
     assert list(exported.parent.iterdir()) == [exported]
 
@@ -158,24 +174,30 @@ def test_a_folder_or_file_that_is_no_export_is_left_alone(mlflow_model: Path, tm
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_that_is_no_catboost_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="MLmodel"):
+def test_a_folder_that_is_no_catboost_model_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(BadArtifact, match="MLmodel"):
         export_model(tmp_path, applicants(5), EXAMPLE, tmp_path / "exported")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_without_a_signature_is_refused(mlflow_model: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_signature_is_exported_with_what_it_knows_itself(mlflow_model: Path, tmp_path: Path) -> None:
     (tmp_path / "model.cb").write_bytes((mlflow_model / "model.cb").read_bytes())
-    (tmp_path / "MLmodel").write_text("flavors: {}\n")
-    with pytest.raises(ValueError, match="no signature"):
-        export_model(tmp_path, applicants(5), EXAMPLE, tmp_path / "exported")
+    (tmp_path / "MLmodel").write_text("metadata: {missing_category: missing}\n")
+    example = {"ratio": 0.5, "age": 40.0, "married": 1.0, "purpose": "café"}
+    export_model(tmp_path, applicants(5), example, tmp_path / "exported")
+    model = artifact.load(tmp_path / "exported", "local")
+    assert [(feature.name, feature.type) for feature in model.contract.features] == [
+        ("ratio", "double"),
+        ("age", "double"),
+        ("married", "double"),
+        ("purpose", "string"),
+    ]
+    assert "signature-missing" in [note.type for note in model.notes]
+    assert {type(row["married"]) for row in read_golden(tmp_path / "exported")["rows"]} <= {float, type(None)}
 
 
-def test_the_checksums_leave_out_the_card_so_that_it_does_not_change_the_version(exported: Path) -> None:
-    sums = (exported / "SHA256SUMS").read_bytes()
-    (exported / "README.md").write_text("# A model\n")
-    (exported / "deep").mkdir()
-    (exported / "deep" / "README.md").write_text("another file\n")
-    write_checksums(exported)
-    added = (exported / "SHA256SUMS").read_bytes()
-    assert b"deep/README.md" in added
-    assert sorted(line for line in added.splitlines() if b"README" not in line) == sorted(sums.splitlines())
+def test_the_card_does_not_change_the_version(exported: Path) -> None:
+    version = files.folder_version(exported)
+    (exported / "README.md").write_text("# Another card\n")
+    assert files.folder_version(exported) == version
+    assert artifact.load(exported, version).card == "# Another card\n"
