@@ -15,7 +15,8 @@ from catboost import CatBoostClassifier
 
 from shared.contract.contract import FEATURE_TYPES
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
-from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE, sha256
+from shared.models.example import EXAMPLE_FILE
+from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE, sha256
 
 # `artifact_path` is an absolute path of the machine that trained, and the environment files it names are not exported.
 KEPT_MLMODEL_KEYS = (

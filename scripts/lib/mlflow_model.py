@@ -28,7 +28,7 @@ from shared.contract import mlmodel
 from shared.contract.contract import FEATURE_TYPES
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact, PretError
-from shared.models.artifact import GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
+from shared.models.files import GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
 
 MAX_GOLDEN_ROWS = 50
 

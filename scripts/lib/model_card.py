@@ -9,7 +9,9 @@ import yaml
 from scripts.lib.export import REQUIREMENTS_FILE
 from shared.contract import mlmodel
 from shared.contract.contract import Contract, Feature
-from shared.models.artifact import CARD_FILE, CHECKSUM_FILE, EXAMPLE_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
+from shared.models import artifact
+from shared.models.example import EXAMPLE_FILE
+from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, MODEL_FILE
 
 DEFAULT_NAME = "CatBoost classifier"
 
@@ -23,7 +25,8 @@ FRONT_MATTER = {
 def model_card(folder: Path, model_file: str) -> str:
     """Write the card of the artifact in `folder`; the same artifact always has the same card. Raises BadArtifact."""
     description = mlmodel.read(folder / MLMODEL_FILE)
-    contract = Contract.from_mlmodel(description)
+    model = artifact.load(folder, DEFAULT_NAME)
+    contract = model.contract
     stated = yaml.safe_load((folder / MLMODEL_FILE).read_bytes())["metadata"]
     origin = {
         "Registered in MLflow as": stated.get("registered_model"),
@@ -36,7 +39,7 @@ def model_card(folder: Path, model_file: str) -> str:
         f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
         f"# {_text(model_name(folder))}",
         "A CatBoost classifier of two classes. Its score is the probability of class 1.",
-        _decision(description.metadata.best_threshold),
+        _decision(model.threshold),
         *_section("Metrics", ("metric", "value"), _metrics(stated.get("metrics"))),
         "## Features",
         "In the order of the model's signature. A feature that is not required may be null or left out.",
