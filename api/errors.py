@@ -24,6 +24,7 @@ from shared.errors import (
     NoPreviousVersion,
     PretError,
     QueueFull,
+    RedisDenied,
     RedisUnavailable,
     ReloadFailed,
     ReloadInProgress,
@@ -122,6 +123,7 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     UnknownJob: HTTPStatus.NOT_FOUND,
     JobConflict: HTTPStatus.CONFLICT,
     RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    RedisDenied: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

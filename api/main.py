@@ -20,7 +20,7 @@ from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
 from shared.memory import use_few_arenas
 from shared.redis import connect
-from shared.settings import Settings
+from shared.settings import Settings, settings_or_exit
 from shared.version import service_version
 
 BOOT_PAUSE = 0.05
@@ -77,7 +77,7 @@ async def _keep_looking(member: Member) -> None:
 
 
 def _app() -> Edge:
-    settings = Settings()
+    settings = settings_or_exit()
     return create_app(settings, connect(settings.redis_url))
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.lib import command
-from scripts.lib.command import ROOT, WRONG_USAGE, CommandError
+from scripts.lib.command import ROOT
 from shared.errors import ReloadFailed
 from shared.fleet.records import Fleet
 from shared.fleet.reload import PREVIOUS, Coordinator, ProcessOutcome
 from shared.redis import connect
-from shared.settings import Settings
 
 BY = "script"
 """How the history of versions names whoever ran this."""
@@ -62,7 +61,7 @@ def reload(options: argparse.Namespace) -> int:
     # Relative paths among the settings start where the service runs.
     os.chdir(ROOT)
     settings = command.read_settings()
-    coordinator = Coordinator.from_settings(settings, _fleet(settings))
+    coordinator = Coordinator.from_settings(settings, Fleet(connect(settings.redis_url)))
     try:
         outcome = coordinator.reload(PREVIOUS if options.rollback else options.revision, BY)
     except ReloadFailed as error:
@@ -104,13 +103,6 @@ def _short(version: str | None) -> str:
     if version is None:
         return "-"
     return version[:SHOWN_LENGTH] if len(version) == SHA_LENGTH else version
-
-
-def _fleet(settings: Settings) -> Fleet:
-    try:
-        return Fleet(connect(settings.redis_url))
-    except ValueError as error:
-        raise CommandError("REDIS_URL must be an address such as redis://127.0.0.1:6379/0.", WRONG_USAGE) from error
 
 
 if __name__ == "__main__":

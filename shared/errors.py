@@ -25,6 +25,7 @@ PretError
 └── Unavailable           something that the service rests on does not answer
     ├── QueueFull
     ├── RedisUnavailable
+    │   └── RedisDenied
     ├── StorageUnavailable
     ├── SourceUnavailable
     └── SourceDenied
@@ -240,6 +241,12 @@ class RedisUnavailable(Unavailable):
     """Redis does not answer."""
 
     default = "redis-unavailable"
+
+
+class RedisDenied(RedisUnavailable):
+    """Redis does not accept the login; to wait does not help."""
+
+    default = "redis-access-denied"
 
 
 class StorageUnavailable(Unavailable):

@@ -7,7 +7,7 @@ import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
-from shared.errors import RedisUnavailable
+from shared.errors import RedisDenied, RedisUnavailable
 
 KEY_PREFIX = "pret:"
 """Before every key that the service writes; the queue's own keys come below `pret:queue:`."""
@@ -15,6 +15,9 @@ KEY_PREFIX = "pret:"
 CONNECT_TIMEOUT = 0.7
 ANSWER_TIMEOUT = 0.7
 """Seconds; two tries of both stay below the 2 s in which a caller must learn that Redis is away."""
+
+DENIALS = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
+"""What no waiting mends: a wrong password, or a user that lacks a right."""
 
 REFUSAL_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
 REFUSALS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
@@ -35,12 +38,20 @@ def connect(url: str, *, patient: bool = False) -> redis.Redis:
     )
 
 
+def ping(url: str) -> bool:
+    """See that the server does its work; raises RedisUnavailable or RedisDenied."""
+    with translated_errors(), connect(url) as client:
+        return bool(client.ping())
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise RedisUnavailable for whatever keeps Redis from doing its work: away, too slow, loading, full, read-only."""
+    """Raise RedisUnavailable for whatever keeps Redis from doing its work: away, too slow, loading, full, read-only, locked."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except DENIALS as error:
+        raise RedisDenied from error
+    except (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse) as error:
         raise RedisUnavailable from error
     except redis.ResponseError as error:
         # The client takes the code off the answers that it has a class for.

@@ -4,12 +4,29 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.redis_url import check
 
 logger = logging.getLogger(__name__)
 
-SOURCES = SettingsConfigDict(env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True)
+SOURCES = SettingsConfigDict(
+    env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+)
+
+SIGNED_AS_GIVEN = ("webhook_secret",)
+"""What is not stripped: a receiver may have the same secret with the same space at its end."""
 
 
 class FormerNames(BaseSettings):
@@ -103,6 +120,18 @@ class Settings(BaseSettings):
             logger.warning("%s is set by its former name, which the next version will not read", name.upper())
         return former | given
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: Any, info: ValidationInfo) -> Any:
+        """Drop the line end that a file or a secret of Kubernetes brings along."""
+        return value.strip() if isinstance(value, str) and info.field_name not in SIGNED_AS_GIVEN else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        check(url)
+        return url
+
     @field_validator("admin_keys")
     @classmethod
     def _has_names_and_keys(cls, keys: SecretStr | None) -> SecretStr | None:
@@ -131,3 +160,22 @@ class Settings(BaseSettings):
             for name, value in values.items()
             if value is not None
         }
+
+
+def settings_or_exit() -> Settings:
+    """Read the settings of a process that begins; wrong ones end it with a sentence each and no traceback."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(sentences(error))) from None
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """Say which settings are wrong, and why; never a value, which may be a secret."""
+    return [_sentence(detail) for detail in error.errors(include_input=False, include_url=False)]
+
+
+def _sentence(detail: Any) -> str:
+    if detail["type"] == "value_error":
+        return f"{detail['ctx']['error']}".rstrip(".") + "."
+    return f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}."

@@ -1,13 +1,19 @@
 """Models that tests of every kind share; each is made once a run and never changed."""
 
+import os
+
 import hypothesis
 import pytest
 
+from scripts.lib import loopback
 from shared.models import artifact, files
 from shared.models.artifact import Model
 from tests.factories import Kit, make_kit
 
 pytest.register_assert_rewrite("tests.store_contract", "tests.storage_contract")
+
+# Whatever a test starts inherits it: all servers of the tests are on this machine.
+loopback.exempt(os.environ)
 
 # The same examples in every run: a test that is green stays green, and no database is left behind.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True, database=None)

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEADLINE = 60.0
 """Seconds for anything to happen; generous, since a machine that runs the gate may be slow."""
 
-http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
-"""For single requests: `httpx.get` reads all certificate authorities each time, 50 ms of processor time."""
+http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
+"""For single requests: `httpx.get` reads all certificate authorities each time, 50 ms of processor time. It uses no proxy."""
 
 
 def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLINE) -> T:
@@ -152,7 +152,7 @@ class Service:
             self.environment,
         )
         self.workers: list[Process] = []
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False)
 
     def offer(self, kit: Kit) -> None:
         """Put a model where it is served from, and a verified copy where each process would otherwise make one first."""

@@ -5,10 +5,11 @@ from functools import lru_cache
 from celery import Celery, signals
 
 from shared import logging as service_logging
+from shared.errors import RedisDenied, RedisUnavailable
 from shared.jobs import queue
 from shared.memory import use_few_arenas
-from shared.redis import connect
-from shared.settings import Settings
+from shared.redis import connect, ping
+from shared.settings import Settings, settings_or_exit
 from worker import control as control  # registers the control commands on import
 from worker.services import Services, create_services
 from worker.steps import add_steps
@@ -32,8 +33,19 @@ def create_celery(settings: Settings) -> Celery:
 
     register(celery, of_child, of_parent)
     add_steps(celery, of_parent)
+    signals.worker_init.connect(lambda **_: _end_if_denied(settings), weak=False)
     signals.setup_logging.connect(lambda **_: service_logging.set_up(settings.log_level), weak=False)
     return celery
 
 
-app = create_celery(Settings())
+def _end_if_denied(settings: Settings) -> None:
+    """Say so where Redis does not accept the login; Celery would try again for ever, as it does while Redis is away."""
+    try:
+        ping(settings.redis_url)
+    except RedisDenied as error:
+        raise SystemExit(str(error)) from None
+    except RedisUnavailable:
+        return
+
+
+app = create_celery(settings_or_exit())

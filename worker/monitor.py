@@ -3,9 +3,9 @@
 import os
 
 from shared.jobs.queue import create_app
-from shared.settings import Settings
+from shared.settings import settings_or_exit
 
 # Flower reads this after the module. Its default columns omit the task's job and chunk, and the queue.
 os.environ.setdefault("FLOWER_TASKS_COLUMNS", "name,args,state,routing_key,received,runtime,worker,uuid")
 
-app = create_app(Settings())
+app = create_app(settings_or_exit())

@@ -108,7 +108,7 @@ def main() -> None:
     model = CatBoostClassifier().load_model(str(options.model / "model.cb"))
     with (
         tempfile.TemporaryDirectory(prefix="pret-bench-", dir=options.folder) as folder,
-        httpx.Client(base_url=options.url, timeout=httpx.Timeout(60, read=600)) as client,
+        httpx.Client(base_url=options.url, timeout=httpx.Timeout(60, read=600), trust_env=False) as client,
     ):
         served = client.get("/router_health").raise_for_status().json()
         assert served["status"] == "ready", served
@@ -281,7 +281,7 @@ class _Beside:
     """Submits small jobs one after the other, in a thread, until it is told to stop."""
 
     def __init__(self, client: httpx.Client, times: SmallJobs, body: bytes) -> None:
-        self._client = httpx.Client(base_url=client.base_url, timeout=60)
+        self._client = httpx.Client(base_url=client.base_url, timeout=60, trust_env=False)
         self._times = times
         self._body = body
         self._stopped = threading.Event()

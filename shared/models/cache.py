@@ -75,6 +75,11 @@ class ModelCache:
         found = self._source.resolve(revision)
         return VersionRef(found.version or self._fetched_from(found.origin) or self._install(found), found.origin)
 
+    def offered(self) -> Resolution:
+        """Ask the source what it offers now, and fetch nothing: where only files tell the id, it is that of a copy that is here."""
+        found = self._source.resolve(None)
+        return Resolution(found.version or self._fetched_from(found.origin), found.origin)
+
     def has(self, version: str) -> bool:
         """Whether a verified copy is on this machine, undamaged."""
         folder = self._folder / version

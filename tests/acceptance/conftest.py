@@ -156,7 +156,7 @@ def up(project: Path) -> Iterator[Up]:
 
 @pytest.fixture
 def client(up: Up) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, timeout=60) as made:
+    with httpx.Client(base_url=up.url, timeout=60, trust_env=False) as made:
         yield made
 
 

@@ -62,7 +62,7 @@ class TestUpload:
             (
                 "RELOAD_TIMEOUT",
                 "soon",
-                "The setting RELOAD_TIMEOUT is wrong: Input should be a valid number, unable to parse string as a number.",
+                "RELOAD_TIMEOUT: Input should be a valid number, unable to parse string as a number.",
             ),
         ],
     )
@@ -146,7 +146,7 @@ class TestReload:
         ("url", "code", "sentence"),
         [
             ("redis://:secret@127.0.0.1:9/0", command.FAILED, "Redis does not answer"),
-            ("nonsense", command.WRONG_USAGE, "REDIS_URL must be an address"),
+            ("nonsense", command.WRONG_USAGE, "REDIS_URL must begin with redis:// or rediss://"),
         ],
     )
     def test_redis_is_away_or_misspelt(

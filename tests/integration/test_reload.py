@@ -404,7 +404,7 @@ def test_reloads_in_a_row_under_load_lose_nothing_and_mix_nothing(own: Standing,
     failures: list[str] = []
 
     def keep_scoring() -> None:
-        with httpx.Client(base_url=running.client.base_url, timeout=30) as client:
+        with httpx.Client(base_url=running.client.base_url, timeout=30, trust_env=False) as client:
             while not stop.is_set():
                 answer = client.post("/individual_score", json=rows[0])
                 if answer.status_code != 200 or answer.json()["model_version"] not in expected:

@@ -57,7 +57,9 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
         "chunk_rows": CHUNK_ROWS,
     }
     if changes:
-        return Settings(_env_file=None, **(values | changes))
+        # The broker in memory is none that one could set.
+        unchanged = {name: value for name, value in values.items() if name not in changes}
+        return Settings(_env_file=None, **changes).model_copy(update=unchanged)
     return _settings_of(tuple(os.environ.get(name.upper()) for name in Settings.model_fields)).model_copy(update=values)
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 from redis._parsers.base import BaseParser
 
-from shared.errors import RedisUnavailable
+from shared.errors import RedisDenied, RedisUnavailable
 from shared.redis import connect, translated_errors
 
 parsed: Any = BaseParser.parse_error
@@ -27,8 +27,6 @@ parsed: Any = BaseParser.parse_error
         "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
         "NOREPLICAS Not enough good replicas to write.",
         "CLUSTERDOWN The cluster is down",
-        "NOAUTH Authentication required.",
-        "WRONGPASS invalid username-password pair or user is disabled.",
     ],
 )
 def test_a_server_that_cannot_serve_is_unavailable(answer: str) -> None:
@@ -36,9 +34,30 @@ def test_a_server_that_cannot_serve_is_unavailable(answer: str) -> None:
     with pytest.raises(RedisUnavailable) as caught, translated_errors():
         raise error
     assert caught.value.__cause__ is error
+    assert caught.value.reason.type == "redis-unavailable"
 
 
-@pytest.mark.parametrize("error", [redis.ConnectionError("closed"), redis.TimeoutError("too slow")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "NOAUTH Authentication required.",
+        "WRONGPASS invalid username-password pair or user is disabled.",
+        "ERR AUTH <password> called without any password configured for the default user. "
+        "Are you sure your configuration is correct?",
+        "NOPERM this user has no permissions to run the 'mget' command",
+    ],
+)
+def test_a_server_that_does_not_let_one_in_is_told_from_one_that_is_away(answer: str) -> None:
+    error = parsed(answer)
+    with pytest.raises(RedisDenied) as caught, translated_errors():
+        raise error
+    assert caught.value.__cause__ is error
+    assert caught.value.reason.type == "redis-access-denied"
+
+
+@pytest.mark.parametrize(
+    "error", [redis.ConnectionError("closed"), redis.TimeoutError("too slow"), redis.InvalidResponse("HTTP/1.1 400")]
+)
 def test_a_server_that_does_not_answer_is_unavailable(error: redis.RedisError) -> None:
     with pytest.raises(RedisUnavailable), translated_errors():
         raise error

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import redis
+from kombu.connection import Connection
 from pydantic import ValidationError
 
-from shared.settings import Settings
+from shared.settings import Settings, settings_or_exit
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 NAMES = sorted(Settings.model_fields)
@@ -59,3 +61,85 @@ def test_a_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+SECRET = "s3cr3t-w0rd"  # noqa: S105 - nobody's
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("localhost:6379", "must begin with redis:// or rediss://"),
+        ("//localhost:6379", "must begin with redis:// or rediss://"),
+        (f"unix://:{SECRET}@/run/redis.sock", "must begin with redis:// or rediss://"),
+        (f"http://:{SECRET}@localhost", "must begin with redis:// or rediss://"),
+        (f"redis://:{SECRET}/x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:{SECRET}#x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:{SECRET}?x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:{SECRET}%x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:{SECRET};x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:{SECRET}[x@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://:@:/#%{SECRET}@localhost:6379/0", "must be percent-encoded"),
+        (f"redis://localhost:{SECRET}/0", "must have the form"),
+        ("redis://localhost:65536/0", "must have the form"),
+        (f"redis://localhost/{SECRET}", "must have the form"),
+        (f"redis://localhost:6379/0#{SECRET}", "must have the form"),
+    ],
+)
+def test_an_address_of_redis_that_is_none_is_a_sentence_without_a_piece_of_it(
+    monkeypatch: pytest.MonkeyPatch, url: str, sentence: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(SystemExit) as ended:
+        settings_or_exit()
+    said = str(ended.value)
+    assert "REDIS_URL" in said
+    assert sentence in said
+    assert said.count("\n") == 0
+    assert SECRET not in said
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "rediss://user:pass@redis.example.com:6380/3?ssl_cert_reqs=none",
+        "redis://:p%40ss%2Fw%3Ard@redis_server:6379/",
+        "redis://:p@ss:word@127.0.0.1:6379/0",
+        "redis://[::1]:6379/0",
+    ],
+)
+def test_an_address_of_redis_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", f"{url}\n")
+    assert settings_or_exit().redis_url == url
+    assert redis.Redis.from_url(url).connection_pool.make_connection() is not None
+    assert Connection(url).as_uri()  # type: ignore[no-untyped-call]
+
+
+def test_a_token_from_a_file_may_end_in_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_token\n")
+    monkeypatch.setenv("HF_REPO_ID", " credit/model\r\n")
+    assert (Settings().hub_token, Settings().hf_repo_id) == ("hf_token", "credit/model")
+    monkeypatch.setenv("HF_TOKEN", "\n")
+    assert Settings().hub_token is None
+
+
+def test_the_secret_of_webhooks_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET", "shared ")
+    secret = Settings().webhook_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "shared "
+
+
+def test_each_wrong_setting_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNK_ROWS", SECRET)
+    monkeypatch.setenv("ADMIN_KEYS", SECRET)
+    with pytest.raises(SystemExit) as ended:
+        settings_or_exit()
+    assert str(ended.value).splitlines() == [
+        "ADMIN_KEYS must read name:key,name:key, in plain ASCII.",
+        "CHUNK_ROWS: Input should be a valid integer, unable to parse string as an integer.",
+    ]

@@ -156,6 +156,15 @@ def test_without_redis_a_new_process_serves_the_sources_model(
     assert process.model.version == files.folder_version(source)
 
 
+def test_that_redis_is_away_is_said_once_and_again_the_next_time(
+    process: Member, redis_server: fakeredis.FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for connected in (False, True, False):
+        redis_server.connected = connected
+        look(process)
+    assert caplog.text.count("Redis does not answer") == 2
+
+
 def test_without_redis_a_running_process_serves_on_and_catches_up_when_it_is_back(
     process: Member,
     fleet: Fleet,

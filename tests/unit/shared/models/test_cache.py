@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from shared.models import artifact, files, trial_load
 from shared.models.artifact import Model
 from shared.models.cache import LOADED_VERSIONS, MARK, ModelCache
 from shared.models.sources import FolderSource
+from shared.models.version import Resolution
 from tests.factories import Kit, make_kit, write_checksums
 
 
@@ -80,6 +82,34 @@ def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
     assert (after.version, after.threshold) == (changed, 0.7)
     assert (before.threshold, before.file.is_file()) == (0.4, True)
     assert before.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
+
+
+def test_the_source_is_asked_what_it_offers_without_fetching_it(models: ModelCache, source: Path, cache: Path) -> None:
+    assert models.offered() == Resolution(files.folder_version(source))
+    assert not cache.exists()
+
+
+class Registry:
+    """A source that does not say the id of a version; that is known once it is here."""
+
+    name = "registry"
+    is_slow: ClassVar[bool] = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def resolve(self, revision: str | None) -> Resolution:
+        return Resolution(None, f"models:/m/{self._folder.name}")
+
+    def fetch(self, found: Resolution, folder: Path) -> None:
+        files.copy(self._folder, folder)
+
+
+def test_a_version_that_is_here_is_known_by_its_origin(source: Path, cache: Path) -> None:
+    models = ModelCache(Registry(source), cache)
+    assert models.offered() == Resolution(None, "models:/m/source")
+    version = models.resolve()
+    assert models.offered() == Resolution(version.id, version.origin)
 
 
 def test_a_pinned_version_is_loaded_from_the_cache_when_the_source_has_moved_on(

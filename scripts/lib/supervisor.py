@@ -1,0 +1,67 @@
+"""The supervisor: runs the programs of `./scripts/up`, and starts each again that dies."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import IO
+
+from scripts.lib.programs import STOP_SECONDS
+
+LINE_HEAD = re.compile(r"^\S+ \S+ [A-Z]+ ")
+"""Date, time and level, which begin every line of the supervisor's log."""
+
+
+class Supervisor:
+    """A running supervisor. It is given a configuration file, and its programs inherit this process's environment."""
+
+    def __init__(self, configuration: Path) -> None:
+        # A session of its own: Ctrl-C reaches the script alone, which then ends the others in order.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=_environment(),
+            start_new_session=True,
+        )
+        self._deaths: Counter[str] = Counter()
+        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        threading.Thread(target=self._relay, args=(self._process.stdout,), daemon=True).start()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process.poll() is not None
+
+    def deaths(self, program: str) -> int:
+        """Tell how often a program has ended so far."""
+        return self._deaths[program]
+
+    def stop(self) -> None:
+        """End the programs and then itself."""
+        self._process.terminate()
+        try:
+            self._process.wait(2 * STOP_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _relay(self, log: IO[str]) -> None:
+        """Say when a process dies and is started again; the rest of the supervisor's log is not worth a user's time."""
+        for line in log:
+            event = LINE_HEAD.sub("", line).strip()
+            if event.startswith("exited:"):
+                self._deaths[event.split()[1]] += 1
+                print(f"{event}; it is started again", flush=True)
+            elif event.startswith("gave up:"):
+                print(f"{event}; see .local/logs/", flush=True)
+
+
+def _environment() -> dict[str, str]:
+    """Give the programs UTF-8, whatever the terminal has: they write to files."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    return {**inherited, "PYTHONUTF8": "1"}
