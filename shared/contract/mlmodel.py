@@ -21,6 +21,9 @@ THRESHOLD_KEYS = ("best_threshold", "threshold", "optimal_threshold")
 """Under which names of the metadata a threshold is looked for, in this order."""
 
 TENSOR = "tensor"
+ANY = "any"
+"""What MLflow calls a type that it does not know; without a name, it stands for all columns together."""
+
 DEFAULT_DATA = "model.cb"
 
 Label = StrictInt | float | bool | StrictStr
@@ -32,17 +35,31 @@ class _Part(BaseModel):
 
 
 def _column(given: Any) -> Any:
-    """Read what older versions of MLflow wrote: names that are numbers, `optional` in place of `required`."""
+    """Read what versions of MLflow wrote: names that are numbers, `optional` in place of `required`, the shapes of tensors."""
     if not isinstance(given, Mapping):
         return given
     column = dict(given)
-    if isinstance(column.get("name"), int):
-        column["name"] = str(column["name"])
+    column["name"] = _name(column.get("name"))
     if "required" not in column and isinstance(column.get("optional"), bool):
         column["required"] = not column["optional"]
     if not isinstance(column.get("type"), str):
         column["type"] = "object"
+    column["width"] = _width(column.get("tensor-spec"))
     return column
+
+
+def _name(given: Any) -> str | None:
+    """Write a name of pandas' as CatBoost does: a number, or a list, which is a name of several levels."""
+    if given is None or isinstance(given, str):
+        return given
+    return str(tuple(given)) if isinstance(given, list) else str(given)
+
+
+def _width(tensor: Any) -> int | None:
+    shape = tensor.get("shape") if isinstance(tensor, Mapping) else None
+    width = shape[1] if isinstance(shape, list) and len(shape) == 2 else None
+    # -1 stands for any.
+    return width if isinstance(width, int) and width > 0 else None
 
 
 class Column(_Part):
@@ -51,6 +68,8 @@ class Column(_Part):
     name: str | None = None
     type: str
     required: bool = True
+    width: int | None = None
+    """Of a tensor whose rows are rows of features: how many these are, if it says so."""
 
 
 class FeatureNotes(_Part):
@@ -140,14 +159,25 @@ class MLmodel(_Part):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of the signature; none where there is no signature, or one of tensors, which have no names."""
+        """The columns of the signature; none where there is no signature, or one that does not tell columns apart."""
         inputs = self.signature.inputs or ()
-        return () if self.is_tensor else inputs
+        return () if self.is_tensor or self.is_anything else inputs
 
     @property
     def is_tensor(self) -> bool:
         """Whether the signature is of tensors."""
         return any(column.type == TENSOR for column in self.signature.inputs or ())
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether the signature says of all columns together that they are of any type."""
+        return [(column.type, column.name) for column in self.signature.inputs or ()] == [(ANY, None)]
+
+    @property
+    def width(self) -> int | None:
+        """How many features a row has that is one of a tensor; None where the signature does not say."""
+        widths = [column.width for column in self.signature.inputs or ()]
+        return widths[0] if len(widths) == 1 else None
 
     @property
     def data(self) -> str:

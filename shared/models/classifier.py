@@ -11,8 +11,8 @@ from shared.contract.derivation import ModelFeatures
 from shared.errors import BadArtifact
 from shared.reasons import cut_names
 
-LOSSES = ("Logloss", "CrossEntropy", "Focal", "MultiClass", "MultiClassOneVsAll")
-"""Losses whose models give a probability for each class."""
+LOSSES = ("Logloss", "CrossEntropy", "Focal", "MultiClass", "MultiClassOneVsAll", "PythonUserDefinedPerObject")
+"""Losses whose models give a probability for each class; the last is an objective of somebody's own, where there are classes."""
 
 FORMATS = ("cbm", "json")
 """Formats of CatBoost's that it can score from."""

@@ -1,7 +1,7 @@
 """The input example that MLflow wrote beside a model, in whichever form, as one row that a client could send."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -57,20 +57,28 @@ def _row_of(content: Any, contract: Contract) -> Row | None:
     if isinstance(content, list):
         if content and isinstance(content[0], Mapping):
             return dict(content[0])
-        # A tensor: rows without names.
         values = content[0] if content and isinstance(content[0], list) else content
-        return dict(zip(contract.names, values, strict=True)) if values else None
+        return _without_names(values, contract) if values else None
     for key, inner in FORMS.items():
         if key in content:
             return inner(content[key], contract)
-    if {"columns", "data"} <= content.keys():
+    if "data" in content and ("columns" in content or content.keys() <= {"index", "data"}):
         return _split(content, contract)
     # Columns by name, or one row.
     return {str(name): value[0] if isinstance(value, list) else value for name, value in content.items()}
 
 
-def _split(content: Any, _: Contract) -> Row:
-    return dict(zip(map(str, content["columns"]), content["data"][0], strict=True))
+def _split(content: Any, contract: Contract) -> Row:
+    values = content["data"][0]
+    if "columns" not in content:
+        return _without_names(values, contract)
+    return dict(zip(map(str, content["columns"]), values, strict=True))
+
+
+def _without_names(values: Sequence[Any], contract: Contract) -> Row:
+    """Read a row of a tensor, or of a data frame whose columns are numbered, for which MLflow writes no names."""
+    numbers = [*map(str, range(len(values)))]
+    return dict(zip(numbers if {*numbers} == {*contract.names} else contract.names, values, strict=True))
 
 
 FORMS: dict[str, Callable[[Any, Contract], Row | None]] = {

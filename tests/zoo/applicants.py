@@ -16,7 +16,9 @@ NUMBERS = pd.DataFrame(
 )
 """A fraction, a whole number and a boolean, all without gaps."""
 
-TARGET = (NUMBERS["income"].rank(pct=True) + NUMBERS["age"] / 100 + random.random(ROWS) / 2 < 1.2).astype(int).to_numpy()
+TARGET = (
+    (NUMBERS["income"].rank(pct=True) + NUMBERS["age"] / 100 + random.random(ROWS) / 2 < 1.2).astype(int).to_numpy()
+)
 """1 for a default, 0 for none; neither is rare."""
 
 WORDS = np.where(TARGET == 1, "bad", "good")

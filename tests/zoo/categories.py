@@ -37,13 +37,25 @@ def typed(data: pd.DataFrame, name: str, kind: str) -> list[artifact.Column]:
 
 VARIANTS = (
     Variant("text", data=PURPOSE, options=categorical("purpose")),
-    Variant("text, as a `category` of pandas", data=PURPOSE.astype({"purpose": "category"}), options=categorical("purpose")),
-    Variant("text, as a `string` of pandas", data=PURPOSE.astype({"purpose": "string"}), options=categorical("purpose")),
+    Variant(
+        "text, as a `category` of pandas", data=PURPOSE.astype({"purpose": "category"}), options=categorical("purpose")
+    ),
+    Variant(
+        "text, as a `string` of pandas", data=PURPOSE.astype({"purpose": "string"}), options=categorical("purpose")
+    ),
     Variant("whole numbers", data=REGION, options=categorical("region")),
-    Variant("whole numbers, as a `category` of pandas", data=REGION.astype({"region": "category"}), options=categorical("region")),
+    Variant(
+        "whole numbers, as a `category` of pandas",
+        data=REGION.astype({"region": "category"}),
+        options=categorical("region"),
+    ),
     Variant("whole numbers of 8 bits", data=REGION.astype({"region": np.int8}), options=categorical("region")),
     Variant("booleans", data=NUMBERS, options=categorical("employed")),
-    Variant("booleans, as a `category` of pandas", data=NUMBERS.astype({"employed": "category"}), options=categorical("employed")),
+    Variant(
+        "booleans, as a `category` of pandas",
+        data=NUMBERS.astype({"employed": "category"}),
+        options=categorical("employed"),
+    ),
     Variant(
         "text with gaps, with `metadata.missing_category: unknown`",
         data=OPTIONAL,
@@ -88,10 +100,17 @@ VARIANTS = (
         options=categorical("purpose"),
         metadata={"features": {"purpose": {"values": sorted({*PURPOSES.tolist()})}}},
     ),
-    Variant("without a signature", data=PURPOSE, inputs=None, options=categorical("purpose"), told=("signature-missing",)),
+    Variant("nothing but categories", data=MANY[["town", "purpose"]], options=categorical("town", "purpose")),
+    Variant(
+        "without a signature",
+        data=PURPOSE.astype({"employed": float}),
+        inputs=None,
+        options=categorical("purpose"),
+        told=("signature-missing",),
+    ),
     Variant(
         "whole numbers, without a signature: they come as text",
-        data=REGION.assign(region=REGION["region"].astype(str).astype(object)),
+        data=REGION.astype({"employed": float, "region": str}),
         inputs=None,
         options=categorical("region"),
         told=("signature-missing",),

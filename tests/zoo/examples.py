@@ -61,7 +61,9 @@ VARIANTS = (
     Variant("none", example=None, shown=None),
     *(Variant(name, example=form) for name, form in FORMS.items()),
     Variant("only `serving_input_example.json`", example=None, finish=for_serving({"dataframe_split": SPLIT})),
-    Variant("a broken one, and a good `serving_input_example.json`", example="{", finish=for_serving({"inputs": COLUMNS})),
+    Variant(
+        "a broken one, and a good `serving_input_example.json`", example="{", finish=for_serving({"inputs": COLUMNS})
+    ),
     Variant("one with a column more", example=[ROWS[0] | {"id": 7}]),
     Variant(
         "one that lacks an optional column",

@@ -94,16 +94,33 @@ VARIANTS = (
     Variant("`other.cbm`, as the flavour says", finish=then(called("other.cbm"), told("other.cbm"))),
     Variant("`data/model.bin`, as the flavour says", finish=then(called("data/model.bin"), told("data/model.bin"))),
     Variant("the only `*.cbm`, whatever the flavour says", finish=called("other.cbm")),
-    Variant("two, of which the flavour names one", finish=then(called("other.cbm"), told("other.cbm"), beside("model.cb"))),
+    Variant(
+        "two, of which the flavour names one", finish=then(called("other.cbm"), told("other.cbm"), beside("model.cb"))
+    ),
     Variant("two, of which one is `model.cb`", finish=then(told("gone.cbm"), beside("other.cbm"))),
-    Variant("`model.onnx` and `model.json` beside it", finish=then(beside("model.onnx", b"\x08\x07"), beside("model.json", "{}"))),
-    Variant("no flavour in MLmodel", finish=lambda variant, folder: artifact.write_mlmodel(folder, variant.columns, {}, flavors={})),
+    Variant(
+        "`model.onnx` and `model.json` beside it",
+        finish=then(beside("model.onnx", b"\x08\x07"), beside("model.json", "{}")),
+    ),
+    Variant(
+        "a `registry.json` of somebody else's beside it",
+        finish=beside("registry.json", '{"threshold": "auto"}'),
+    ),
+    Variant(
+        "no flavour in MLmodel",
+        finish=lambda variant, folder: artifact.write_mlmodel(folder, variant.columns, {}, flavors={}),
+    ),
     Variant("saved as JSON", train=training.read_from_json, finish=saved_as("json")),
     Variant("with checksums", finish=summed),
     Variant("with golden rows", finish=golden()),
     Variant("with golden rows and checksums", finish=then(golden(positive_class=1), summed)),
-    Variant("with a card and requirements", finish=then(beside("README.md", "# Credit\n"), beside("requirements.txt", "catboost\n"))),
-    Variant("two, and nothing says which", finish=then(called("one.cbm"), beside("two.cbm")), rejected="model-files-several"),
+    Variant(
+        "with a card and requirements",
+        finish=then(beside("README.md", "# Credit\n"), beside("requirements.txt", "catboost\n")),
+    ),
+    Variant(
+        "two, and nothing says which", finish=then(called("one.cbm"), beside("two.cbm")), rejected="model-files-several"
+    ),
     Variant("no model", finish=removed("model.cb"), rejected="model-file-missing"),
     Variant("no MLmodel", finish=removed("MLmodel"), rejected="model-file-missing"),
     Variant("MLmodel that is not YAML", finish=beside("MLmodel", "flavors: ["), rejected="model-file-not-yaml"),
@@ -111,8 +128,16 @@ VARIANTS = (
     Variant("cut off", finish=cut, rejected="model-file-unreadable"),
     Variant("another thing altogether", finish=beside("model.cb", "a text"), rejected="model-file-unreadable"),
     Variant("a bit flipped, with checksums", finish=then(summed, flipped), rejected="model-file-damaged"),
-    Variant("a file that the checksums do not list", finish=then(removed("input_example.json"), summed, beside("input_example.json", "[]")), rejected="model-file-unlisted"),
-    Variant("golden rows that the model does not reproduce", finish=golden(scores=[0.5] * 5), rejected="golden-scores-differ"),
+    Variant(
+        "a file that the checksums do not list",
+        finish=then(removed("input_example.json"), summed, beside("input_example.json", "[]")),
+        rejected="model-file-unlisted",
+    ),
+    Variant(
+        "golden rows that the model does not reproduce",
+        finish=golden(scores=[0.5] * 5),
+        rejected="golden-scores-differ",
+    ),
     Variant("golden rows of the other class", finish=golden(positive_class=0), rejected="golden-class-differs"),
     Variant("golden rows that are none", finish=golden(rows=5), rejected="golden-invalid"),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tests.zoo import artifact, training
-from tests.zoo.applicants import EVERY_FIFTH, NUMBERS, with_column, with_gaps
+from tests.zoo.applicants import EVERY_FIFTH, NUMBERS, PURPOSES, with_column, with_gaps
 from tests.zoo.variant import Variant
 
 WITH_GAPS = with_gaps("income")
@@ -42,7 +42,7 @@ VARIANTS = (
         nullable=("income",),
     ),
     Variant(
-        "the same, with `optional: true`, as MLflow before 2.10 wrote it",
+        "the same, with `optional: true`, as MLflow 2.9 wrote it",
         inputs=signature(NUMBERS, "income", optional=True),
         nullable=("income",),
     ),
@@ -75,11 +75,24 @@ VARIANTS = (
         nullable=("employed",),
     ),
     Variant("a number of 32 bits with gaps", data=WITH_GAPS.astype({"income": np.float32}), nullable=("income",)),
+    Variant(
+        "a number that had gaps in training, behind a category",
+        data=WITH_GAPS.assign(purpose=PURPOSES.astype(object))[["purpose", "age", "income"]],
+        options={"cat_features": ["purpose"]},
+        nullable=("income",),
+    ),
+    Variant(
+        "a number that had gaps in training, with `nan_mode` `Max`",
+        data=WITH_GAPS,
+        options={"nan_mode": "Max"},
+        nullable=("income",),
+    ),
     Variant("a column that had no value at all in training", data=with_column("other", np.nan), nullable=("other",)),
     Variant(
         "the same, of which MLflow writes the type `any`",
         data=with_column("other", np.nan),
         inputs=[*artifact.inferred(NUMBERS), {"type": "any", "name": "other", "required": False}],
         nullable=("other",),
+        told=("signature-types-unknown",),
     ),
 )

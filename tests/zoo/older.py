@@ -21,6 +21,8 @@ class Older(Variant):
 
     folder: str = ""
 
+    is_stock = False
+
     def write(self, folder: Path) -> Path:
         """Copy it."""
         ignored = shutil.ignore_patterns("scores.json")

@@ -1,7 +1,7 @@
 """What the service makes of a folder, and what it must make of it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared import scoring
@@ -29,6 +29,8 @@ class Seen:
     example: Row | None = None
     names: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
+    contract: Contract | None = field(default=None, compare=False)
+    """Not compared with what the zoo says, but with that of other ways."""
 
 
 def expected(variant: Variant) -> Seen:
@@ -68,6 +70,7 @@ def seen(folder: Path, variant: Variant) -> Seen:
         model.input_example,
         tuple(model.contract.names),
         tuple(score_of(model, row) for row in variant.rows),
+        model.contract,
     )
 
 

@@ -12,6 +12,7 @@ COLUMNS = artifact.inferred(NUMBERS)
 UNNAMED: list[artifact.Column] = [{"type": column["type"], "required": True} for column in COLUMNS]
 ANYTHING: list[artifact.Column] = [{"type": "any", "required": True}]
 NUMBERED = FRACTIONS.set_axis([0, 1], axis=1)
+ID: artifact.Column = {"type": "long", "name": "id", "required": True}
 AS_FRACTIONS = NUMBERS.astype(float)
 
 
@@ -51,17 +52,34 @@ VARIANTS = (
     ),
     Variant("of tensors of any width", data=FRACTIONS, inputs=tensor(-1), told=("signature-of-tensors",)),
     Variant("without names", inputs=UNNAMED, told=("signature-without-names",)),
-    Variant("of names, and the model was trained on an array", data=FRACTIONS, prepare=as_array, told=("model-without-names",)),
+    Variant(
+        "of names, and the model was trained on an array",
+        data=FRACTIONS,
+        prepare=as_array,
+        told=("model-without-names",),
+    ),
     Variant("in another order than the model", inputs=COLUMNS[::-1]),
     Variant(
         "with columns that the model does not use",
-        inputs=[{"type": "datetime", "name": "when", "required": True}, *COLUMNS, {"type": "long", "name": "id", "required": True}],
+        inputs=[
+            {"type": "datetime", "name": "when", "required": True},
+            *COLUMNS,
+            ID,
+        ],
         told=("signature-columns-unused",),
     ),
     Variant("of numbers for names", data=NUMBERED),
     Variant("of numbers for names, and the model was trained on an array", data=NUMBERED, prepare=as_array),
     Variant("of numbers for names, written as text", data=FRACTIONS.set_axis(["0", "1"], axis=1)),
-    Variant("a column of type `any`", data=AS_FRACTIONS, inputs=column("any")),
+    Variant("of fractions for names", data=FRACTIONS.set_axis([0.5, 1.5], axis=1)),
+    Variant("of names of two levels", data=FRACTIONS.set_axis([("now", "income"), ("now", "debt")], axis=1)),
+    Variant(
+        "with a column twice that the model does not use, and notes on it",
+        inputs=[*COLUMNS, ID, ID],
+        metadata={"features": {"id": {"description": "Who it is."}}},
+        told=("signature-columns-unused",),
+    ),
+    Variant("a column of type `any`", inputs=column("any"), told=("signature-types-unknown",)),
     Variant(
         "one `any` for the whole, as MLflow writes it of types that it does not know",
         data=AS_FRACTIONS,
@@ -80,6 +98,13 @@ VARIANTS = (
     ),
     Variant("of tensors of another width", data=FRACTIONS, inputs=tensor(3), rejected="features-count"),
     Variant("with a name twice", inputs=[*COLUMNS, COLUMNS[0]], rejected="features-repeated"),
+    Variant(
+        "with a name twice, and the model was trained on an array",
+        data=FRACTIONS,
+        prepare=as_array,
+        inputs=[{"type": "double", "name": "debt", "required": True}] * 2,
+        rejected="features-repeated",
+    ),
     Variant("with a date for a feature", inputs=column("datetime"), rejected="feature-type-unsupported"),
     Variant(
         "with an array for a feature",

@@ -23,9 +23,17 @@ def of_registry(value: Any, origin: str) -> Any:
 
 
 VARIANTS = (
-    Variant("`metadata.best_threshold`", metadata={"best_threshold": 0.4}, threshold=Threshold(0.4, "metadata.best_threshold")),
+    Variant(
+        "`metadata.best_threshold`",
+        metadata={"best_threshold": 0.4},
+        threshold=Threshold(0.4, "metadata.best_threshold"),
+    ),
     Variant("`metadata.threshold`", metadata={"threshold": 0.25}, threshold=Threshold(0.25, "metadata.threshold")),
-    Variant("`metadata.optimal_threshold`", metadata={"optimal_threshold": 1}, threshold=Threshold(1.0, "metadata.optimal_threshold")),
+    Variant(
+        "`metadata.optimal_threshold`",
+        metadata={"optimal_threshold": 1},
+        threshold=Threshold(1.0, "metadata.optimal_threshold"),
+    ),
     Variant(
         "several of these names: the first in this order",
         metadata={"optimal_threshold": 0.1, "threshold": 0.2, "best_threshold": None},
@@ -54,8 +62,16 @@ VARIANTS = (
         finish=of_registry("0.45", "parameter threshold of the run"),
         threshold=Threshold(0.45, "parameter threshold of the run"),
     ),
-    Variant("none, with the setting `DEFAULT_THRESHOLD=0.2`", assumptions=Assumptions(threshold=0.2), threshold=Threshold(0.2, DEFAULT)),
+    Variant(
+        "none, with the setting `DEFAULT_THRESHOLD=0.2`",
+        assumptions=Assumptions(threshold=0.2),
+        threshold=Threshold(0.2, DEFAULT),
+    ),
     Variant("a threshold of 40, meant as per cent", metadata={"best_threshold": 40}, rejected="threshold-invalid"),
     Variant("a threshold that is text", metadata={"threshold": "high"}, rejected="threshold-invalid"),
-    Variant("a tag of the model version that is no number", finish=of_registry("high", "tag threshold of the run"), rejected="threshold-invalid"),
+    Variant(
+        "a tag of the run that is no number, in the registry",
+        finish=of_registry("high", "tag threshold of the run"),
+        rejected="threshold-invalid",
+    ),
 )

@@ -23,6 +23,10 @@ FIRST_ROW = "the first row of the data"
 NO_GAPS: tuple[str, ...] = ()
 
 
+def as_written(_: "Variant", __: Path) -> None:
+    """Leave it so."""
+
+
 @dataclass(frozen=True, eq=False)
 class Variant:
     """A kind; what is not said is as in the plainest one, which is served."""
@@ -43,7 +47,7 @@ class Variant:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     example: Any = AS_LOGGED
     """What stands in `input_example.json`: a text, or what JSON can hold; None for no file."""
-    finish: Callable[["Variant", Path], None] = lambda variant, folder: None
+    finish: Callable[["Variant", Path], None] = as_written
     """Changes what was written."""
     assumptions: Assumptions = NO_ASSUMPTIONS
 
@@ -62,8 +66,6 @@ class Variant:
     """What clients call the features, if not as the data have it."""
     shown: Row | str | None = FIRST_ROW
     """The example that people see; None if there is none, or if it is of no use."""
-    in_files: bool = True
-    """Whether CSV and Parquet can hold its rows as pandas writes them."""
 
     @cached_property
     def model(self) -> Any:
@@ -85,6 +87,11 @@ class Variant:
             (folder / "input_example.json").write_text(text, encoding="utf-8")
         self.finish(self, folder)
         return folder
+
+    @property
+    def is_stock(self) -> bool:
+        """Whether `mlflow.catboost.log_model` writes just this, of signature and example made from the data."""
+        return self.inputs in (INFERRED, None) and self.example in (AS_LOGGED, None) and self.finish is as_written
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -115,8 +122,8 @@ class Variant:
             return f"rejected: `{self.rejected}`"
         words = ["served"]
         words += [f"the score is of `{self.label}`"] if self.label not in ("1", "true") else []
-        words += [f"threshold of `{self.threshold.origin}`"] if self.threshold.origin != DEFAULT else []
-        words += [f"may be missing: {' and '.join(map(repr, self.nullable))}"] if self.nullable else []
+        words += [f"threshold from `{self.threshold.origin}`"] if self.threshold.origin != DEFAULT else []
+        words += ["values may be missing"] if self.nullable else []
         words += [f"told: {', '.join(f'`{told}`' for told in self.told)}"] if self.told else []
         return "; ".join(words)
 
