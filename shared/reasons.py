@@ -194,6 +194,7 @@ REASONS: dict[str, str] = {
     "model-file-not-json": "{file!r} is not JSON.",
     "model-file-not-yaml": "{file!r} is not YAML.",
     "model-file-unreadable": "CatBoost cannot read {file!r}.",
+    "model-file-pointer": "{file!r} is a Git LFS pointer, not the model itself. Fetch it with 'git lfs pull'.",
     "model-files-several": "The model folder has several model files: {files}. Keep one, or name it in HF_FILENAME.",
     "model-in-subfolder": "The model is in the folder {folder!r} below this one. Name that folder instead.",
     "model-format": "The model was saved in the format {kind}; this service reads {accepted:or}.",

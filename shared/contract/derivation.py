@@ -1,5 +1,6 @@
 """From the file MLmodel, and what the model itself knows of its features, to the contract. What is assumed is noted."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -64,7 +65,8 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
         str(i) if column.name == "" and "" not in model.names else str(column.name) for i, column in enumerate(given)
     ]
     named = dict(zip(names, given, strict=True))
-    if any(names.count(name) > 1 for name in model.names):
+    counts = Counter(names)
+    if any(counts[name] > 1 for name in model.names):
         raise BadArtifact("features-repeated")
     if not named.keys() >= set(model.names):
         if model.are_numbered:

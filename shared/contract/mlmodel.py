@@ -39,7 +39,7 @@ def _column(given: Any) -> Any:
     if not isinstance(given, Mapping):
         return given
     column = dict(given)
-    column["name"] = _name(column.get("name"))
+    column["name"] = None if column.get("name") is None else column_name(column["name"])
     if "required" not in column and isinstance(column.get("optional"), bool):
         column["required"] = not column["optional"]
     if not isinstance(column.get("type"), str):
@@ -48,10 +48,8 @@ def _column(given: Any) -> Any:
     return column
 
 
-def _name(given: Any) -> str | None:
-    """Write a name of pandas' as CatBoost does: a number, or a list, which is a name of several levels."""
-    if given is None or isinstance(given, str):
-        return given
+def column_name(given: Any) -> str:
+    """Write a name of pandas' as CatBoost does, which may be a number, or a list: a name of several levels."""
     return str(tuple(given)) if isinstance(given, list) else str(given)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.contract.contract import Contract, Row
+from shared.contract.mlmodel import column_name
 from shared.reasons import Reason
 
 EXAMPLE_FILE = "input_example.json"
@@ -72,7 +73,7 @@ def _split(content: Any, contract: Contract) -> Row:
     values = content["data"][0]
     if "columns" not in content:
         return _without_names(values, contract)
-    return dict(zip(map(str, content["columns"]), values, strict=True))
+    return dict(zip(map(column_name, content["columns"]), values, strict=True))
 
 
 def _without_names(values: Sequence[Any], contract: Contract) -> Row:

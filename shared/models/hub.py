@@ -83,7 +83,7 @@ class HubSource:
                 raise BadArtifact("hub-file-damaged", file=name)
 
     def _wanted(self, description: MLmodel) -> tuple[str, ...]:
-        """Name the CatBoost file that the operator states, and the one that MLmodel does; the default of a setting states nothing."""
+        """Name the CatBoost file that the operator states, then the one that MLmodel does; a setting's default states nothing."""
         return (description.data,) if self._model_file == MODEL_FILE else (self._model_file, description.data)
 
     def _download(self, names: list[str], version: str, folder: Path) -> None:

@@ -62,11 +62,12 @@ def threshold_of(uri):
 try:
     if folder:
         from mlflow.artifacts import download_artifacts
-        download_artifacts(artifact_uri=uri, dst_path=folder)
+        path = download_artifacts(artifact_uri=uri, dst_path=folder)
         said = threshold_of(uri)
         if said:
-            with open(os.path.join(folder, REGISTRY_FILE), "w") as file:
+            with open(os.path.join(path, REGISTRY_FILE), "w") as file:
                 json.dump({"threshold": said}, file)
+        print(path)
     elif uri.startswith("models:/"):
         found = get_model_name_and_version(mlflow.MlflowClient(), uri)
         print("models:/" + "/".join(str(part) for part in found))
@@ -76,7 +77,7 @@ except MlflowException as error:
     sys.exit(3 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND") else 1)
 """
 )
-"""Prints what a URI stands for, or downloads it into a folder, with the threshold that the registry states, if it does."""
+"""Prints what a URI stands for; or downloads that, with the threshold that the registry states, and prints the model's folder."""
 
 UNKNOWN = 3
 """Exit code for what the registry does not have."""
@@ -105,16 +106,16 @@ class MlflowSource:
         uri = revision or self._uri
         if not uri.startswith(SCHEMES):
             raise UnknownRevision("revision-not-mlflow")
-        # What MLflow prints itself comes before.
-        return Resolution(None, self._run(uri, "").splitlines()[-1].strip())
+        return Resolution(None, self._run(uri, ""))
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Download what was resolved."""
         if found.origin is None:
             raise VersionUnavailable("version-gone", version=found.version)
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
-            self._run(found.origin, downloaded)
-            files.copy(Path(downloaded), folder)
+            # Of a run, the model comes in a folder of its own.
+            path = self._run(found.origin, downloaded)
+            files.copy(Path(path), folder)
 
     def _run(self, uri: str, folder: str) -> str:
         command = [sys.executable, "-c", PROGRAM, uri, folder, self._tracking_uri or ""]
@@ -128,4 +129,5 @@ class MlflowSource:
             raise UnknownRevision("mlflow-model-unknown")
         if done.returncode:
             raise SourceUnavailable("mlflow-failed")
-        return done.stdout
+        # What MLflow prints itself comes before.
+        return done.stdout.splitlines()[-1].strip()

@@ -1,5 +1,7 @@
 """Applicants that the models of the zoo are trained on, and are then sent: always the same ones."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,7 @@ EVERY_FIFTH = np.arange(ROWS) % 5 == 3
 """Where values are missing, in the models that have gaps."""
 
 
-def with_column(name: str, values: object) -> pd.DataFrame:
+def with_column(name: str, values: Any) -> pd.DataFrame:
     """The applicants of NUMBERS, with one more column."""
     return NUMBERS.assign(**{name: values})
 

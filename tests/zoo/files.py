@@ -10,6 +10,8 @@ from tests.zoo import artifact, training
 from tests.zoo.unfit import OTHER
 from tests.zoo.variant import Variant
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 7280\n"
+
 Finish = Callable[[Variant, Path], None]
 
 
@@ -126,6 +128,7 @@ VARIANTS = (
     Variant("MLmodel that is not YAML", finish=beside("MLmodel", "flavors: ["), rejected="model-file-not-yaml"),
     Variant("saved as ONNX", finish=told(save_format="onnx"), rejected="model-format"),
     Variant("cut off", finish=cut, rejected="model-file-unreadable"),
+    Variant("a pointer of Git LFS in its place", finish=beside("model.cb", POINTER), rejected="model-file-pointer"),
     Variant("another thing altogether", finish=beside("model.cb", "a text"), rejected="model-file-unreadable"),
     Variant("a bit flipped, with checksums", finish=then(summed, flipped), rejected="model-file-damaged"),
     Variant(

@@ -24,7 +24,7 @@ QUIET: Options = {
 
 
 def classifier(data: pd.DataFrame, target: Any, options: Options) -> Any:
-    return CatBoostClassifier(**(QUIET | options)).fit(data, target)
+    return CatBoostClassifier(**{**QUIET, **options}).fit(data, target)
 
 
 def plain_catboost(data: pd.DataFrame, target: Any, options: Options) -> Any:
@@ -32,12 +32,12 @@ def plain_catboost(data: pd.DataFrame, target: Any, options: Options) -> Any:
 
 
 def regressor(data: pd.DataFrame, target: Any, options: Options) -> Any:
-    return CatBoostRegressor(**(QUIET | options)).fit(data, target)
+    return CatBoostRegressor(**{**QUIET, **options}).fit(data, target)
 
 
 def ranker(data: pd.DataFrame, target: Any, options: Options) -> Any:
     groups = [row // 10 for row in range(ROWS)]
-    return CatBoostRanker(**(QUIET | {"loss_function": "YetiRank"} | options)).fit(data, target, group_id=groups)
+    return CatBoostRanker(**{**QUIET, "loss_function": "YetiRank", **options}).fit(data, target, group_id=groups)
 
 
 def with_threshold(data: pd.DataFrame, target: Any, options: Options) -> Any:
@@ -47,7 +47,7 @@ def with_threshold(data: pd.DataFrame, target: Any, options: Options) -> Any:
 
 
 def continued(data: pd.DataFrame, target: Any, options: Options) -> Any:
-    return CatBoostClassifier(**(QUIET | options)).fit(data, target, init_model=classifier(data, target, options))
+    return CatBoostClassifier(**{**QUIET, **options}).fit(data, target, init_model=classifier(data, target, options))
 
 
 def read_from_json(data: pd.DataFrame, target: Any, options: Options) -> Any:

@@ -1,6 +1,7 @@
 """Models that cannot be served: what they predict is not a probability of one of two classes, or CatBoost needs more than a row."""
 
 import numpy as np
+import pandas as pd
 
 from tests.zoo import training
 from tests.zoo.applicants import FRACTIONS, NUMBERS, TARGET, with_column
@@ -9,7 +10,7 @@ from tests.zoo.variant import Variant
 OTHER = Variant("another model", options={"random_seed": 7, "iterations": 2})
 
 TEXTS = with_column("note", np.where(TARGET == 1, "did not pay in time", "always paid").astype(object))
-VECTORS = FRACTIONS.assign(face=[np.array([value, 1.0]) for value in FRACTIONS["debt"]])
+VECTORS = FRACTIONS.assign(face=pd.Series([[value, 1.0] for value in FRACTIONS["debt"]], dtype=object))
 
 VARIANTS = (
     Variant("regression", train=training.regressor, rejected="model-not-a-classifier"),

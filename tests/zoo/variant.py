@@ -20,6 +20,7 @@ Row = dict[str, Any]
 INFERRED = "as infer_signature makes it of the data"
 AS_LOGGED = "the first three rows of the data, as MLflow writes them"
 FIRST_ROW = "the first row of the data"
+STATES_NONE = Threshold(0.5, DEFAULT)
 NO_GAPS: tuple[str, ...] = ()
 
 
@@ -57,7 +58,7 @@ class Variant:
     """The class that the score is the probability of, as CatBoost has it."""
     positive_class: str | None = None
     """How that is shown, if not as it is."""
-    threshold: Threshold = Threshold(0.5, DEFAULT)
+    threshold: Threshold = STATES_NONE
     nullable: tuple[str, ...] = NO_GAPS
     """The features that may be missing."""
     told: tuple[str, ...] = ()
@@ -101,7 +102,7 @@ class Variant:
     @cached_property
     def rows(self) -> list[Row]:
         """The same as JSON has it."""
-        return [{name: _plain(value) for name, value in row.items()} for row in self.frame.to_dict("records")]
+        return [{str(name): _plain(value) for name, value in row.items()} for row in self.frame.to_dict("records")]
 
     @cached_property
     def scores(self) -> list[float]:
