@@ -195,6 +195,7 @@ REASONS: dict[str, str] = {
     "model-file-not-json": "{file!r} is not JSON.",
     "model-file-not-yaml": "{file!r} is not YAML.",
     "model-file-unreadable": "CatBoost cannot read {file!r}.",
+    "model-file-pointer": "{file!r} is a Git LFS pointer, not the model itself. Fetch it with 'git lfs pull'.",
     "model-files-several": "The model folder has several model files: {files}. Keep one, or name it in HF_FILENAME.",
     "model-in-subfolder": "The model is in the folder {folder!r} below this one. Name that folder instead.",
     "model-format": "The model was saved in the format {kind}; this service reads {accepted:or}.",
@@ -230,6 +231,9 @@ REASONS: dict[str, str] = {
     # What was assumed of a model, and what it lacks: told where it is shown, and no reason not to serve it.
     "signature-missing": "The model has no signature: the names and kinds of its features are taken from the model itself.",
     "signature-of-tensors": "The signature is of tensors: the names and kinds of the features are taken from the model itself.",
+    "signature-of-anything": "The signature tells nothing of the columns: "
+    "the names and kinds of the features are taken from the model itself.",
+    "signature-types-unknown": "The signature does not tell the types of {columns}: they are taken from the model itself.",
     "signature-without-names": "The columns of the signature have no names: they are taken in the order of the model's features.",
     "model-without-names": "The model was trained without feature names: the names of the signature are taken in their order.",
     "signature-columns-unused": "Columns of the signature that the model does not use: {columns}.",

@@ -1,11 +1,12 @@
 """Derive the contract from the MLmodel file and the model's own features. Assumptions are noted."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from shared.contract.contract import FEATURE_TYPES, Contract, Feature, Nullability
-from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY, Column, FeatureNotes, Metadata, MLmodel
+from shared.contract.mlmodel import ANY, DEFAULT_MISSING_CATEGORY, Column, FeatureNotes, Metadata, MLmodel
 from shared.errors import BadArtifact
 from shared.reasons import Reason, cut_names
 
@@ -33,7 +34,11 @@ def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reas
     metadata = mlmodel.metadata
     columns, assumed = _columns(mlmodel, model)
     names = [str(column.name) for column in columns]
-    _check_mentioned(names, metadata)
+    if len({*names}) < len(names):
+        raise BadArtifact("features-repeated")
+    if untyped := [name for name, column in zip(names, columns, strict=True) if column.type == ANY]:
+        assumed.append(Reason("signature-types-unknown", {"columns": cut_names(untyped)}))
+    _check_mentioned(names, mlmodel)
     features = tuple(
         _feature(column, metadata.features.get(name, FeatureNotes()), i, model, metadata)
         for i, (name, column) in enumerate(zip(names, columns, strict=True))
@@ -50,16 +55,18 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
     """Return one column per feature of the model, in its order."""
     given = mlmodel.columns
     if not given:
-        why = "signature-of-tensors" if mlmodel.is_tensor else "signature-missing"
-        return [_column_of(model, i) for i in range(len(model.names))], [Reason(why)]
+        if mlmodel.width not in (None, len(model.names)):
+            raise BadArtifact("features-count", count=mlmodel.width, expected=len(model.names))
+        return [Column(name=name, type=_type_of(model, i)) for i, name in enumerate(model.names)], [_without(mlmodel)]
     if all(column.name is None for column in given):
         return _in_order(given, model, "signature-without-names")
-    # CatBoost numbers a feature whose name is empty.
-    named = {
-        str(i) if column.name == "" and "" not in model.names else str(column.name): column
-        for i, column in enumerate(given)
-    }
-    if len(named) < len(given):
+    # CatBoost gives a number to a feature whose name is empty.
+    names = [
+        str(i) if column.name == "" and "" not in model.names else str(column.name) for i, column in enumerate(given)
+    ]
+    named = dict(zip(names, given, strict=True))
+    counts = Counter(names)
+    if any(counts[name] > 1 for name in model.names):
         raise BadArtifact("features-repeated")
     if not named.keys() >= set(model.names):
         if model.are_numbered:
@@ -81,30 +88,39 @@ def _in_order(given: Sequence[Column], model: ModelFeatures, why: str) -> tuple[
     return columns, [Reason(why)]
 
 
-def _column_of(model: ModelFeatures, i: int) -> Column:
-    return Column(name=model.names[i], type="string" if i in model.categories else "double")
+def _type_of(model: ModelFeatures, i: int) -> str:
+    return "string" if i in model.categories else "double"
 
 
-def _check_mentioned(names: list[str], metadata: Metadata) -> None:
-    mentioned = {*metadata.features, *chain.from_iterable(metadata.ordered)}
-    if unknown := sorted(mentioned - set(names)):
+def _without(mlmodel: MLmodel) -> Reason:
+    """Say why no column is known from the signature."""
+    if mlmodel.is_tensor:
+        return Reason("signature-of-tensors")
+    return Reason("signature-of-anything" if mlmodel.is_anything else "signature-missing")
+
+
+def _check_mentioned(names: list[str], mlmodel: MLmodel) -> None:
+    """Raise BadArtifact for features that only the metadata know; notes on a column that the model does not use may stand."""
+    noted = mlmodel.metadata.features.keys() - {column.name for column in mlmodel.columns}
+    if unknown := sorted({*noted, *chain.from_iterable(mlmodel.metadata.ordered)} - {*names}):
         raise BadArtifact("features-unknown", columns=cut_names(unknown))
 
 
 def _feature(column: Column, notes: FeatureNotes, i: int, model: ModelFeatures, metadata: Metadata) -> Feature:
     name = str(column.name)
-    if column.type not in FEATURE_TYPES:
-        raise BadArtifact("feature-type-unsupported", column=name, kind=column.type)
-    kind = FEATURE_TYPES[column.type]
+    type_name = _type_of(model, i) if column.type == ANY else column.type
+    if type_name not in FEATURE_TYPES:
+        raise BadArtifact("feature-type-unsupported", column=name, kind=type_name)
+    kind = FEATURE_TYPES[type_name]
     _check_kind(name, kind.python, is_category=i in model.categories)
     if notes.values is not None and any(type(value) is not kind.python for value in notes.values):
-        raise BadArtifact("feature-values-type", column=name, kind=column.type)
+        raise BadArtifact("feature-values-type", column=name, kind=type_name)
     if kind.bounds and not all(kind.bounds[0] <= int(value) <= kind.bounds[1] for value in notes.values or ()):
-        raise BadArtifact("feature-values-range", column=name, kind=column.type)
+        raise BadArtifact("feature-values-range", column=name, kind=type_name)
     if (notes.ge is not None or notes.le is not None) and kind.python not in (int, float):
         raise BadArtifact("feature-not-bounded", column=name)
     nullable, why = _nullability(column, notes, i, model, metadata)
-    feature = Feature(name, column.type, column.required, notes.description, notes.ge, notes.le, notes.values)
+    feature = Feature(name, type_name, column.required, notes.description, notes.ge, notes.le, notes.values)
     return replace(feature, required=column.required or not nullable, nullable=nullable, nullable_because=why)
 
 

@@ -21,6 +21,9 @@ THRESHOLD_KEYS = ("best_threshold", "threshold", "optimal_threshold")
 """Metadata keys that are searched for a threshold, in this order."""
 
 TENSOR = "tensor"
+ANY = "any"
+"""What MLflow calls a type that it does not know; without a name, it stands for all columns together."""
+
 DEFAULT_DATA = "model.cb"
 
 Label = StrictInt | float | bool | StrictStr
@@ -32,17 +35,29 @@ class _Part(BaseModel):
 
 
 def _column(given: Any) -> Any:
-    """Convert the format of older MLflow versions: numeric names, `optional` instead of `required`."""
+    """Read what MLflow versions wrote: numeric names, `optional` instead of `required`, the shapes of tensors."""
     if not isinstance(given, Mapping):
         return given
     column = dict(given)
-    if isinstance(column.get("name"), int):
-        column["name"] = str(column["name"])
+    column["name"] = None if column.get("name") is None else column_name(column["name"])
     if "required" not in column and isinstance(column.get("optional"), bool):
         column["required"] = not column["optional"]
     if not isinstance(column.get("type"), str):
         column["type"] = "object"
+    column["width"] = _width(column.get("tensor-spec"))
     return column
+
+
+def column_name(given: Any) -> str:
+    """Write a name of pandas' as CatBoost does, which may be a number, or a list: a name of several levels."""
+    return str(tuple(given)) if isinstance(given, list) else str(given)
+
+
+def _width(tensor: Any) -> int | None:
+    shape = tensor.get("shape") if isinstance(tensor, Mapping) else None
+    width = shape[1] if isinstance(shape, list) and len(shape) == 2 else None
+    # -1 stands for any.
+    return width if isinstance(width, int) and width > 0 else None
 
 
 class Column(_Part):
@@ -51,6 +66,8 @@ class Column(_Part):
     name: str | None = None
     type: str
     required: bool = True
+    width: int | None = None
+    """Of a tensor whose rows are rows of features: how many these are, if it says so."""
 
 
 class FeatureNotes(_Part):
@@ -140,14 +157,25 @@ class MLmodel(_Part):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of the signature; empty without a signature, or with a tensor signature, which has no names."""
+        """The columns of the signature; empty without a signature, or with one that does not tell columns apart."""
         inputs = self.signature.inputs or ()
-        return () if self.is_tensor else inputs
+        return () if self.is_tensor or self.is_anything else inputs
 
     @property
     def is_tensor(self) -> bool:
         """Whether this is a tensor signature."""
         return any(column.type == TENSOR for column in self.signature.inputs or ())
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether the signature says of all columns together that they are of any type."""
+        return [(column.type, column.name) for column in self.signature.inputs or ()] == [(ANY, None)]
+
+    @property
+    def width(self) -> int | None:
+        """How many features a row has that is one of a tensor; None where the signature does not say."""
+        widths = [column.width for column in self.signature.inputs or ()]
+        return widths[0] if len(widths) == 1 else None
 
     @property
     def data(self) -> str:

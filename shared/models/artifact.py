@@ -112,9 +112,9 @@ class Model:
 
 def load(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) -> Model:
     """Load and verify the artifact in `folder`; raises BadArtifact with the reason if it must not serve."""
+    file = folder / model_file(folder)
     verify_checksums(folder)
     description = mlmodel.read(folder / MLMODEL_FILE)
-    file = folder / model_file(folder)
     loaded = classifier.load(file, description.save_format)
     labels = classifier.labels_of(loaded)
     positive = positive_index(labels, description.metadata.positive_class, assumptions.positive_class)

@@ -14,8 +14,14 @@ from shared.reasons import cut_names
 LOSSES = ("Logloss", "CrossEntropy", "Focal", "MultiClass", "MultiClassOneVsAll")
 """Losses whose models give a probability for each class."""
 
+OWN_OBJECTIVE = "PythonUserDefinedPerObject"
+"""What CatBoost calls an objective that somebody wrote; of a classifier, it makes probabilities as of Logloss."""
+
 FORMATS = ("cbm", "json")
 """Formats of CatBoost's that it can score from."""
+
+LFS_POINTER = b"version https://git-lfs"
+"""How the text begins that lies in the place of a large file where Git LFS did not fetch it."""
 
 NO_GAPS = "AsIs"
 """How CatBoost treats a missing value of a feature that had none in training."""
@@ -28,6 +34,8 @@ def load(file: Path, save_format: str = "cbm") -> CatBoostClassifier:
     """Load a classifier of two classes; raises BadArtifact for what is none, or not one that can be scored here."""
     if save_format not in FORMATS:
         raise BadArtifact("model-format", kind=save_format, accepted=list(FORMATS))
+    if _is_pointer(file):
+        raise BadArtifact("model-file-pointer", file=file.name)
     try:
         classifier = CatBoostClassifier().load_model(str(file), format=save_format)
     except CatBoostError as error:
@@ -67,6 +75,11 @@ def loss_of(classifier: CatBoostClassifier) -> str:
     return ""
 
 
+def _is_pointer(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(len(LFS_POINTER)) == LFS_POINTER
+
+
 def _metadata(classifier: CatBoostClassifier) -> dict[str, str]:
     return dict(classifier.get_metadata().items())
 
@@ -74,7 +87,7 @@ def _metadata(classifier: CatBoostClassifier) -> dict[str, str]:
 def _check(classifier: CatBoostClassifier) -> None:
     loss, labels = loss_of(classifier), labels_of(classifier)
     # CatBoost would answer `predict_proba` of a regressor too, with numbers that mean nothing.
-    if not labels or (loss and loss not in LOSSES):
+    if not labels or (loss and loss not in (*LOSSES, OWN_OBJECTIVE)):
         raise BadArtifact("model-not-a-classifier", kind=loss or "unknown", accepted=list(LOSSES))
     if len(labels) != 2:
         raise BadArtifact("model-classes", count=len(labels))

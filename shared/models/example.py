@@ -1,7 +1,7 @@
 """The input example that MLflow wrote beside a model, in whichever form, as one row that a client could send."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.contract.contract import Contract, Row
+from shared.contract.mlmodel import column_name
 from shared.reasons import Reason
 
 EXAMPLE_FILE = "input_example.json"
@@ -68,11 +69,11 @@ def _rows_of(content: Any, contract: Contract) -> list[Row]:
             return [dict(row) for row in content]
         # A tensor: rows without names.
         table = content if content and isinstance(content[0], list) else [content]
-        return [dict(zip(contract.names, values, strict=True)) for values in table if values]
+        return [_without_names(values, contract) for values in table if values]
     for key, inner in FORMS.items():
         if key in content:
             return inner(content[key], contract)
-    if {"columns", "data"} <= content.keys():
+    if "data" in content and ("columns" in content or content.keys() <= {"index", "data"}):
         return _split(content, contract)
     return _by_column(content)
 
@@ -84,8 +85,16 @@ def _by_column(content: Mapping[Any, Any]) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _split(content: Any, _: Contract) -> list[Row]:
-    names = [str(name) for name in content["columns"]]
+def _without_names(values: Sequence[Any], contract: Contract) -> Row:
+    """Read a row of a tensor, or of a data frame whose columns are numbered, for which MLflow writes no names."""
+    numbers = [*map(str, range(len(values)))]
+    return dict(zip(numbers if {*numbers} == {*contract.names} else contract.names, values, strict=True))
+
+
+def _split(content: Any, contract: Contract) -> list[Row]:
+    if "columns" not in content:
+        return [_without_names(values, contract) for values in content["data"]]
+    names = [column_name(name) for name in content["columns"]]
     return [dict(zip(names, values, strict=True)) for values in content["data"]]
 
 

@@ -17,9 +17,10 @@ import httpx2
 from huggingface_hub import HfApi, ModelInfo, constants, errors
 
 from shared.contract import mlmodel
+from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact, SourceDenied, SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models.artifact import MAX_CARD_BYTES
-from shared.models.files import BESIDE_THE_MODEL, CARD_FILE, FOR_PEOPLE, MLMODEL_FILE, choose, sha256
+from shared.models.files import BESIDE_THE_MODEL, CARD_FILE, FOR_PEOPLE, MLMODEL_FILE, MODEL_FILE, choose, sha256
 from shared.models.version import Resolution
 
 # The client would report to the Hub which tools it runs among; nobody asked a credit team for that.
@@ -72,7 +73,7 @@ class HubSource:
             self._download(names, version, folder)
             if MLMODEL_FILE not in names:
                 raise BadArtifact("model-file-missing", file=MLMODEL_FILE)
-            model = choose(files, self._model_file, mlmodel.read(folder / MLMODEL_FILE).data)
+            model = choose(files, *self._wanted(mlmodel.read(folder / MLMODEL_FILE)))
             self._download([model], version, folder)
         names.append(model)
         # The client's notes on what it fetched.
@@ -80,6 +81,10 @@ class HubSource:
         for name in names:
             if not files[name].is_same_as(folder / name):
                 raise BadArtifact("hub-file-damaged", file=name)
+
+    def _wanted(self, description: MLmodel) -> tuple[str, ...]:
+        """Name the CatBoost file that the operator states, then the one that MLmodel does; a setting's default states nothing."""
+        return (description.data,) if self._model_file == MODEL_FILE else (self._model_file, description.data)
 
     def _download(self, names: list[str], version: str, folder: Path) -> None:
         # One after the other: the client's threads would not end before their last byte, whatever happens.

@@ -25,23 +25,29 @@ def positive_index(labels: Sequence[Any], stated: Any, setting: str | None) -> i
     """Give the place of the positive class among the two labels.
 
     `stated` is what the model's metadata say, `setting` what the operator does; each None if it says nothing. Raises BadArtifact
-    if what is said is not one of the labels, or if nothing is said and the labels are not 0 and 1, or false and true.
+    if what the model says is not one of the labels, or if they are not 0 and 1, or false and true, and nobody says which.
     """
     words = [word(label) for label in labels]
     if stated is not None:
         return _find(words, stated, "metadata.positive_class")
-    if setting is not None:
+    is_plain = set(words) in PLAIN
+    # The operator may mean another model of the fleet, whose labels are words.
+    if setting is not None and (_places(words, setting) or not is_plain):
         return _find(words, setting, "POSITIVE_CLASS")
-    if set(words) in PLAIN:
+    if is_plain:
         return next(i for i, each in enumerate(words) if each in POSITIVE)
     raise BadArtifact("positive-class-unknown", labels=words)
 
 
 def _find(words: list[str], stated: Any, place: str) -> int:
-    wanted = word(stated)
-    # For booleans 1 is as good as true.
-    aliases = {wanted, *({"1": ("true",), "0": ("false",)}.get(wanted, ()) if set(words) == {"true", "false"} else ())}
-    found = [i for i, each in enumerate(words) if each in aliases]
+    found = _places(words, stated)
     if len(found) != 1:
         raise BadArtifact("positive-class-not-a-label", place=place, labels=words)
     return found[0]
+
+
+def _places(words: list[str], stated: Any) -> list[int]:
+    wanted = word(stated)
+    # For booleans 1 is as good as true.
+    aliases = {wanted, *({"1": ("true",), "0": ("false",)}.get(wanted, ()) if set(words) == {"true", "false"} else ())}
+    return [i for i, each in enumerate(words) if each in aliases]

@@ -62,13 +62,12 @@ def threshold_of(uri):
 try:
     if folder:
         from mlflow.artifacts import download_artifacts
-        # Of a run it lies in a folder of its name.
-        local = download_artifacts(artifact_uri=uri, dst_path=folder)
+        path = download_artifacts(artifact_uri=uri, dst_path=folder)
         said = threshold_of(uri)
         if said:
-            with open(os.path.join(local, REGISTRY_FILE), "w") as file:
+            with open(os.path.join(path, REGISTRY_FILE), "w") as file:
                 json.dump({"threshold": said}, file)
-        print(local)
+        print(path)
     elif uri.startswith("models:/"):
         found = get_model_name_and_version(mlflow.MlflowClient(), uri)
         print("models:/" + "/".join(str(part) for part in found))
@@ -78,7 +77,7 @@ except MlflowException as error:
     sys.exit(3 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND") else 1)
 """
 )
-"""Prints what a URI stands for; or downloads it, with the threshold that the registry states, and prints where to."""
+"""Prints what a URI stands for; or downloads that, with the threshold that the registry states, and prints the model's folder."""
 
 UNKNOWN = 3
 """Exit code for what the registry does not have."""
@@ -114,6 +113,7 @@ class MlflowSource:
         if found.origin is None:
             raise VersionUnavailable("version-gone", version=found.version)
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
+            # Of a run, the model comes in a folder of its own.
             files.copy(Path(self._run(found.origin, downloaded)), folder)
 
     def _run(self, uri: str, folder: str) -> str:

@@ -36,17 +36,17 @@ def choose_threshold(
 
 
 def of_registry(folder: Path) -> Threshold | None:
-    """Give the one that the registry states, if whoever fetched the model from there noted one; raises BadArtifact."""
-    path = folder / REGISTRY_FILE
-    if not path.is_file():
-        return None
-    said = json.loads(path.read_text(encoding="utf-8")).get("threshold")
-    if said is None:
+    """Return the threshold that the registry states, if it was noted when the model was fetched; raises BadArtifact."""
+    try:
+        said = json.loads((folder / REGISTRY_FILE).read_bytes())["threshold"]
+        text, origin = str(said["value"]), str(said["origin"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        # There is none, or a team has a file of this name for something else.
         return None
     try:
-        value = float(said["value"])
+        value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise BadArtifact("threshold-invalid", place=said["origin"])
-    return Threshold(value, said["origin"])
+        raise BadArtifact("threshold-invalid", place=origin)
+    return Threshold(value, origin)

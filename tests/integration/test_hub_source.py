@@ -1,9 +1,11 @@
 """What a server fetches of a repository, over the real client of the Hub."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shared.models import artifact, files
 from shared.models.hub import HubSource
@@ -53,3 +55,21 @@ def test_a_repository_without_a_card_serves(hub: HubServer, numbers: Kit, tmp_pa
 def test_a_card_that_is_too_large_is_not_fetched(hub: HubServer, numbers: Kit, tmp_path: Path) -> None:
     card = "x" * (artifact.MAX_CARD_BYTES + 1)
     assert fetched(hub, numbers, tmp_path, card) == served_in(tmp_path / "source")
+
+
+@pytest.mark.parametrize(("stated", "served"), [("model.cb", "credit.cbm"), ("second.cbm", "second.cbm")])
+def test_the_operator_names_the_model_before_mlmodel_does(
+    hub: HubServer, numbers: Kit, tmp_path: Path, stated: str, served: str
+) -> None:
+    def add(source: Path) -> None:
+        for name in ("credit.cbm", "second.cbm"):
+            shutil.copy(source / "model.cb", source / name)
+        description = yaml.safe_load((source / "MLmodel").read_bytes())
+        flavors = {"flavors": {"catboost": {"data": "credit.cbm"}}}
+        (source / "MLmodel").write_text(yaml.safe_dump(description | flavors), encoding="utf-8")
+
+    version = publish(hub, numbers, tmp_path / "source", spoil=add)
+    (tmp_path / "fetched").mkdir()
+    source = HubSource(REPO, "main", model_file=stated, token=TOKEN, endpoint=hub.url)
+    source.fetch(Resolution(version), tmp_path / "fetched")
+    assert files.model_file(tmp_path / "fetched") == served

@@ -97,6 +97,8 @@ def test_a_signature_may_be_absent(tmp_path: Path, signature: Any) -> None:
         ({"name": "x", "type": "double", "optional": True}, ("x", "double", False)),
         ({"name": "x", "type": "double", "optional": False}, ("x", "double", True)),
         ({"name": 5, "type": "long"}, ("5", "long", True)),
+        ({"name": 0.5, "type": "long"}, ("0.5", "long", True)),
+        ({"name": ["now", 1], "type": "long"}, ("('now', 1)", "long", True)),
         ({"name": "", "type": "long"}, ("", "long", True)),
         ({"type": "double"}, (None, "double", True)),
         ({"name": "x", "type": "datetime"}, ("x", "datetime", True)),
@@ -114,6 +116,27 @@ def test_a_signature_of_tensors_has_no_columns(tmp_path: Path) -> None:
     inputs = '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 15]}}]'
     found = read(tmp_path, yaml.safe_dump(GOOD | {"signature": {"inputs": inputs}}))
     assert (found.is_tensor, found.columns) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("tensor", "width"),
+    [
+        ({"dtype": "float32", "shape": [-1, 15]}, 15),
+        ({"dtype": "float32", "shape": [-1, -1]}, None),
+        ({"dtype": "float32", "shape": [-1]}, None),
+        ({"dtype": "float32", "shape": [-1, 3, 4]}, None),
+        ({"dtype": "float32", "shape": "?"}, None),
+        (None, None),
+    ],
+)
+def test_a_tensor_may_say_how_many_features_a_row_has(tmp_path: Path, tensor: Any, width: int | None) -> None:
+    inputs = json.dumps([{"type": "tensor", "tensor-spec": tensor}])
+    assert read(tmp_path, yaml.safe_dump(GOOD | {"signature": {"inputs": inputs}})).width == width
+
+
+def test_a_signature_of_anything_has_no_columns(tmp_path: Path) -> None:
+    found = read(tmp_path, yaml.safe_dump(GOOD | {"signature": {"inputs": '[{"type": "any", "required": true}]'}}))
+    assert (found.is_anything, found.is_tensor, found.columns) == (True, False, ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Models as teams have them, one of each kind: trained in milliseconds, written as MLflow writes them.
+
+Each says whether it is served, and then of which class the score is, or why it is not; docs/models.md lists them.
+"""
+
+from collections.abc import Iterator
+
+from tests.zoo import categories, examples, files, gaps, labels, losses, names, older, signatures, thresholds, unfit
+from tests.zoo.variant import Variant
+
+GROUPS: dict[str, tuple[Variant, ...]] = {
+    "Labels": labels.VARIANTS,
+    "Losses and trees": losses.VARIANTS,
+    "Thresholds": thresholds.VARIANTS,
+    "Missing values": gaps.VARIANTS,
+    "Categories": categories.VARIANTS,
+    "Signatures": signatures.VARIANTS,
+    "Names of features": names.VARIANTS,
+    "Examples": examples.VARIANTS,
+    "Files": files.VARIANTS,
+    "Written by older versions": older.VARIANTS,
+    "Other models": unfit.VARIANTS,
+}
+
+ZOO: dict[str, Variant] = {
+    f"{group}: {variant.name}": variant for group, variants in GROUPS.items() for variant in variants
+}
+"""All of them, by a name that tells each from the others."""
+
+SERVED = {name: variant for name, variant in ZOO.items() if not variant.rejected}
+
+STOCK = {name: variant for name, variant in ZOO.items() if variant.is_stock}
+"""Those that MLflow itself writes, of the model and the data."""
+
+REGISTERED = {
+    name: ZOO[name]
+    for name in (
+        "Labels: 0 and 1, with `class_names=[1, 0]`",
+        "Labels: good and bad, and nothing says which",
+        "Thresholds: a tag of the model version, in the registry",
+        "Thresholds: a parameter of the run, in the registry",
+        "Categories: text with gaps, with `metadata.missing_category: unknown`",
+        "Names of features: all of these in one model",
+        "Files: `data/model.bin`, as the flavour says",
+        "Written by older versions: MLflow 1.30",
+    )
+}
+"""Some of several groups, which are fetched from a registry too: each takes seconds, in which MLflow is imported."""
+
+BY_URI = "Labels: good and bad, with `metadata.positive_class: bad`"
+"""One that is fetched by other URIs than those of registered versions."""
+
+
+def as_markdown() -> Iterator[str]:
+    """The lines of docs/models.md."""
+    for group, variants in GROUPS.items():
+        yield from (f"### {group}", "", "| kind | verdict |", "|---|---|")
+        yield from (f"| {variant.name} | {variant.verdict} |" for variant in variants)
+        yield ""
