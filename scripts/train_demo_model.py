@@ -1,13 +1,16 @@
 """Train a CatBoost model, register it in MLflow, and export it to the folder that the service loads.
 
 Without --csv the rows are a synthetic loan portfolio, made on the spot and the same every time. With --csv they are
-yours: columns of numbers and of true/false are taken as such, all others as categories, empty cells as missing.
+yours: columns of numbers and of true/false are taken as such, all others as categories, empty cells as missing. What is
+no feature is left out, with a note: row numbers and names, columns that are empty or the same everywhere.
 
-The decision threshold is the one of least cost, a missed default costing as much as ten refused good clients.
+The decision threshold is the one of least cost, where a missed default costs ten times what declining a good applicant
+does (--cost-ratio), or the one that you give (--threshold).
 MLflow's store is the SQLite file .local/mlflow/mlflow.db unless MLFLOW_TRACKING_URI names another.
 """
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -19,10 +22,12 @@ from urllib.parse import urlsplit, urlunsplit
 # The project is not installed: its packages are found from its folder, wherever this is run from.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.lib import loopback, terminal
 from scripts.lib.csv_data import csv_data
+from scripts.lib.csv_table import TAB, TAB_SIGN, Dialect
 from scripts.lib.demo_portfolio import demo_data
 from scripts.lib.export import check_replaceable, export_model
-from scripts.lib.training import MISSED_DEFAULT_COST, TrainedModel, train
+from scripts.lib.training import DEFAULT_COST_RATIO, TrainedModel, train
 from scripts.lib.training_data import TrainingData, TrainingError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +38,10 @@ DEFAULT_SEED = 42
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code, 2 when the input or the store is at fault."""
+    terminal.use_plain_letters()
     options = parse(arguments)
+    # A registry may be on this machine.
+    loopback.exempt(environ)
     try:
         run(options)
     except TrainingError as error:
@@ -51,6 +59,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--drop", action="append", default=[], metavar="COL", help="do not learn from this column; may be repeated"
     )
+    parser.add_argument(
+        "--delimiter",
+        type=delimiter,
+        metavar="C",
+        help=f"what separates fields, `{TAB}` for a tab (found by the header)",
+    )
+    parser.add_argument("--decimal", choices=(".", ","), help="the decimal sign (found by the numbers)")
+    parser.add_argument(
+        "--cost-ratio",
+        type=positive_number,
+        default=DEFAULT_COST_RATIO,
+        metavar="N",
+        help="how many times a missed default costs what declining a good applicant does (%(default)s)",
+    )
+    parser.add_argument("--threshold", type=share, metavar="T", help="decline scores from here up (that of least cost)")
     parser.add_argument(
         "--output", type=Path, default=ROOT / "exported_model", metavar="DIR", help="export here (exported_model)"
     )
@@ -81,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
     name = options.name or f"pret-a-depenser-{data.name}"
     print(f"Training on {len(data.target):,} rows with {len(data.features)} features: {data.origin}.", flush=True)
     started = time.perf_counter()
-    trained = train(data, options.iterations, options.seed)
+    trained = train(data, options.iterations, options.seed, options.cost_ratio, options.threshold)
     print_figures(trained, time.perf_counter() - started)
     version = register_and_export(data, trained, name, options.output)
     print(f"\nRegistered model  {name}, version {version}, alias champion")
@@ -92,12 +115,16 @@ def run(options: argparse.Namespace) -> None:
 def load_data(options: argparse.Namespace) -> TrainingData:
     """Return the rows that the options ask for."""
     if options.csv is None:
-        if options.target is not None or options.positive is not None or options.drop:
-            raise TrainingError("--target, --positive and --drop describe a file, so they need --csv FILE.")
+        of_files = (options.target, options.positive, options.delimiter, options.decimal, options.drop or None)
+        if any(option is not None for option in of_files):
+            raise TrainingError(
+                "--target, --positive, --drop, --delimiter and --decimal describe a file, so they need --csv FILE."
+            )
         return demo_data(options.rows)
     if options.target is None or options.positive is None:
         raise TrainingError("--csv needs --target COL and --positive VALUE, to know what to predict.")
-    return csv_data(options.csv, options.target, options.positive, options.drop)
+    said = Dialect(options.delimiter, options.decimal)
+    return csv_data(options.csv, options.target, options.positive, options.drop, said)
 
 
 def model_metadata(data: TrainingData, trained: TrainedModel, name: str) -> dict[str, Any]:
@@ -131,7 +158,6 @@ def tracking_uri() -> str:
 def print_figures(trained: TrainedModel, seconds: float) -> None:
     """Print what the model does to the test rows, which took no part in its training."""
     figures, outcome = trained.metrics, trained.outcome
-    all_granted = MISSED_DEFAULT_COST * (outcome.missed_defaults + outcome.refused_defaults)
     print(f"Trained {figures['trees']} trees on {figures['training_rows']:,} rows in {seconds:.1f} s.")
     print(f"\nOn {figures['test_rows']:,} test rows, of which {figures['default_rate']:.1%} default:")
     print(f"  AUC        {figures['auc']:.4f}")
@@ -140,8 +166,8 @@ def print_figures(trained: TrainedModel, seconds: float) -> None:
     print(f"  {'good':12}{outcome.granted_good:>10,}{outcome.refused_good:>10,}")
     print(f"  {'default':12}{outcome.missed_defaults:>10,}{outcome.refused_defaults:>10,}")
     print(
-        f"\n  cost {outcome.cost:,} = {MISSED_DEFAULT_COST} x {outcome.missed_defaults:,} missed defaults"
-        f" + {outcome.refused_good:,} refused good clients (granting all: {all_granted:,})"
+        f"\n  cost {outcome.cost:,} = {outcome.cost_ratio} x {outcome.missed_defaults:,} missed defaults"
+        f" + {outcome.refused_good:,} declined good applicants (granting all: {outcome.cost_of_granting_all:,})"
     )
 
 
@@ -164,6 +190,37 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Return an option's number, as a whole one where it is; argparse tells of any that is not above zero."""
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(number) if number.is_integer() else number
+
+
+def share(text: str) -> float:
+    """Return an option's number from 0 to 1; argparse tells of any other."""
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
+
+
+def delimiter(text: str) -> str:
+    """Return an option's sign; argparse tells of what cannot stand between fields."""
+    sign = TAB_SIGN if text == TAB else text
+    if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0 .+-_':
+        raise argparse.ArgumentTypeError(f"{text!r} is not one sign that occurs in no number, nor `{TAB}`")
+    return sign
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 if __name__ == "__main__":

@@ -1,133 +1,107 @@
 """Reads any CSV file of labelled rows into training data, with a feature contract taken from what the file holds."""
 
 import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scripts.lib.training_data import Feature, FeatureType, TrainingData, TrainingError
+from scripts.lib.csv_columns import Column, nameless
+from scripts.lib.csv_scoring import check_scored
+from scripts.lib.csv_table import TAB, TAB_SIGN, UNKNOWN, Dialect, Table, read_table
+from scripts.lib.training_data import FeatureType, TrainingData, TrainingError
 
-# Codes such as 007 are text: as numbers they would lose their zeros.
-INTEGER = r"[+-]?(?:0|[1-9][0-9]*)"
-NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-# Integers up to here are exact in a float64, which is how the rows are kept.
-LARGEST_EXACT_INTEGER = 2**53 - 1
-# A text column with more values than this is an open set, such as names of towns: any text is then allowed.
-MAX_LISTED_VALUES = 100
-SHOWN_VALUES = 10
+CLASSES = 2
+SHOWN_NOTES = 5
 
 
-def csv_data(path: Path, target: str, positive: str, dropped: Sequence[str] = ()) -> TrainingData:
+def csv_data(
+    path: Path, target: str, positive: str, dropped: Sequence[str] = (), said: Dialect = UNKNOWN
+) -> TrainingData:
     """Return the rows of a CSV file without its `dropped` columns, `positive` being the value of `target` that means a default.
 
     Only an empty cell is missing: `none` or `NA` are values. Columns of numbers become double or long, of true and
-    false boolean, all others text. A column with an empty cell is not required. Raises TrainingError when the file
-    cannot be read, or lacks the target column, a dropped one or the positive value.
+    false boolean, all others text. A column with an empty cell is not required. What is no feature is left out, with a
+    note: a column without a name or a value, with the same value everywhere, a number or a name of the rows.
+
+    The contract is one that all rows keep, also those without a target, so that the service scores the file as it is.
+    Raises TrainingError when the file cannot be read or scored so, lacks the target column, a dropped one or the positive
+    value, or names a column twice.
     """
-    table, notes = _drop_useless_columns(_without(_read(path), dropped), target)
-    labelled = table[table[target].notna()]
-    if len(labelled) < len(table):
-        notes.append(f"Rows without a target were left out: {len(table) - len(labelled)}.")
-    labels = (labelled[target] == positive).to_numpy()
-    if not labels.any():
+    table = read_table(path, said)
+    cells = _without(table.cells, dropped)
+    labelled = _labelled(cells, target)
+    labels, target_notes = _labels(cells.loc[labelled, target], positive, path)
+    columns, left_out = _columns(cells.drop(columns=target), labelled, table.decimal)
+    if not columns:
         raise TrainingError(
-            f"No row of {path} has {positive!r} in column {target!r}; it holds {_shown(labelled[target])}."
+            " ".join([f"{path} has no column besides {target!r} to learn from.", *left_out[:SHOWN_NOTES]])
         )
-    texts = labelled.drop(columns=target).reset_index(drop=True)
-    if texts.columns.empty:
-        raise TrainingError(f"{path} has no column besides {target!r} to learn from.")
-    types = {str(name): _type(texts[name]) for name in texts.columns}
-    features = tuple(_feature(texts[name], kind) for name, kind in types.items())
-    rows = pd.DataFrame({name: _values(texts[name], kind) for name, kind in types.items()})
-    return TrainingData(
+    types = {column.name: column.type for column in columns}
+    rows = pd.DataFrame({column.name: column.values for column in columns})[labelled].reset_index(drop=True)
+    data = TrainingData(
         name=re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "csv",
         origin=f"{path.name}, target {target}, positive {positive}",
-        features=features,
+        features=tuple(column.feature() for column in columns),
         rows=rows,
         target=labels.astype(np.int64),
         input_example=_first_complete_row(rows, types),
-        missing_category=_unused_text(texts),
-        notes=(*notes, *_type_notes(texts, types)),
+        missing_category=_unused_text(cells),
+        notes=(*_dialect_notes(table), *left_out, *target_notes, *(note for it in columns for note in it.notes())),
     )
+    check_scored(path, data, table)
+    return data
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            # A row longer than the header is only a warning to pandas, and its last fields would be lost.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path, dtype=str, keep_default_na=False, na_values=[""], index_col=False, encoding="utf-8-sig"
-            )
-    except FileNotFoundError:
-        raise TrainingError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, pd.errors.ParserWarning) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise TrainingError(f"{path} is not a CSV file in UTF-8 with one header line: {reason}.") from error
-
-
-def _without(table: pd.DataFrame, dropped: Sequence[str]) -> pd.DataFrame:
+def _without(cells: pd.DataFrame, dropped: Sequence[str]) -> pd.DataFrame:
     for name in dropped:
-        if name not in table.columns:
-            raise TrainingError(f"There is no column {name!r} to drop; the columns are {_names(table)}.")
-    return table.drop(columns=list(dropped))
+        if name not in cells.columns:
+            raise TrainingError(f"There is no column {name!r} to drop; the columns are {_names(cells.columns)}.")
+    return cells.drop(columns=list(dropped))
 
 
-def _names(table: pd.DataFrame) -> str:
-    return ", ".join(map(repr, table.columns))
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
 
 
-def _drop_useless_columns(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
-    if target not in table.columns:
-        raise TrainingError(f"There is no column {target!r}; the columns are {_names(table)}.")
-    empty = [name for name in table.columns if name != target and table[name].isna().all()]
-    # pandas calls a column without a header so; it is the row number that a frame was saved with.
-    unnamed = [name for name in table.columns if re.fullmatch(r"Unnamed: [0-9]+", name) and name not in empty]
+def _labelled(cells: pd.DataFrame, target: str) -> "pd.Series[bool]":
+    """Mark the rows that have a target."""
+    if target not in cells.columns:
+        raise TrainingError(f"There is no column {target!r}; the columns are {_names(cells.columns)}.")
+    return cells[target].notna()
+
+
+def _labels(targets: "pd.Series[str]", positive: str, path: Path) -> tuple[Any, list[str]]:
+    """Tell which rows have the positive target; other values than two are counted, and not shown: they may be no classes."""
+    values = list(targets.unique())
+    labels = (targets == positive).to_numpy()
+    if not labels.any():
+        held = f"it holds {_names(values)}" if len(values) <= CLASSES else f"it holds {len(values):,} different values"
+        raise TrainingError(f"No row of {path} has {positive!r} in column {targets.name!r}; {held}.")
+    if len(values) <= CLASSES:
+        return labels, []
+    others = f"The {len(values) - 1:,} that are not {positive!r} count as no default"
+    return labels, [f"Column {targets.name!r} has {len(values):,} different values, and not two. {others}."]
+
+
+def _columns(cells: pd.DataFrame, labelled: "pd.Series[bool]", decimal: str) -> tuple[list[Column], list[str]]:
+    """Give the columns to learn from, and a note on each that is left out. What is in a row without a target teaches nothing."""
+    without_name = nameless(cells)
+    empty = [name for name in cells.columns if cells[name].isna().all()]
     notes = [f"Column {name!r} is empty and was left out." for name in empty]
-    notes += [f"Column {int(name.rpartition(' ')[2]) + 1} has no name and was left out." for name in unnamed]
-    return table.drop(columns=[*empty, *unnamed]), notes
-
-
-def _type(column: "pd.Series[str]") -> FeatureType:
-    present = column.dropna().str.strip()
-    if present.str.lower().isin(("true", "false")).all():
-        return "boolean"
-    if not present.str.fullmatch(NUMBER).all():
-        return "string"
-    numbers = present.astype("float64")
-    if not np.isfinite(numbers).all():
-        return "string"
-    exact = bool((numbers.abs() <= LARGEST_EXACT_INTEGER).all())
-    return "long" if exact and present.str.fullmatch(INTEGER).all() else "double"
-
-
-def _values(column: "pd.Series[str]", kind: FeatureType) -> "pd.Series[Any]":
-    """Return text as objects with None where missing, anything else as float64 with NaN where missing."""
-    if kind == "string":
-        return column.astype(object).where(column.notna(), None)
-    stripped = column.str.strip()
-    if kind == "boolean":
-        return stripped.str.lower().map({"true": 1.0, "false": 0.0}).astype("float64")
-    return stripped.astype("float64")
-
-
-def _feature(column: "pd.Series[str]", kind: FeatureType) -> Feature:
-    name = str(column.name)
-    words = " ".join(re.split(r"[\s_.\-]+", name)).strip() or name
-    values = sorted(set(column.dropna())) if kind == "string" else []
-    return Feature(
-        name=name,
-        type=kind,
-        description=f"{words[0].upper()}{words[1:]}.",
-        required=not column.isna().any(),
-        values=tuple(values) if len(values) <= MAX_LISTED_VALUES else (),
-    )
+    notes += [f"{why} and was left out." for name, why in without_name.items() if name not in empty]
+    columns = []
+    for name in cells.columns:
+        if name in empty or name in without_name:
+            continue
+        if why := Column(cells.loc[labelled, name], decimal).why_not():
+            notes.append(f"Column {name!r} {why} and was left out.")
+        else:
+            columns.append(Column(cells[name], decimal))
+    missing = len(cells) - int(labelled.sum())
+    return columns, notes + ([f"Rows without a target were left out: {missing}."] if missing else [])
 
 
 def _first_complete_row(rows: pd.DataFrame, types: dict[str, FeatureType]) -> dict[str, Any]:
@@ -137,27 +111,14 @@ def _first_complete_row(rows: pd.DataFrame, types: dict[str, FeatureType]) -> di
     return {name: None if pd.isna(row[name]) else python_types[kind](row[name]) for name, kind in types.items()}
 
 
-def _unused_text(texts: pd.DataFrame) -> str:
+def _unused_text(cells: pd.DataFrame) -> str:
     text = "missing"
-    while (texts == text).any(axis=None):
+    while (cells == text).any(axis=None):
         text = f"_{text}_"
     return text
 
 
-def _type_notes(texts: pd.DataFrame, types: dict[str, FeatureType]) -> list[str]:
-    notes = []
-    for name in (name for name, kind in types.items() if kind == "string"):
-        present = texts[name].dropna()
-        numeric = present.str.strip().str.fullmatch(NUMBER)
-        if numeric.mean() > 0.5:
-            notes.append(f"Column {name!r} is taken as text, because of {_shown(present[~numeric])}.")
-        elif present.nunique() > MAX_LISTED_VALUES:
-            notes.append(f"Column {name!r} holds {present.nunique()} different texts, so any text is allowed there.")
-    return notes
-
-
-def _shown(column: "pd.Series[str]") -> str:
-    values = [repr(value) for value in column.dropna().unique()[: SHOWN_VALUES + 1]]
-    if len(values) > SHOWN_VALUES:
-        values[SHOWN_VALUES:] = ["..."]
-    return ", ".join(values) if values else "nothing"
+def _dialect_notes(table: Table) -> list[str]:
+    said = [f"--delimiter {table.delimiter.replace(TAB_SIGN, TAB)!r}"] if table.delimiter != "," else []
+    said += [f"--decimal {table.decimal!r}"] if table.decimal != "." else []
+    return [f"Read with {' and '.join(said)}; scoring the file takes the same options."] if said else []

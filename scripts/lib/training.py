@@ -16,9 +16,8 @@ from scripts.lib.training_data import TrainingData, TrainingError, catboost_fram
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
-# The business's own figure: granting a loan that defaults loses ten times what refusing a good client does.
-MISSED_DEFAULT_COST = 10
-REFUSED_GOOD_COST = 1
+# The business's own figure: granting a loan that defaults costs ten times what declining a good applicant does.
+DEFAULT_COST_RATIO = 10
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -32,17 +31,26 @@ MAX_THREADS = 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a threshold does to labelled rows: counts of rows, positive meaning a default and a refusal."""
+    """What a threshold does to labelled rows: counts of rows, positive meaning a default and a refusal.
+
+    `cost_ratio` is how many times a missed default costs what declining a good applicant does.
+    """
 
     granted_good: int
     refused_good: int
     missed_defaults: int
     refused_defaults: int
+    cost_ratio: float = DEFAULT_COST_RATIO
 
     @property
-    def cost(self) -> int:
-        """The cost in refused good clients."""
-        return MISSED_DEFAULT_COST * self.missed_defaults + REFUSED_GOOD_COST * self.refused_good
+    def cost(self) -> float:
+        """The cost in good applicants that are declined."""
+        return self.cost_ratio * self.missed_defaults + self.refused_good
+
+    @property
+    def cost_of_granting_all(self) -> float:
+        """The cost if nobody was declined."""
+        return self.cost_ratio * (self.missed_defaults + self.refused_defaults)
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,17 @@ class TrainedModel:
     golden_rows: pd.DataFrame
 
 
-def train(data: TrainingData, iterations: int, seed: int) -> TrainedModel:
+def train(
+    data: TrainingData,
+    iterations: int,
+    seed: int,
+    cost_ratio: float = DEFAULT_COST_RATIO,
+    threshold: float | None = None,
+) -> TrainedModel:
     """Train on three rows in five; a fifth sets early stopping and threshold, a fifth gives the reported figures.
 
-    Raises TrainingError when there are too few rows, too few of one class, or nothing in them to learn from.
+    Without a `threshold` it is the one of least cost. Raises TrainingError when there are too few rows, too few of one
+    class, or nothing in them to learn from.
     """
     check_trainable(data.target)
     frame = catboost_frame(data.rows, data.signature_inputs, data.missing_category)
@@ -68,9 +83,10 @@ def train(data: TrainingData, iterations: int, seed: int) -> TrainedModel:
     parameters = _parameters(iterations, seed)
     classifier = _fit(data, frame, fit_rows, validation_rows, parameters)
     validation_scores = classifier.predict_proba(frame.iloc[validation_rows])[:, 1]
-    threshold = best_threshold(data.target[validation_rows], validation_scores)
+    if threshold is None:
+        threshold = best_threshold(data.target[validation_rows], validation_scores, cost_ratio)
     test_scores = classifier.predict_proba(frame.iloc[test_rows])[:, 1]
-    outcome = outcome_at(threshold, data.target[test_rows], test_scores)
+    outcome = outcome_at(threshold, data.target[test_rows], test_scores, cost_ratio)
     return TrainedModel(
         classifier=classifier,
         threshold=threshold,
@@ -113,7 +129,7 @@ def split(target: Labels, seed: int) -> tuple[Labels, Labels, Labels]:
     return fit_rows, validation_rows, test_rows
 
 
-def best_threshold(target: Labels, scores: Floats) -> float:
+def best_threshold(target: Labels, scores: Floats, cost_ratio: float = DEFAULT_COST_RATIO) -> float:
     """Return the threshold of least cost; rows whose score reaches it are refused.
 
     It lies halfway between two neighbouring scores, so that no row of these sits on it.
@@ -123,7 +139,7 @@ def best_threshold(target: Labels, scores: Floats) -> float:
     defaults = np.concatenate(([0], np.cumsum(target[order])))
     granted = np.arange(len(target) + 1)
     refused_good = (len(target) - target.sum()) - (granted - defaults)
-    cost = MISSED_DEFAULT_COST * defaults + REFUSED_GOOD_COST * refused_good
+    cost = cost_ratio * defaults + refused_good
     # A cut is possible only where the score rises: equal scores are not separated, and no threshold is above 1.
     possible = np.concatenate(([True], np.diff(ascending) > 0, [ascending[-1] < 1]))
     cut = int(np.argmin(np.where(possible, cost, np.inf)))
@@ -138,7 +154,7 @@ def auc(target: Labels, scores: Floats) -> float:
     return float(eval_metric(target, scores, "AUC")[0])
 
 
-def outcome_at(threshold: float, target: Labels, scores: Floats) -> Outcome:
+def outcome_at(threshold: float, target: Labels, scores: Floats, cost_ratio: float = DEFAULT_COST_RATIO) -> Outcome:
     """Count the four outcomes of refusing every score that reaches the threshold."""
     refused = scores >= threshold
     return Outcome(
@@ -146,6 +162,7 @@ def outcome_at(threshold: float, target: Labels, scores: Floats) -> Outcome:
         refused_good=int((refused & (target == 0)).sum()),
         missed_defaults=int((~refused & (target == 1)).sum()),
         refused_defaults=int((refused & (target == 1)).sum()),
+        cost_ratio=cost_ratio,
     )
 
 

@@ -14,6 +14,13 @@ import pytest
 import yaml
 from catboost import CatBoostClassifier, Pool
 
+from shared.errors import ALL_VALID
+from shared.formats import csv_rows
+from shared.formats.source import ReadOptions
+from shared.models import artifact
+from shared.scoring import score
+from tests.factories import LocalFile
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED_FILES = {
     "model.cb",
@@ -77,6 +84,42 @@ def demo(training: Training) -> Trained:
 @pytest.fixture(scope="module")
 def german(training: Training) -> Trained:
     return train(training, "german", *GERMAN_CREDIT, "--iterations", "150")
+
+
+def raw_rows() -> str:
+    """A file as a spreadsheet saves it: semicolons, decimal commas, a column of row numbers, rows without a target."""
+    rng = np.random.default_rng(3)
+    lines = ["sep=;", ";client;amount;age;town;owner;target"]
+    for i in range(600):
+        amount, age = rng.lognormal(8, 1), int(rng.integers(18, 90))
+        label = ("ja", "nein")[int(rng.random() < age / 100)] if i % 50 else ""
+        town = f"town {i % 7}" if label else f"only here {i % 2}"
+        owner = ("TRUE", "False", "")[i % 3]
+        lines.append(f"{i};C-{i:04};{amount:.2f};{age};{town};{owner};{label}".replace(".", ","))
+    return "\n".join(lines) + "\n"
+
+
+def test_the_very_file_that_trained_is_scored_without_an_error(tmp_path: Path) -> None:
+    training = Training(tmp_path)
+    path = tmp_path / "spreadsheet.csv"
+    path.write_text(raw_rows(), encoding="utf-8-sig")
+    options = ("--csv", str(path), "--target", "target", "--positive", "ja", "--iterations", "20")
+    trained = train(training, "export", *options, "--cost-ratio", "3", "--threshold", "0.25")
+    for note in (
+        "Read with --delimiter ';' and --decimal ','; scoring the file takes the same options.",
+        "Column 1 has no name and was left out.",
+        "Column 'client' has a different text in every row and was left out.",
+        "Rows without a target were left out: 12.",
+    ):
+        assert f"Note: {note}\n" in trained.output
+    assert " = 3 x " in trained.output
+    assert metadata(trained)["best_threshold"] == 0.25
+    model = artifact.load(trained.export, "local-000000000000")
+    batches = list(csv_rows.read(LocalFile(path), ReadOptions(delimiter=";", decimal=","), model.contract))
+    assert [batch.report for batch in batches] == [ALL_VALID] * len(batches)
+    scores = np.concatenate([score(model, batch.batch).scores for batch in batches])
+    assert len(scores) == 600
+    assert ((scores > 0) & (scores < 1)).all()
 
 
 @pytest.fixture(params=["demo", "german"])

@@ -7,11 +7,13 @@ import pytest
 
 from scripts.lib import training
 from scripts.lib.csv_data import csv_data
+from scripts.lib.csv_table import Dialect
 from scripts.lib.demo_portfolio import EXTERNAL_SOURCES, FEATURES, REFERENCE_APPLICANT, demo_data
 from scripts.lib.training_data import TrainingData, TrainingError
-from scripts.train_demo_model import ROOT, main, model_metadata, shown_store, tracking_uri
+from scripts.train_demo_model import ROOT, main, model_metadata, parse, print_figures, shown_store, tracking_uri
 
 GERMAN_CREDIT = ROOT / "tests" / "data" / "german_credit.csv"
+GERMAN = ("--target", "creditability", "--positive", "bad")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,26 @@ class TestThreshold:
         grant_first[0] = 1
         assert training.outcome_at(training.best_threshold(grant_first, scores), grant_first, scores).cost == 10
 
+    @pytest.mark.parametrize("cost_ratio", [0.5, 1, 3.25, 40])
+    def test_it_is_the_one_of_least_cost_for_the_ratio_that_is_given(self, cost_ratio: float) -> None:
+        rng = np.random.default_rng(7)
+        scores = rng.random(300).round(2)
+        target = (rng.random(300) < scores * 0.6).astype(np.int64)
+        chosen = training.best_threshold(target, scores, cost_ratio)
+        costs = [training.outcome_at(threshold, target, scores, cost_ratio).cost for threshold in [*scores, 1.0]]
+        outcome = training.outcome_at(chosen, target, scores, cost_ratio)
+        assert outcome.cost == min(costs)
+        assert outcome.cost == cost_ratio * outcome.missed_defaults + outcome.refused_good
+        assert outcome.cost_of_granting_all == cost_ratio * target.sum()
+
+    def test_the_dearer_a_missed_default_the_more_are_declined(self) -> None:
+        rng = np.random.default_rng(7)
+        scores = rng.random(2000)
+        target = (rng.random(2000) < scores).astype(np.int64)
+        thresholds = [training.best_threshold(target, scores, ratio) for ratio in (0.5, 1, 4, 20)]
+        assert thresholds == sorted(thresholds, reverse=True)
+        assert thresholds == pytest.approx([2 / 3, 1 / 2, 1 / 5, 1 / 21], abs=0.1)
+
     def test_neighbouring_floats_are_still_separated(self) -> None:
         low, high = 0.5, float(np.nextafter(0.5, 1))
         assert training.best_threshold(np.array([0, 1]), np.array([low, high])) == high
@@ -131,6 +153,12 @@ class TestTraining:
         assert trained.classifier.feature_names_ == list(REFERENCE_APPLICANT)
         assert trained.classifier.get_cat_feature_indices() == []
         assert list(trained.classifier.classes_) == [0, 1]
+
+    def test_a_threshold_that_is_given_is_kept_and_judged(self) -> None:
+        trained = training.train(demo_data(1_000), iterations=5, seed=2, cost_ratio=2, threshold=0.25)
+        assert trained.threshold == 0.25
+        assert trained.metrics["cost_ratio"] == 2
+        assert trained.metrics["cost"] == 2 * trained.outcome.missed_defaults + trained.outcome.refused_good
 
     def test_the_same_seed_gives_the_same_model(self) -> None:
         first, again = (training.train(demo_data(1_000), iterations=5, seed=2) for _ in range(2))
@@ -223,17 +251,90 @@ class TestCsv:
 
     def test_what_cannot_serve_is_left_out_and_said(self, tmp_path: Path) -> None:
         towns = "\n".join(f"{i},{i},,T{i},{'yn'[i % 2]}" for i in range(101))
-        data = csv_data(write_csv(tmp_path, f",age,gap,town,label\n{towns}\n7,NA,,T,y\n8,1,,T,\n"), "label", "y")
+        path = write_csv(tmp_path, f",age,gap,town,label\n{towns}\n7,NA,,T,y\n7,1,,T,n\n8,1,,T,\n")
+        data = csv_data(path, "label", "y")
         assert [feature.name for feature in data.features] == ["age", "town"]
         assert data.features[1].values == ()
-        assert len(data.target) == 102
+        assert len(data.target) == 103
         assert data.notes == (
             "Column 'gap' is empty and was left out.",
             "Column 1 has no name and was left out.",
             "Rows without a target were left out: 1.",
-            "Column 'age' is taken as text, because of 'NA'.",
+            "Column 'age' is taken as text: 1 value is not a number, the first in row 102.",
             "Column 'town' holds 102 different texts, so any text is allowed there.",
         )
+
+    def test_what_only_tells_the_rows_apart_is_left_out(self, tmp_path: Path) -> None:
+        lines = [
+            f"{i},{1000 + i},c{i},{'' if i % 2 else f'n{i}'},same,{i % 3},{i * i},{'yn'[i % 2]}" for i in range(250)
+        ]
+        header = "Unnamed: 0,number,code,note,constant,class,income,label"
+        data = csv_data(write_csv(tmp_path, "\n".join([header, *lines])), "label", "y")
+        assert [feature.name for feature in data.features] == ["class", "income"]
+        assert data.notes == (
+            "Column 1 has no name and was left out.",
+            "Column 'number' numbers the rows and was left out.",
+            "Column 'code' has a different text in every row and was left out.",
+            "Column 'note' has a different text in every row and was left out.",
+            "Column 'constant' has the same value in every row and was left out.",
+            "Column 'income' has a different number in every row. If it is no feature, leave it out with --drop.",
+        )
+
+    def test_a_value_that_is_there_or_not_is_something_to_learn_from(self, tmp_path: Path) -> None:
+        lines = [f"{'' if i % 3 else 'yes'},{'1.0' if i % 2 else '1'},{'yn'[i % 2]}" for i in range(120)]
+        data = csv_data(write_csv(tmp_path, "\n".join(["owner,one,label", *lines])), "label", "y")
+        assert [feature.name for feature in data.features] == ["owner"]
+
+    @pytest.mark.parametrize(
+        ("header", "row", "said"),
+        [
+            ("amount;town;label", "{whole},{cents:02};a, b;{label}", Dialect()),
+            ("sep=;\namount;town;label", "{whole},{cents:02};a, b;{label}", Dialect()),
+            ("amount\ttown\tlabel", "{whole}.{cents:02}\ta, b\t{label}", Dialect()),
+            ("amount|town|label", "{whole}.{cents:02}|a, b|{label}", Dialect()),
+            ("amount^town^label", "{whole},{cents:02}^a, b^{label}", Dialect("^", ",")),
+            ("amount,town,label", '{whole}.{cents:02},"a, b",{label}', Dialect()),
+            ('\ufeff"amount";town;label', '"{whole},{cents:02}";"a, b";{label}', Dialect()),
+        ],
+    )
+    def test_delimiter_and_decimal_sign_are_found_or_said(
+        self, tmp_path: Path, header: str, row: str, said: Dialect
+    ) -> None:
+        lines = [row.format(whole=i, cents=i % 100, label="yn"[i % 2]) for i in range(101)]
+        path = write_csv(tmp_path, "\n".join([header, *lines, lines[0].replace("a, b", "c"), ""]))
+        data = csv_data(path, "label", "y", said=said)
+        assert [(feature.name, feature.type) for feature in data.features] == [("amount", "double"), ("town", "string")]
+        assert data.rows["amount"].tolist() == pytest.approx([*(i + i % 100 / 100 for i in range(101)), 0])
+        assert data.features[1].values == ("a, b", "c")
+
+    def test_how_an_unusual_file_was_read_is_said(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a;label\n1,5;y\n2,5;n\n")
+        assert csv_data(path, "label", "y").notes == (
+            "Read with --delimiter ';' and --decimal ','; scoring the file takes the same options.",
+        )
+
+    def test_other_values_than_two_of_the_target_are_counted_and_not_shown(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path, "a,label\n1,y\n2,n\n3,Jean Martin\n4,Anne Petit\n")
+        (note,) = csv_data(path, "label", "y").notes
+        assert note == "Column 'label' has 4 different values, and not two. The 3 that are not 'y' count as no default."
+        with pytest.raises(TrainingError) as raised:
+            csv_data(path, "label", "z")
+        assert str(raised.value).endswith("has 'z' in column 'label'; it holds 4 different values.")
+
+    def test_the_very_file_is_scored_without_an_error(self, tmp_path: Path) -> None:
+        """Unlabelled rows have what no other has; so the contract is one of the whole file."""
+        lines = [f"{i},{i}.5,{i % 7},x{i % 3},{('TRUE', 'False', '')[i % 3]},{'yn'[i % 2]}" for i in range(150)]
+        unlabelled = ["9, +1e3 ,,only here,true,", "9,.5,-3,,,"]
+        text = "\n".join([",income,age,town,married,label", *lines, "", *unlabelled]) + "\n"
+        data = csv_data(write_csv(tmp_path, text), "label", "y")
+        assert {feature.name: (feature.type, feature.required) for feature in data.features} == {
+            "income": ("double", True),
+            "age": ("long", False),
+            "town": ("string", False),
+            "married": ("boolean", False),
+        }
+        assert data.features[2].values == ("only here", "x0", "x1", "x2")
+        assert len(data.target) == 150
 
 
 class TestCommand:
@@ -248,8 +349,16 @@ class TestCommand:
             ("a,label\n1,y,3\n2,n,4\n", "is not a CSV file"),
             ('a,label\n"1,y\n', "is not a CSV file"),
             ("a,label\n1,y\n2,n\n", "There are 2 rows; at least 100 are needed"),
-            ("a,label\n" + "1,y\n" * 200, "a model needs both classes"),
-            ("a,label\n" + "1,y\n1,n\n" * 100, "CatBoost cannot learn from these rows: All features are"),
+            ("a,label\n" + "1,y\n2,y\n" * 100, "a model needs both classes"),
+            ("a,label\n" + "1,y\n1.00000000001,n\n" * 100, "CatBoost cannot learn from these rows: All features are"),
+            (
+                "a,label\n" + "1,y\n1,n\n" * 100,
+                "no column besides 'label' to learn from. Column 'a' has the same value in every row and was left out.",
+            ),
+            ("a,b,a,c,b,label\n1,2,3,4,5,y\n", "Columns that occur more than once: 'a', 'b'."),
+            ("a,label\n" + "1,y\n" * 50 + "2\n" + "2,n\n" * 50, "Line 52 has 1 field, but the header has 2."),
+            ("a,label\n" + "1,y\n" * 50 + '2"x,n\n' + "2,n\n" * 50, "Line 52 has a quote within a field."),
+            ("a;b;label\n1,5;2;y\n2;0.5;n\n", "Column 'a' has decimal commas and column 'b' decimal points."),
         ],
     )
     def test_a_file_at_fault_is_one_sentence_and_code_2(
@@ -268,6 +377,9 @@ class TestCommand:
         [
             (["--csv", "some.csv"], "--csv needs --target COL and --positive VALUE"),
             (["--target", "label"], "need --csv FILE"),
+            (["--delimiter", ";"], "need --csv FILE"),
+            (["--decimal", ","], "need --csv FILE"),
+            (["--csv", str(GERMAN_CREDIT), *GERMAN, "--delimiter", ",", "--decimal", ","], "must differ"),
             (["--name", "a/b"], "--name must not"),
             (["--rows", "30"], "There are 30 rows"),
             (["--output", str(ROOT / "tests")], "holds files that are not a model"),
@@ -284,6 +396,35 @@ class TestCommand:
         with pytest.raises(SystemExit, match="2"):
             main(["--iterations", count])
         assert "whole number" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--cost-ratio", "0"),
+            ("--cost-ratio", "-1"),
+            ("--cost-ratio", "inf"),
+            ("--cost-ratio", "ten"),
+            ("--threshold", "1.5"),
+            ("--threshold", "nan"),
+            ("--threshold", "half"),
+            ("--delimiter", ";;"),
+            ("--delimiter", "a"),
+            ("--delimiter", '"'),
+            ("--decimal", ";"),
+        ],
+    )
+    def test_an_option_out_of_its_range_is_told(
+        self, option: str, value: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main([option, value])
+        assert f"argument {option}" in capsys.readouterr().err
+
+    def test_the_cost_is_told_in_the_ratio_that_was_given(self, capsys: pytest.CaptureFixture[str]) -> None:
+        options = parse(["--cost-ratio", "2.5"])
+        print_figures(training.train(demo_data(1_000), 5, 1, options.cost_ratio), 0.1)
+        assert " = 2.5 x " in capsys.readouterr().out
+        assert (parse(["--cost-ratio", "4.0"]).cost_ratio, parse([]).cost_ratio) == (4, 10)
 
     def test_the_store_is_the_projects_own_unless_the_environment_names_one(
         self, monkeypatch: pytest.MonkeyPatch
