@@ -202,6 +202,6 @@ class Reload(Body):
             version=outcome.version,
             positive_class=model.positive_class if is_served else None,
             threshold=model.threshold if is_served else None,
-            notes=[ReasonBody.of(note) for note in model.notes] if is_served else [],
+            notes=ReasonBody.all_of(model.notes) if is_served else [],
             processes=[ReloadedProcess.of(process) for process in outcome.processes],
         )

@@ -1,8 +1,9 @@
 """Response bodies: the wire contract. Those about the model are in `api.model_schemas`."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,18 +43,15 @@ class ReasonBody(Body):
         description="Parameters of the sentence: numbers, strings, lists of names, or a nested reason."
     )
 
-    @overload
-    @classmethod
-    def of(cls, reason: Reason) -> "ReasonBody": ...
-
-    @overload
-    @classmethod
-    def of(cls, reason: None) -> None: ...
-
     @classmethod
     def of(cls, reason: Reason | None) -> "ReasonBody | None":
         """Build the body from a reason, if there is one."""
         return None if reason is None else cls.model_validate(reason.as_dict())
+
+    @classmethod
+    def all_of(cls, reasons: Iterable[Reason]) -> "list[ReasonBody]":
+        """Show several."""
+        return [cls.model_validate(reason.as_dict()) for reason in reasons]
 
 
 VALUE_TYPE = Field(

@@ -89,7 +89,7 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
         threshold_origin=model.chosen_threshold.origin,
         positive_class=model.positive_class,
         integrity=model.integrity,
-        notes=[ReasonBody.of(note) for note in model.notes],
+        notes=ReasonBody.all_of(model.notes),
         model_type=model.kind,
         classes=model.classes,
         trees=model.trees,
