@@ -16,8 +16,8 @@ CONNECT_TIMEOUT = 0.7
 ANSWER_TIMEOUT = 0.7
 """Seconds; two tries of both stay below the 2 s in which a caller must learn that Redis is away."""
 
-REFUSAL_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
-REFUSALS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
+REJECTION_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
+REJECTIONS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
 """How the answer of a server begins that is there but cannot write: disk or memory full, a replica, still loading."""
 
 
@@ -44,6 +44,6 @@ def translated_errors() -> Iterator[None]:
         raise RedisUnavailable from error
     except redis.ResponseError as error:
         # The client takes the code off the answers that it has a class for.
-        if isinstance(error, REFUSAL_ERRORS) or str(error).startswith(REFUSALS):
+        if isinstance(error, REJECTION_ERRORS) or str(error).startswith(REJECTIONS):
             raise RedisUnavailable from error
         raise

@@ -86,7 +86,7 @@ def main() -> int:
 def run() -> int:
     """Prepare, start, report, wait, stop."""
     began = time.monotonic()
-    _refuse_second_start()
+    _prevent_second_start()
     ports = Ports.from_environment()
     _ensure_model()
     own_redis = f"redis://{HOST}:{ports.redis}/0"
@@ -119,7 +119,7 @@ def run() -> int:
     return 0
 
 
-def _refuse_second_start() -> None:
+def _prevent_second_start() -> None:
     try:
         pid = int(PID_FILE.read_text())
         os.kill(pid, 0)
