@@ -11,7 +11,8 @@ from fastapi.params import Header, Path
 from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
-from shared.reasons import INVALID_PARAMETERS, fill
+from shared.messages import INVALID_PARAMETERS
+from shared.reasons import fill
 
 SYNONYMS: Mapping[str, str] = {
     "sep": "delimiter",

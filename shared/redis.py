@@ -19,8 +19,8 @@ ANSWER_TIMEOUT = 0.7
 DENIALS = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
 """What no waiting mends: a wrong password, or a user that lacks a right."""
 
-REFUSAL_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
-REFUSALS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
+REJECTION_ERRORS = (redis.exceptions.OutOfMemoryError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
+REJECTIONS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOWN")
 """How the answer of a server begins that is there but cannot write: disk or memory full, a replica, still loading."""
 
 
@@ -55,6 +55,6 @@ def translated_errors() -> Iterator[None]:
         raise RedisUnavailable from error
     except redis.ResponseError as error:
         # The client takes the code off the answers that it has a class for.
-        if isinstance(error, REFUSAL_ERRORS) or str(error).startswith(REFUSALS):
+        if isinstance(error, REJECTION_ERRORS) or str(error).startswith(REJECTIONS):
             raise RedisUnavailable from error
         raise

@@ -15,7 +15,8 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 LEAVES = tuple(
-    f"shared.{name}" for name in ("settings", "reasons", "errors", "logging", "redis", "redis_url", "memory", "version")
+    f"shared.{name}"
+    for name in ("settings", "messages", "reasons", "errors", "logging", "redis", "redis_url", "memory", "version")
 )
 """May rest on each other, and on nothing else of the project."""
 

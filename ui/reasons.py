@@ -14,7 +14,17 @@ WAYS: dict[str, tuple[str, ...]] = {
     "columns": ("columns-",),
     "file": (
         *("arrow-", "column-", "compressed-", "csv-", "feather-", "json-", "memory-", "ndjson-", "parquet-"),
-        *("file-cut-off", "file-damaged", "file-empty", "file-format", "no-rows", "text-too-large"),
+        *(
+            "charset-",
+            "file-cut-off",
+            "file-damaged",
+            "file-empty",
+            "file-format",
+            "no-rows",
+            "text-",
+            "utf16-",
+            "zip-",
+        ),
     ),
     "health": ("redis-", "storage-"),
     "job": ("job-ended", "job-not-failed"),

@@ -82,7 +82,7 @@ def downloaded(model: RegisteredModel) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn what a store raises when it refuses or is away into a TrainingError of one sentence, without passwords."""
+    """Turn what a store raises when it rejects the model or is away into a TrainingError of one sentence, without passwords."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:

@@ -77,7 +77,7 @@ def main() -> int:
 def run() -> int:
     """Prepare, start, report, wait, stop."""
     began = time.monotonic()
-    _refuse_second_start()
+    _prevent_second_start()
     ports = _prepared()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -113,7 +113,7 @@ def _prepared() -> Ports:
     return ports
 
 
-def _refuse_second_start() -> None:
+def _prevent_second_start() -> None:
     try:
         pid = int(PID_FILE.read_text())
         os.kill(pid, 0)

@@ -17,9 +17,10 @@ from pydantic.config import ExtraValues
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from shared.contract.findings import NULL, invalid_values
+from shared.contract.findings import invalid_values
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
-from shared.reasons import INVALID_VALUES, InvalidValue, cut
+from shared.messages import INVALID_VALUES
+from shared.reasons import InvalidValue, cut
 
 Row = dict[str, Any]
 """One applicant: feature name to number, boolean, string or None."""
@@ -94,7 +95,7 @@ class Feature:
     def finding(self, value: Any) -> InvalidValue:
         """Return why pydantic considers a value invalid; None stands for a missing value where one is required."""
         if value is None:
-            return InvalidValue(None, cut(self.name), NULL)
+            return InvalidValue(None, cut(self.name), "null_not_allowed")
         try:
             self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:

@@ -13,7 +13,6 @@ PLACES = (
     re.compile(r"(?:JSON is malformed: )?(?P<fault>.*) \((?P<line>)byte (?P<character>\d+)\)"),  # msgspec
 )
 
-NULL = "null_not_allowed"
 NULLS = ("float_type", "int_type", "bool_type", "string_type")
 """Pydantic's errors for null, the same as for any value of a wrong type; a missing value gets its own message."""
 
@@ -32,7 +31,7 @@ def invalid_values(
     for detail in error.errors(include_url=False):
         column = str(detail["loc"][0]) if detail["loc"] else None
         if detail["input"] is None and detail["loc"] and detail["type"] in NULLS:
-            found.append(InvalidValue(row, cut(str(column)), NULL))
+            found.append(InvalidValue(row, cut(str(column)), "null_not_allowed"))
             continue
         params = _params(detail["type"], detail.get("ctx", {}), allowed.get(column))
         found.append(InvalidValue(row, None if column is None else cut(column), detail["type"], params))

@@ -12,7 +12,8 @@ import httpx
 from api.edge import Edge
 from api.errors import PROBLEM_TYPE, URN
 from api.services import Services
-from shared.reasons import REASONS, Reason
+from shared.messages import REASONS
+from shared.reasons import Reason
 from tests.factories import fields_of
 
 

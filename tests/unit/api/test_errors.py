@@ -7,7 +7,8 @@ import pytest
 
 from api import errors, security
 from shared.errors import InvalidRows, PretError, Report
-from shared.reasons import MAX_REPORTED, REASONS, InvalidValue
+from shared.messages import REASONS
+from shared.reasons import MAX_REPORTED, InvalidValue
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 
 assert security

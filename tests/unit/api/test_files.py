@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.schemas import ResultsPage
-from shared.reasons import INVALID_PARAMETERS, Reason
+from shared.messages import INVALID_PARAMETERS
+from shared.reasons import Reason
 from shared.settings import Settings
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, in_pieces, kind_of

@@ -209,5 +209,5 @@ def test_the_format_of_an_archive_that_does_not_tell_it_is_asked_for(
     client: Any, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "portfolio.zip").write_bytes(content)
-    with pytest.raises(ValueError, match="Give the format"):
+    with pytest.raises(ValueError, match="Specify the format"):
         client.submit(tmp_path / "portfolio.zip")

@@ -193,7 +193,7 @@ def test_without_redis_nothing_is_removed_and_nothing_raised(
     bench.server.connected = False
     with caplog.at_level(logging.WARNING, "worker.reconciler"):
         reconcile(bench.parts)
-    assert "Redis is away" in caplog.text
+    assert "Redis is unavailable" in caplog.text
     assert bench.stored_files() == files
 
 
