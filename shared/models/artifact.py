@@ -146,8 +146,8 @@ def _threshold_notes(threshold: Threshold) -> list[Reason]:
 
 
 def _lacks(folder: Path) -> list[Reason]:
-    wanted = {CHECKSUM_FILE: "checksums-missing", GOLDEN_FILE: "golden-missing"}
-    return [Reason(type) for name, type in wanted.items() if not (folder / name).is_file()]
+    wanted = {CHECKSUM_FILE: Reason("checksums-missing"), GOLDEN_FILE: Reason("golden-missing")}
+    return [reason for name, reason in wanted.items() if not (folder / name).is_file()]
 
 
 def _check_golden_rows(model: Model) -> None:
