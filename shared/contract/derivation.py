@@ -59,7 +59,7 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
             raise BadArtifact("features-count", count=mlmodel.width, expected=len(model.names))
         return [Column(name=name, type=_type_of(model, i)) for i, name in enumerate(model.names)], [_without(mlmodel)]
     if all(column.name is None for column in given):
-        return _in_order(given, model, Reason("signature-without-names"))
+        return _in_order(given, model), [Reason("signature-without-names")]
     # CatBoost gives a number to a feature whose name is empty.
     names = [
         str(i) if column.name == "" and "" not in model.names else str(column.name) for i, column in enumerate(given)
@@ -70,22 +70,21 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
         raise BadArtifact("features-repeated")
     if not named.keys() >= set(model.names):
         if model.are_numbered:
-            return _in_order(given, model, Reason("model-without-names"))
+            return _in_order(given, model), [Reason("model-without-names")]
         raise BadArtifact("features-differ", columns=cut_names(sorted(named.keys() ^ set(model.names))))
     extra = [name for name in named if name not in model.names]
     assumed = [Reason("signature-columns-unused", {"columns": cut_names(extra)})] if extra else []
     return [named[name] for name in model.names], assumed
 
 
-def _in_order(given: Sequence[Column], model: ModelFeatures, why: Reason) -> tuple[list[Column], list[Reason]]:
+def _in_order(given: Sequence[Column], model: ModelFeatures) -> list[Column]:
     """Match columns and features by position if one of the two has no names."""
     if len(given) != len(model.names):
         raise BadArtifact("features-count", count=len(given), expected=len(model.names))
-    columns = [
+    return [
         column if column.name is not None else column.model_copy(update={"name": name})
         for column, name in zip(given, model.names, strict=True)
     ]
-    return columns, [why]
 
 
 def _type_of(model: ModelFeatures, i: int) -> str:
