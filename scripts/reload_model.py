@@ -1,7 +1,8 @@
 """Give all running processes of the service a new model, without a restart: all of them, or none.
 
 Takes what REVISION stands for in the model source of the service: a branch, tag or commit on Hugging Face Hub where
-HF_REPO_ID is set (HF_REVISION without one), what lies in the folder MODEL_DIR otherwise. Every process gets it ready and
+HF_REPO_ID is set (HF_REVISION without one), models:/NAME@ALIAS, models:/NAME/VERSION or runs:/… where MODEL_URI is (MODEL_URI
+without one), the content of the folder MODEL_DIR otherwise. Every process gets it ready and
 checks it first; only then do all of them switch. It is the same as POST /reload_model, but needs Redis and not the API.
 The table shows what each process served before and serves after, and how long it took to get ready.
 """
@@ -48,7 +49,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("revision", nargs="?", metavar="REVISION", help="branch, tag or commit (the configured one)")
+    parser.add_argument(
+        "revision",
+        nargs="?",
+        metavar="REVISION",
+        help="branch, tag or commit, or an MLflow address (default: the configured one)",
+    )
     parser.add_argument("--rollback", action="store_true", help="return to the version before this one; needs no Hub")
     options = parser.parse_args(arguments)
     if options.rollback and options.revision is not None:
