@@ -35,7 +35,8 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which MLflow itself logged and registered models."""
     folder = tmp_path_factory.mktemp("mlflow")
     command = [sys.executable, "-m", "tests.zoo.log", str(folder)]
-    subprocess.run(command, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, check=True, capture_output=True)
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=100)
     return folder
 
 
