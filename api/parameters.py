@@ -11,8 +11,8 @@ from fastapi.params import Header, Path
 from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
-from shared.messages import INVALID_PARAMETERS
 from shared.reasons import fill
+from shared.sentences import INVALID_PARAMETERS
 
 SYNONYMS: Mapping[str, str] = {
     "sep": "delimiter",

@@ -8,7 +8,7 @@ from pydantic import Field
 from api.errors import HEADERS, PROBLEM_TYPE, URN
 from api.model_schemas import ReloadedProcess
 from api.schemas import Body, InvalidValueBody
-from shared.messages import REASONS
+from shared.sentences import REASONS
 
 MEANING = {
     HTTPStatus.BAD_REQUEST: "The body does not match its Content-Type.",

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
-from shared.messages import INVALID_VALUES, REASONS
 from shared.reasons import Reason
 from shared.scoring import Decision
+from shared.sentences import INVALID_VALUES, REASONS
 
 
 class Body(BaseModel):

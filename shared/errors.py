@@ -30,7 +30,7 @@ PretError
     ├── SourceUnavailable
     └── SourceDenied
 
-Each carries a reason, whose type stands in `shared.reasons` and whose sentence is its message, as in
+Each carries a reason, whose type and sentence stand in `shared.sentences`, as in
 `raise InputTooLarge("too-many-rows", limit=limits.rows)`. The class says what one can do about it, the type what is wrong. A
 class that is raised without a type has a `default` one.
 """

@@ -1,6 +1,6 @@
 """Why something is not as it should be: a stable type, some parameters, and the English sentence that they make.
 
-The sentences stand in `shared/messages.py`. Programs and other languages go by type and parameters. These hold what JSON has:
+The sentences stand in `shared/sentences.py`. Programs and other languages go by type and parameters. These hold what JSON has:
 numbers, texts, lists of names, and a `reason` within a reason; never a value that a caller sent. `line` and `row` say where,
 `limit` and `count` how much, `accepted` what would do instead, `fault` is a word of the machine's own, such as the name of an
 exception or what a parser says.
@@ -12,7 +12,7 @@ from functools import lru_cache
 from string import Formatter
 from typing import Any, Self
 
-from shared.messages import INVALID_VALUES, REASONS
+from shared.sentences import INVALID_VALUES, REASONS
 
 MAX_REPORTED = 100
 """Invalid values that a report names; it counts all of them."""

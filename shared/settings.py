@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     )
     positive_class: str | None = Field(
         None,
-        description="Class whose probability is the score, for models that do not state it and whose classes are not 0 and 1.",
+        description="Class whose probability is the score, for models that do not state it.",
     )
     default_threshold: float = Field(0.5, ge=0, le=1, description="Threshold of models that state none.")
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store.")

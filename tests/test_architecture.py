@@ -16,7 +16,7 @@ MAX_FUNCTION_LINES = 60
 
 LEAVES = tuple(
     f"shared.{name}"
-    for name in ("settings", "messages", "reasons", "errors", "logging", "redis", "redis_url", "memory", "version")
+    for name in ("settings", "sentences", "reasons", "errors", "logging", "redis", "redis_url", "memory", "version")
 )
 """May rest on each other, and on nothing else of the project."""
 

@@ -19,8 +19,8 @@ from typing_extensions import TypedDict
 
 from shared.contract.findings import invalid_values
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
-from shared.messages import INVALID_VALUES
 from shared.reasons import InvalidValue, cut
+from shared.sentences import INVALID_VALUES
 
 Row = dict[str, Any]
 """One applicant: feature name to number, boolean, string or None."""

@@ -15,9 +15,9 @@ import yaml
 from scripts import check_model
 from scripts.lib import command
 from scripts.lib.remedies import REMEDIES, remedy
-from shared.messages import REASONS
 from shared.models import artifact
 from shared.reasons import Reason
+from shared.sentences import REASONS
 from tests.factories import Kit, fields_of, fitted, make_kit, write_bare_artifact, write_checksums
 
 DATA = pd.DataFrame({"income": np.arange(60) * 1.5})

@@ -12,8 +12,8 @@ import httpx
 from api.edge import Edge
 from api.errors import PROBLEM_TYPE, URN
 from api.services import Services
-from shared.messages import REASONS
 from shared.reasons import Reason
+from shared.sentences import REASONS
 from tests.factories import fields_of
 
 

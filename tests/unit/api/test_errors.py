@@ -7,8 +7,8 @@ import pytest
 
 from api import errors, security
 from shared.errors import InvalidRows, PretError, Report
-from shared.messages import REASONS
 from shared.reasons import MAX_REPORTED, InvalidValue
+from shared.sentences import REASONS
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 
 assert security

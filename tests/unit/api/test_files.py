@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.schemas import ResultsPage
-from shared.messages import INVALID_PARAMETERS
 from shared.reasons import Reason
+from shared.sentences import INVALID_PARAMETERS
 from shared.settings import Settings
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, in_pieces, kind_of
@@ -215,7 +215,7 @@ FORM_HEADER = {"Content-Type": "multipart/form-data; boundary=x"}
         ({}, b"x", 415),
         ({"Content-Type": CSV, "Content-Encoding": "br"}, b"x", 415),
         ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"no gzip", 400),
-        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, gzip.compress(b"[]" * 10**6), 413),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, gzip.compress(b"[]" * 10**6, mtime=0), 413),
     ],
 )
 def test_what_is_no_file_is_rejected_and_leaves_nothing(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.schemas import Score
-from shared.messages import INVALID_VALUES
+from shared.sentences import INVALID_VALUES
 from tests.factories import Kit, fields_of
 from tests.unit.api.client import ApiClient, assert_problem, in_pieces, kind_of
 from tests.unit.api.conftest import MAX_BODY_BYTES

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from shared.contract.contract import Contract
 from shared.errors import PretError
 from shared.jobs.job_scripts import SCRIPTS
-from shared.messages import INVALID_PARAMETERS, INVALID_VALUES, REASONS
 from shared.reasons import InvalidValue
+from shared.sentences import INVALID_PARAMETERS, INVALID_VALUES, REASONS
 from shared.storage import faults
 from tests.factories import fields_of, make_contract
 

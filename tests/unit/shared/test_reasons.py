@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidRows, MalformedInput, PretError, ReloadFailed, Report, UnknownJob
-from shared.messages import REASONS
 from shared.reasons import MAX_NAMES, MORE, InvalidValue, Reason, cut_names, fill
+from shared.sentences import REASONS
 
 
 @pytest.mark.parametrize(

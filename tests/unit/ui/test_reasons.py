@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pret import InvalidValue, Reason
-from shared.messages import INVALID_VALUES, REASONS
+from shared.sentences import INVALID_VALUES, REASONS
 from ui import reasons
 from ui.reasons import of_row, plainly, said
 from ui.service import PARAMETERS
