@@ -89,6 +89,8 @@ _LOG_ANEW = _words(
     "Log the model with a signature that fits it: signature=infer_signature(X, y), of the frame that it was trained on."
 )
 
+_EXAMPLE_ANEW = _words("Log the model with rows that it takes: input_example=X.head().")
+
 REMEDIES: Mapping[str, Remedy] = {
     "positive-class-unknown": _positive_class,
     "positive-class-not-a-label": _positive_class,
@@ -106,6 +108,11 @@ REMEDIES: Mapping[str, Remedy] = {
     "feature-not-a-category": _LOG_ANEW,
     "feature-not-a-fraction": _LOG_ANEW,
     "signature-missing": _LOG_ANEW,
+    "signature-of-tensors": _LOG_ANEW,
+    "signature-of-anything": _LOG_ANEW,
+    "signature-types-unknown": _LOG_ANEW,
+    "example-unreadable": _EXAMPLE_ANEW,
+    "example-invalid": _EXAMPLE_ANEW,
     "features-unknown": _words("Correct the names in metadata.features and metadata.ordered of MLmodel."),
     "feature-not-ordered": _words("Correct metadata.ordered in MLmodel."),
     "feature-not-bounded": _feature_notes,

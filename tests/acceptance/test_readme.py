@@ -32,6 +32,7 @@ CHANGING = [
 # Figures of the model, which another processor may round otherwise while it trains.
 MODEL_FIGURES = [
     (re.compile(r'"(score|threshold)":0\.\d+(e-\d+)?'), r'"\1":<figure>'),
+    (re.compile(r"; threshold 0\.\d+ "), "; threshold <figure> "),
     (re.compile(r'"(granted|refused)":[1-9]\d*'), r'"\1":<count>'),
     (re.compile(r'"prediction":[01]'), '"prediction":<class>'),
     (re.compile(r'"decision":"(Accordé|Refusé)"?'), '"decision":<decision>'),
