@@ -139,6 +139,9 @@ def translated_errors(repo: str) -> Iterator[None]:
         raise _http_error(repo, error) from error
     except (httpx2.HTTPError, errors.OfflineModeIsEnabled, errors.FileMetadataError) as error:
         raise SourceUnavailable("hub-unavailable", fault=type(error).__name__) from error
+    except ImportError as error:
+        # The client makes its connection at the first request, and finds only then what the environment asks of it.
+        raise SourceUnavailable("hub-unavailable", fault="a SOCKS proxy is set, and not supported") from error
     except ValueError as error:
         raise SourceUnavailable("hub-unreadable") from error
     except OSError as error:

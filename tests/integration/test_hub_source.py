@@ -4,9 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import yaml
+from huggingface_hub.utils._http import default_client_factory
 
+from shared.errors import SourceUnavailable
 from shared.models import artifact, files
 from shared.models.hub import HubSource
 from shared.models.version import Resolution
@@ -73,3 +76,19 @@ def test_the_operator_names_the_model_before_mlmodel_does(
     source = HubSource(REPO, "main", model_file=stated, token=TOKEN, endpoint=hub.url)
     source.fetch(Resolution(version), tmp_path / "fetched")
     assert files.model_file(tmp_path / "fetched") == served
+
+
+@pytest.fixture
+def new_connection() -> Iterator[None]:
+    """The client keeps its connection, which it makes by the environment; here it makes another one, and so it does afterwards."""
+    huggingface_hub.set_client_factory(default_client_factory)
+    yield
+    huggingface_hub.set_client_factory(default_client_factory)
+
+
+@pytest.mark.usefixtures("new_connection")
+def test_a_proxy_that_the_client_cannot_use_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    source = HubSource(REPO, "main", model_file="model.cb", token=None, endpoint="http://127.0.0.1:9")
+    with pytest.raises(SourceUnavailable, match="a SOCKS proxy is set, and not supported"):
+        source.resolve(None)
