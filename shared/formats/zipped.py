@@ -21,7 +21,7 @@ IS_ENCRYPTED = 1
 NO_FILES = ("__MACOSX/", ".DS_Store")
 """Prefix of the entries that macOS adds."""
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError, LookupError, ArithmeticError)
 """Errors that reading a damaged archive may raise."""
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
         for name, data in files:
             archive.writestr(zipfile.ZipInfo(name), data, method)
     return content.getvalue()
+
+
+def zip_of_empty_name() -> bytes:
+    """An archive whose only entry has a name of no characters, which `writestr` would not make."""
+    raw = zipped(("a", b""), method=zipfile.ZIP_STORED)
+    for at in (26, raw.index(b"PK\1\2") + 28):
+        raw = raw[:at] + b"\0\0" + raw[at + 2 :]
+    # The directory begins a byte earlier, and is a byte shorter.
+    raw = raw.replace(b"a", b"")
+    end = raw.index(b"PK\5\6")
+    size, start = struct.unpack_from("<LL", raw, end + 12)
+    return raw[: end + 12] + struct.pack("<LL", size - 1, start - 1) + raw[end + 20 :]
 
 
 def packed(data: bytes, encoding: Encoding | None) -> bytes:
@@ -156,6 +169,9 @@ def changed(raw: bytes, place: int, byte: int) -> bytes:
         (zipped(("a.csv", TEXT), method=zipfile.ZIP_LZMA), "zip-method"),
         (changed(zipped(("a.csv", TEXT)), 8, 9), "zip-method"),
         (changed(zipped(("a.csv", TEXT)), 6, 1), "zip-encrypted"),
+        # A name that is empty, and one that is nothing, as it is cut at its first NUL.
+        (zipped(("a", TEXT)).replace(b"a", b"\0"), "compressed-data-damaged"),
+        (zip_of_empty_name(), "compressed-data-damaged"),
     ],
 )
 def test_an_archive_that_cannot_be_read_is_told_as_such(raw: bytes, kind: str) -> None:
