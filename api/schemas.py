@@ -118,6 +118,10 @@ class JobBody(Body):
     granted: int = Field(description="Of these, rows with a score below the threshold.")
     refused: int = Field(description="Of these, rows with a score at or above the threshold.")
     invalid: int = Field(description="Of these, rows that break the feature contract and therefore have no score.")
+    unseen_categories: dict[str, int] = Field(
+        description="By category feature, of the rows scored those with a category that was not in the training of the "
+        "model, which scores all such categories alike. Features of which the model cannot tell are left out."
+    )
     chunks: int | None = Field(
         description="Number of chunks that the workers score; None until the file has been read."
     )
@@ -140,6 +144,7 @@ class JobBody(Body):
         own = {
             "stage": None if job.state.is_final else job.stage,
             "keep": list(job.keep),
+            "unseen_categories": dict(job.unseen_categories),
             "chunks": job.chunks,
             "rows_per_second": speed,
             "eta_seconds": eta,

@@ -74,6 +74,9 @@ class Job:
     refused: int = 0
     invalid: int = 0
     """Rows without a score, because they do not fit the model's contract (with `on_invalid="flag"`)."""
+    unseen_categories: dict[str, int] = field(default_factory=dict)
+    """By category feature, the scored rows with a category that was not in the training of the model, which scores all of
+    them alike. Features of which the model cannot tell are left out."""
     chunks: int | None = None
     rows_per_second: float | None = None
     eta_seconds: float | None = None

@@ -1,7 +1,7 @@
 """Scoring: rows in, predictions out. All scoring goes through this module, the only place that applies the threshold."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, TypedDict
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from shared.contract.contract import Row
 from shared.models.artifact import Model
+from shared.models.categories import UnseenCount
 
 Decision = Literal["Accordé", "Refusé"]
 GRANTED: Decision = "Accordé"
@@ -68,6 +69,8 @@ class Predictions:
     """Probabilities, shape (rows,); null for a row that is not scored."""
     threshold: float
     model_version: str
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    """By category feature, the rows whose category was not in the training; of stored rows, and where the model can tell."""
 
     @cached_property
     def is_refused(self) -> npt.NDArray[np.bool_]:
@@ -104,11 +107,15 @@ def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictio
     """
     scorer = model.scorer
     mask = None
+    unseen: Mapping[str, int] = {}
     if isinstance(rows, StoredRows):
-        scores = scorer.score_encoded(rows.encoded)
-        mask = None if rows.to_score is None else ~rows.to_score.to_numpy(zero_copy_only=False)
+        to_score = None if rows.to_score is None else rows.to_score.to_numpy(zero_copy_only=False)
+        count = UnseenCount(model.seen_categories, to_score)
+        scores = scorer.score_encoded(rows.encoded, count.add)
+        mask, unseen = None if to_score is None else ~to_score, count.counts
     elif isinstance(rows, pa.RecordBatch):
         scores = scorer.score_batch(rows)
     else:
         scores = scorer.score_rows(rows)
-    return Predictions(pa.array(scores, mask=mask), model.threshold if threshold is None else threshold, model.version)
+    threshold = model.threshold if threshold is None else threshold
+    return Predictions(pa.array(scores, mask=mask), threshold, model.version, unseen)

@@ -146,6 +146,15 @@ def make_kit(*, purpose: bool, seed: int = 1, metadata: dict[str, Any] | None = 
     return Kit(classifier, inputs, metadata or METADATA, rows)
 
 
+def make_town_kit() -> Kit:
+    """Train a classifier that goes by an amount and by which of twenty towns it is, and so knows them all."""
+    rows: list[Row] = [{"amount": float(i % 7), "town": f"town {i % 20}"} for i in range(400)]
+    inputs: list[Row] = [{"name": "amount", "type": "double"}, {"name": "town", "type": "string", "required": False}]
+    target = [i % 20 < 8 for i in range(400)]
+    classifier = fitted(frame(rows, inputs), target, cat_features=["town"], iterations=20)
+    return Kit(classifier, inputs, {"best_threshold": 0.5, "missing_category": "none"}, rows)
+
+
 def make_contract(
     inputs: list[dict[str, Any]], features: dict[str, Any] | None = None, ordered: list[list[str]] | None = None
 ) -> Contract:

@@ -485,6 +485,22 @@ class StoreContract:
         self.give_up(store, "2", NEWER)
         assert store.get(NEWER).error == given_up(2)
 
+    def test_rows_with_unseen_categories_are_added_up_and_counted_anew_by_a_retry(self, store: JobStore) -> None:
+        assert store.get(JOB).unseen_categories == {}
+        counts: list[dict[str, int]] = [{"é: 1": 2, "job": 0}, {"é: 1": 1, "job": 0}, {"é: 1": 0, "job": 1}]
+        for chunk, unseen in enumerate(counts):
+            store.claim(JOB, str(chunk))
+            for _ in range(2):
+                store.commit(JOB, str(chunk), WINDOW, granted=1, refused=0, unseen=unseen)
+            if not chunk:
+                store.fail(JOB, FULL)
+                assert store.get(JOB).unseen_categories == {"é: 1": 2, "job": 0}
+                store.retry(JOB, WINDOW)
+                assert store.get(JOB).unseen_categories == {}
+        assert store.get(JOB).unseen_categories == {"é: 1": 1, "job": 1}
+        [listed] = store.page(None, 0, 10)[0]
+        assert listed == store.get(JOB)
+
     def test_an_old_reason_is_not_told_after_a_retry(self, store: JobStore, hasty: JobStore) -> None:
         self.give_up(store, "2")
         store.retry(JOB, WINDOW)

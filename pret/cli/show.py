@@ -132,3 +132,10 @@ def summary(job: Job, stream: TextIO) -> None:
         counts.append(f"{job.invalid:,} invalid")
     seconds = "" if job.seconds is None else f" in {job.seconds:.1f} s"
     print(f"{', '.join(counts)}{seconds}, by model {cell(job.model_version)}", file=stream)
+    unseen = [f"{name} in {_rows(count)}" for name, count in job.unseen_categories.items() if count]
+    if unseen:
+        print(f"Categories that the model has not seen in training: {', '.join(unseen)}", file=stream)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"

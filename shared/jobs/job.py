@@ -1,5 +1,6 @@
 """The job record and its states."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -96,6 +97,9 @@ class Job:
     refused: int = 0
     invalid: int = 0
     """Rows done that break the contract and have no score."""
+    unseen_categories: Mapping[str, int] = field(default_factory=dict)
+    """By category feature, of the rows scored those whose category was not in the training; without features of which the
+    model cannot tell."""
     scoring_at: float | None = None
 
     started_at: float | None = None

@@ -136,6 +136,7 @@ redis.call('HINCRBY', record, 'rows_done', ARGV[6] + ARGV[7] + ARGV[8])
 redis.call('HINCRBY', record, 'granted', ARGV[6])
 redis.call('HINCRBY', record, 'refused', ARGV[7])
 redis.call('HINCRBY', record, 'invalid', ARGV[8])
+for i = 9, #ARGV, 2 do redis.call('HINCRBY', record, 'unseen:' .. ARGV[i], ARGV[i + 1]) end
 local units = fill(window, lease)
 if redis.call('EXISTS', due) == 1 then return units end
 if redis.call('HEXISTS', record, 'output_uri') == 1 then
@@ -169,7 +170,9 @@ _RETRY = """
 if state ~= 'failed' or redis.call('HGET', record, 'retryable') == '0' then return false end
 local lease, window = tonumber(ARGV[3]), tonumber(ARGV[4])
 for _, field in ipairs(redis.call('HKEYS', record)) do
-    if string.sub(field, 1, 11) == 'last_error:' then redis.call('HDEL', record, field) end
+    if string.sub(field, 1, 11) == 'last_error:' or string.sub(field, 1, 7) == 'unseen:' then
+        redis.call('HDEL', record, field)
+    end
 end
 redis.call('HDEL', record, 'error', 'started_at', 'finished_at', 'expires_at', 'scoring_at')
 redis.call('HSET', record, 'rows_done', 0, 'granted', 0, 'refused', 0, 'invalid', 0, 'next_chunk', 0,

@@ -17,13 +17,14 @@ def score_chunk(attempt: Attempt) -> list[str] | None:
     model = at.models.load(job.model_version)
     if job.positive_class not in ("", model.positive_class):
         raise BadArtifact("positive-class-differs", label=job.positive_class, other=model.positive_class)
-    scores = [
-        score(model, _stored_rows(batch, job), job.threshold).scores
+    parts = [
+        score(model, _stored_rows(batch, job), job.threshold)
         for batch in read_batches(job.rows_blob, job.batches_of(chunk), at.storage)
     ]
-    predictions = Predictions(pa.concat_arrays(scores), job.threshold, job.model_version)
+    predictions = Predictions(pa.concat_arrays([part.scores for part in parts]), job.threshold, job.model_version)
+    unseen = {name: sum(part.unseen[name] for part in parts) for name in parts[0].unseen}
     write_batch(pa.record_batch([predictions.scores], schema=SCORE_SCHEMA), job.scores_blob(chunk), at.storage)
-    return at.store.commit(job.id, attempt.unit, at.window(), **predictions.counts())
+    return at.store.commit(job.id, attempt.unit, at.window(), **predictions.counts(), unseen=unseen)
 
 
 def _stored_rows(batch: pa.RecordBatch, job: Job) -> StoredRows:

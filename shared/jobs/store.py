@@ -11,9 +11,11 @@ window allows, whatever the size of the job; the next ones follow as these are d
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
-from types import UnionType
+from itertools import chain
+from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_type_hints
 
 import redis
@@ -34,6 +36,7 @@ OVERDUE_AT_ONCE = 1000
 IDEMPOTENCY_TTL = 24 * 3600
 """Lifetime of an idempotency key in seconds."""
 
+NOTHING_UNSEEN: Mapping[str, int] = MappingProxyType({})
 
 DIED = Reason("worker-died")
 """Reason of a failed attempt about which nothing else is known."""
@@ -71,7 +74,7 @@ class JobStore:
         If the idempotency key was used with the same fingerprint in the last 24 h, returns the id of that job and no
         units; if with another fingerprint, raises IdempotencyConflict.
         """
-        facts = [(item.name, getattr(job, item.name)) for item in fields(job)]
+        facts = [(name, getattr(job, name)) for name in _READERS]
         values = [part for name, value in facts if value is not None for part in (name, _text(value))]
         arguments = [window, self._lease, job.created_at, key or "", fingerprint, IDEMPOTENCY_TTL, *values]
         known, units = self._run("create", job.id, *arguments)
@@ -125,10 +128,20 @@ class JobStore:
         return units
 
     def commit(
-        self, job_id: str, chunk: str, window: int, *, granted: int, refused: int, invalid: int = 0
+        self,
+        job_id: str,
+        chunk: str,
+        window: int,
+        *,
+        granted: int,
+        refused: int,
+        invalid: int = 0,
+        unseen: Mapping[str, int] = NOTHING_UNSEEN,
     ) -> list[str] | None:
         """Count a scored chunk; the last one ends the job. None if already counted, or if the job has ended."""
-        units: list[str] | None = self._run("commit", job_id, chunk, self._lease, window, granted, refused, invalid)
+        units: list[str] | None = self._run(
+            "commit", job_id, chunk, self._lease, window, granted, refused, invalid, *chain(*unseen.items())
+        )
         return units
 
     def commit_writing(self, job_id: str) -> bool:
@@ -267,8 +280,15 @@ def _reader(hint: Any) -> Any:
 
 
 _HINTS = get_type_hints(Job)
-_READERS: dict[str, Any] = {item.name: _reader(_HINTS[item.name]) for item in fields(Job)}
+UNSEEN = "unseen_categories"
+"""The field of a job that is not one of its record: each feature has one, which begins with UNSEEN_PREFIX."""
+UNSEEN_PREFIX = "unseen:"
+_READERS: dict[str, Any] = {item.name: _reader(_HINTS[item.name]) for item in fields(Job) if item.name != UNSEEN}
 
 
 def _job(values: dict[str, str]) -> Job:
-    return Job(**{name: _READERS[name](value) for name, value in values.items() if name in _READERS})
+    unseen = {
+        name.removeprefix(UNSEEN_PREFIX): int(value) for name, value in values.items() if name.startswith(UNSEEN_PREFIX)
+    }
+    known = {name: _READERS[name](value) for name, value in values.items() if name in _READERS}
+    return Job(**known, unseen_categories=unseen)

@@ -23,6 +23,7 @@ from shared.contract.derivation import derive
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
 from shared.models import classifier, example
+from shared.models.categories import SeenCategories, seen_categories
 from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
@@ -81,6 +82,13 @@ class Model:
         if not path.is_file() or path.is_symlink() or path.stat().st_size > MAX_CARD_BYTES:
             return None
         return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"), count=1).strip() + "\n"
+
+    @cached_property
+    def seen_categories(self) -> SeenCategories:
+        """The categories of the training, of the features where the file tells them. The first time, it takes some milliseconds."""
+        rows = [*_golden_rows(self.folder), *([self.input_example] if self.input_example else [])]
+        examples = list(map(self.scorer.categories_of, rows))
+        return seen_categories(self.classifier, self.contract.names, examples, self.size)
 
     @property
     def kind(self) -> str:
@@ -148,6 +156,13 @@ def _threshold_notes(threshold: Threshold) -> list[Reason]:
 def _lacks(folder: Path) -> list[Reason]:
     wanted = {CHECKSUM_FILE: Reason("checksums-missing"), GOLDEN_FILE: Reason("golden-missing")}
     return [reason for name, reason in wanted.items() if not (folder / name).is_file()]
+
+
+def _golden_rows(folder: Path) -> list[Row]:
+    """Read the golden rows, which are of the training; none if there are none. They were checked when the model was loaded."""
+    path = folder / GOLDEN_FILE
+    rows: list[Row] = json.loads(path.read_bytes())["rows"] if path.is_file() else []
+    return rows
 
 
 def _check_golden_rows(model: Model) -> None:

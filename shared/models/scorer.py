@@ -5,7 +5,7 @@ cheapest as pandas categoricals; both give the same bits as the user's own data 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,9 @@ from shared.contract.contract import Contract, Row
 
 Scores = npt.NDArray[np.float64]
 """One probability of the positive class a row, shape (rows,), between 0 and 1."""
+
+WatchCategories = Callable[[str, pa.DictionaryArray], object]
+"""Is given the name of a feature and its column, without nulls."""
 
 TRIAL_ROWS = 4096
 TRIALS = 3
@@ -69,21 +72,31 @@ class Scorer:
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.encoded_schema)
 
-    def score_encoded(self, batch: pa.RecordBatch) -> Scores:
-        """Score a record batch of `encoded_schema`."""
+    def score_encoded(self, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> Scores:
+        """Score a record batch of `encoded_schema`; `watch` is given each column of categories."""
         if self._categorical:
-            return self._predict(
-                pd.DataFrame(
-                    {
-                        name: (column.dictionary_encode().to_pandas() if i in self._categorical else column.to_numpy())
-                        for i, (name, column) in enumerate(zip(self._contract.names, batch.columns, strict=True))
-                    }
-                )
-            )
+            return self._predict(pd.DataFrame(self._frame_columns(batch, watch)))
         matrix = np.empty((batch.num_rows, batch.num_columns), dtype=np.float32, order="F")
         for i, column in enumerate(batch.columns):
             matrix[:, i] = column.to_numpy()
         return self._predict(matrix)
+
+    def _frame_columns(self, batch: pa.RecordBatch, watch: WatchCategories | None) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        for i, (name, column) in enumerate(zip(self._contract.names, batch.columns, strict=True)):
+            if i not in self._categorical:
+                columns[name] = column.to_numpy()
+                continue
+            encoded = column.dictionary_encode()
+            if watch:
+                watch(name, encoded)
+            columns[name] = encoded.to_pandas()
+        return columns
+
+    def categories_of(self, row: Row) -> dict[str, str]:
+        """Give the categories of a row as the model reads them, by feature."""
+        names = self._contract.names
+        return {names[i]: self._category(row.get(names[i])) for i in sorted(self._categorical)}
 
     def score_rows(self, rows: Sequence[Row]) -> Scores:
         """Score a handful of rows; for these the way over Arrow would cost more than the trees."""

@@ -21,7 +21,7 @@ from shared.formats.members import Readable
 from shared.formats.readers import READERS, Reader
 from shared.formats.source import ReadOptions, Source
 from shared.jobs import notify, upload
-from shared.models.scorer import Scorer, Scores
+from shared.models.scorer import Scorer, Scores, WatchCategories
 from shared.storage.local import LocalStorage
 from shared.webhooks import delivery
 from worker.app import app as app
@@ -44,9 +44,9 @@ def take_time(work: str) -> None:
     time.sleep(paced(work) or 0)
 
 
-def score_slowly(self: Scorer, batch: pa.RecordBatch) -> Scores:
+def score_slowly(self: Scorer, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> Scores:
     take_time("scoring")
-    return score_encoded(self, batch)
+    return score_encoded(self, batch, watch)
 
 
 def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:

@@ -4,7 +4,7 @@ import time
 
 import pyarrow as pa
 
-from shared.models.scorer import Scorer, Scores
+from shared.models.scorer import Scorer, Scores, WatchCategories
 from worker.app import app as app
 
 SECONDS_PER_CHUNK = 0.03
@@ -12,9 +12,9 @@ SECONDS_PER_CHUNK = 0.03
 score_encoded = Scorer.score_encoded
 
 
-def score_slowly(self: Scorer, batch: pa.RecordBatch) -> Scores:
+def score_slowly(self: Scorer, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> Scores:
     time.sleep(SECONDS_PER_CHUNK)
-    return score_encoded(self, batch)
+    return score_encoded(self, batch, watch)
 
 
 Scorer.score_encoded = score_slowly  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ import pytest
 from api.schemas import JobBody, Score
 from shared.jobs.job import Job
 from shared.reasons import Reason
-from tests.factories import Kit
+from tests.factories import Kit, make_town_kit
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench
 
@@ -227,3 +227,13 @@ def test_without_a_broker_a_batch_is_accepted_all_the_same(
     monkeypatch.setattr(api.services.queue._app, "send_task", refuse)
     for _ in range(2):
         submitted(api, rows)
+
+
+def test_rows_with_categories_that_the_model_has_not_seen_are_told(fresh: ApiClient, bench: Workbench) -> None:
+    kit = make_town_kit()
+    bench.activate(bench.offer(kit))
+    fresh.services.member.look()
+    job_id = submitted(fresh, [row | {"town": "Town 1"} for row in kit.rows[:5]] + kit.rows[:5])
+    assert fresh.get(f"/jobs/{job_id}").json()["unseen_categories"] == {}
+    bench.score_all(bench.parts.store.get(job_id))
+    assert JobBody.model_validate(fresh.get(f"/jobs/{job_id}").json()).unseen_categories == {"town": 5}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,40 @@ def test_score_follows_the_job_and_fetches_the_scores(scored: World, folder: Pat
     ]
     assert (folder / "out.parquet").read_bytes() == SCORES
     assert scored.queries[0] == [("keep", "customer"), ("on_invalid", "flag"), ("name", "rows.csv")]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "words"),
+    [
+        ({"job": 0, "town": 0}, ""),
+        ({"job": 0, "town": 1}, "Categories that the model has not seen in training: town in 1 row\n"),
+        (
+            {"job": 1234, "town": 2},
+            "Categories that the model has not seen in training: job in 1,234 rows, town in 2 rows\n",
+        ),
+    ],
+)
+def test_the_summary_tells_of_categories_that_score_in_silence(
+    scored: World, folder: Path, capsys: Capture, unseen: dict[str, int], words: str
+) -> None:
+    scored.news = [succeeded("", unseen_categories=unseen)]
+    assert main(["score", "rows.csv"]) == 0
+    assert capsys.readouterr().out == (
+        f"3 rows, 2 granted, 1 refused in 1.5 s, by model v1\n{words}The scores are in rows-scores.csv\n"
+    )
+
+
+@pytest.mark.usefixtures("scored")
+def test_an_archive_is_scored_by_the_name_in_it(folder: Path, capsys: Capture) -> None:
+    with zipfile.ZipFile(folder / "november.zip", "w") as archive:
+        archive.writestr("rows.csv", "A\n1\n")
+    assert main(["score", "november.zip"]) == 0
+    assert (folder / "november-scores.csv").read_bytes() == SCORES
+
+
+def test_the_charset_of_a_file_is_said(scored: World, folder: Path) -> None:
+    assert main(["score", "rows.csv", "--charset", "windows-1252"]) == 0
+    assert scored.headers[0]["content-type"] == "text/csv; charset=windows-1252"
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import RedisUnavailable, StorageUnavailable
-from shared.jobs.job import Job, JobState
+from shared.jobs.job import Job, JobState, OnInvalid
 from shared.jobs.score import score_chunk
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import attempt
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
 from shared.reasons import Reason
-from tests.factories import Kit, make_job, make_kit, removed
+from tests.factories import Kit, make_job, make_kit, make_town_kit, removed
 from tests.store_contract import WHY, given_up
 from tests.unit.workbench import MeddlingCache, MeddlingStorage, Workbench
 
@@ -206,3 +206,37 @@ def test_a_score_that_cannot_be_recorded_is_raised_and_the_chunk_done_again(benc
     bench.server.connected = True
     bench.parts.store.release(job.id, "0", WHY)
     assert bench.score_all(job).rows_done == ROWS
+
+
+@pytest.fixture(scope="module")
+def towns() -> Kit:
+    """A model of which it can be told what towns it saw."""
+    return make_town_kit()
+
+
+@pytest.mark.parametrize(("on_invalid", "unseen"), [("reject", 4), ("flag", 3)])
+def test_rows_with_categories_that_the_model_has_not_seen_are_counted(
+    bench: Workbench, towns: Kit, on_invalid: OnInvalid, unseen: int
+) -> None:
+    bench.offer(towns)
+    others = ["town 20", " town 1", "Town 1", "to\u0301wn"]
+    rows = [*towns.rows[:5], *({"amount": 1.0, "town": town} for town in others), *towns.rows[:2]]
+    if on_invalid == "flag":
+        rows[6]["amount"] = None
+    job = bench.submit(rows, on_invalid=on_invalid)
+    counts = [bench.parts.store.get(job.id).unseen_categories]
+    for chunk in range(job.chunks or 0):
+        bench.score(job.id, chunk)
+        bench.score(job.id, chunk)
+        counts.append(bench.parts.store.get(job.id).unseen_categories)
+    assert counts == [{}, {"town": 0}, {"town": unseen - 1}, {"town": unseen}]
+
+
+def test_a_missing_category_counts_where_the_training_had_none(bench: Workbench, towns: Kit) -> None:
+    bench.offer(towns)
+    done = bench.score_all(bench.submit([{"amount": 1.0, "town": None}, {"amount": 1.0}, towns.rows[0]]))
+    assert done.unseen_categories == {"town": 2}
+
+
+def test_of_a_model_of_numbers_there_is_nothing_to_count(bench: Workbench, job: Job) -> None:
+    assert bench.score_all(job).unseen_categories == {}
