@@ -100,7 +100,7 @@ REASONS: dict[str, str] = {
     "memory-pages": "Reading this file takes more memory than the service allows. "
     "Write it with smaller pages, of about 1 MB.",
     # Text.
-    "text-not-in-charset": "Line {line} is not {charset}, as which the text was sent.",
+    "text-not-in-charset": "Line {line} is not valid {charset}, the declared charset of the text.",
     "utf16-without-mark": "The text was sent as UTF-16, but does not begin with a byte order mark.",
     # CSV.
     "csv-utf16": "The file is UTF-16. Save it as UTF-8, or send it with charset=utf-16 in the header Content-Type.",
