@@ -1,10 +1,14 @@
 """Rows as files, in every format that the service reads, and results as they are read again."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +76,20 @@ def zstd(body: bytes) -> bytes:
     return compressed
 
 
-ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd}
+def zipped(data: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("portfolio", data)
+    return content.getvalue()
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": zstd,
+    "bz2": bz2.compress,
+    "xz": partial(lzma.compress, preset=9),
+    "zip": zipped,
+}
 
 
 def pieces(body: bytes, size: int = 10_000) -> Iterator[bytes]:

@@ -1,12 +1,15 @@
 """Bad files over one running service: each is refused in a sentence, leaves nothing, and the next good one is done as ever."""
 
+import bz2
 import gzip
 import io
+import lzma
 import re
 import socket
 import struct
 import threading
 import time
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -124,6 +127,14 @@ def rejection(made: Service, answer: httpx.Response) -> str:
     return str(error["message"])
 
 
+def zipped(*files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for number, file in enumerate(files):
+            archive.writestr(zipfile.ZipInfo(f"{number}.csv"), file, zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
 def without(name: str) -> list[Row]:
     return [{key: value for key, value in row.items() if key != name} for row in ROWS]
 
@@ -131,6 +142,7 @@ def without(name: str) -> list[Row]:
 BAD: dict[str, tuple[str, bytes, str]] = {
     "empty CSV": (CSV, b"", "empty"),
     "blank CSV": (CSV, b"\n\n\n", "empty"),
+    "no header": (CSV, f"{LINE}\n{LINE}\n".encode(), "does not look like a header"),
     "header only": (CSV, csv_of(), "no rows"),
     "other columns": (CSV, b"a,b\n1,2\n", "income"),
     "a missing column": (CSV, as_csv(without("income")), "income"),
@@ -168,8 +180,13 @@ def test_a_bad_file_is_refused_in_a_sentence(running: Service, case: str) -> Non
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        (gzip.compress(as_csv(ROWS))[:-30], "gzip"),
-        (gzip.compress(as_csv(ROWS))[:100], "gzip"),
+        (gzip.compress(as_csv(ROWS), mtime=0)[:-30], "gzip"),
+        (gzip.compress(as_csv(ROWS), mtime=0)[:100], "gzip"),
+        (bz2.compress(as_csv(ROWS))[:-30], "bz2"),
+        (lzma.compress(as_csv(ROWS))[:-30], "xz"),
+        (zipped(as_csv(ROWS))[:-30], "zip"),
+        (zipped(as_csv(ROWS), as_csv(ROWS)), "zip"),
+        (as_csv(ROWS), "zip"),
         (as_csv(ROWS), "gzip"),
         (as_csv(ROWS), "zstd"),
         (b"\x28\xb5\x2f\xfd" + bytes(50), "zstd"),
@@ -267,6 +284,13 @@ def chunk_bomb() -> bytes:
     return sink.getvalue()
 
 
+def xz_bomb(megabytes: int, preset: int, head: bytes) -> bytes:
+    """A head and so many megabytes of zeros as xz."""
+    packer = lzma.LZMACompressor(preset=preset)
+    zeros = (packer.compress(bytes(MIB)) for _ in range(megabytes))
+    return b"".join([packer.compress(head), *zeros, packer.flush()])
+
+
 BOMBS: dict[str, tuple[str, Callable[[], bytes], str | None]] = {
     "gzip of zeros": (CSV, lambda: bomb(bytes(MIB), 400), "gzip"),
     "gzip of rows": (CSV, lambda: bomb(f"{LINE}\n".encode() * 10_000, 250, csv_of() + b"\n"), "gzip"),
@@ -274,6 +298,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str | None]] = {
     "a page of Parquet": (PARQUET, lambda: page_bomb("purpose"), None),
     "rows of Parquet": (PARQUET, row_bomb, None),
     "a batch of Arrow": (STREAM, chunk_bomb, None),
+    "xz of zeros": (CSV, lambda: xz_bomb(300, 6, b""), "xz"),
+    "zip of rows": (CSV, lambda: zipped(csv_of(*[LINE] * 2_500_000)), "zip"),
     "a gzip of Parquet": (PARQUET, lambda: bomb(bytes(MIB), 300, b"PAR1"), "gzip"),
 }
 

@@ -134,6 +134,9 @@ def expected(mixed: Kit, rows: list[Row]) -> list[float]:
         (PARQUET, as_parquet, None),
         (ARROW, as_arrow, None),
         (STREAM, as_stream, "zstd"),
+        (CSV, as_csv, "bz2"),
+        (PARQUET, as_parquet, "xz"),
+        (ARROW, as_stream, "zip"),
     ],
 )
 def test_a_file_gives_the_models_own_scores_in_every_format(

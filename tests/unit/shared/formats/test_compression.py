@@ -17,6 +17,7 @@ from shared.formats.compression import PIECE_BYTES, decoded, spooled
 from shared.formats.format import ENCODINGS, STREAMED, Encoding
 from shared.formats.members import MEMBERS
 from shared.formats.zipped import ENTRY_BYTES, HEAD_BYTES, first_name
+from shared.storage.readahead import ReadAhead
 
 TEXT = b"amount,age\n" + b"1.5,40\n" * 10_000
 MEGABYTE = 2**20
@@ -128,6 +129,19 @@ def test_the_one_file_of_an_archive_is_read(method: int, others: list[str]) -> N
     raw = zipped(*((name, b"x" * (not name.endswith("/"))) for name in others), ("folder/r.csv", TEXT), method=method)
     assert unpacked(raw, "zip") == TEXT
     assert unpacked(b"something before it" + raw, "zip") == TEXT
+
+
+def test_an_archive_is_read_wherever_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(packed(TEXT, "zip"))
+    with pa.OSFile(str(path), "rb") as near, decoded(near, "zip", len(TEXT)) as stream:
+        assert stream.read() == TEXT
+    with (
+        pa.OSFile(str(path), "rb") as remote,
+        pa.PythonFile(ReadAhead(remote), "r") as far,
+        decoded(far, "zip", len(TEXT)) as stream,
+    ):
+        assert stream.read() == TEXT
 
 
 @pytest.mark.parametrize(("names", "count"), [([], 0), (["folder/"], 0), (["a.csv", "b.csv"], 2)])

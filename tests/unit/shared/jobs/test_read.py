@@ -1,6 +1,7 @@
 """Reading a file: it becomes chunks, or its job says why not; whatever happens meanwhile, nothing is lost or left over."""
 
 import gzip
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +99,16 @@ def test_a_file_at_an_address_is_read_from_there_and_stays(
     bench.score_all(job)
     assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
     assert path.exists()
+
+
+def test_an_archive_at_an_address_is_read_there(
+    bench: Workbench, numbers: Kit, rows: list[Row], tmp_path: Path
+) -> None:
+    path = tmp_path / "input.csv.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("november/rows.csv", as_file(rows))
+    job = bench.score_all(bench.read(bench.submit_file(b"", input_uri=f"file://{path}", encoding="zip").id))
+    assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
 
 
 def test_nothing_at_the_address_is_tried_again(bench: Workbench, tmp_path: Path) -> None:
