@@ -4,11 +4,10 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -212,19 +211,3 @@ def batches_from_json(body: bytes, contract: Contract) -> Iterator[pa.RecordBatc
     slices = validated_from_json(body, contract, ReadOptions(), ignore_extra=False)
     for checked in Tally().watch(slices, "reject"):
         yield checked.batch
-
-
-class LocalFile:
-    """The simplest source: a file that lies here as it is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
-        with self._path.open("rb") as file:
-            yield file
-
-    @contextmanager
-    def local_file(self) -> Iterator[Path]:
-        yield self._path

@@ -1,10 +1,7 @@
 """Sees that the service will score the file that a model is trained from."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from scripts.lib.csv_table import Table
 from scripts.lib.training_data import TrainingData, TrainingError
@@ -13,14 +10,14 @@ from shared.contract.derivation import ModelFeatures, derive
 from shared.contract.mlmodel import MLmodel
 from shared.errors import InputError
 from shared.formats import csv_rows
-from shared.formats.source import ReadOptions
+from shared.formats.source import LocalFile, ReadOptions
 
 
 def check_scored(path: Path, data: TrainingData, table: Table) -> None:
     """Read the file once more, as the service reads it; raises TrainingError with the first thing that it does not accept."""
     options = ReadOptions(delimiter=table.delimiter, decimal=table.decimal)
     try:
-        for validated in csv_rows.read(_File(path), options, _contract(data)):
+        for validated in csv_rows.read(LocalFile(path), options, _contract(data)):
             for invalid in validated.report.errors:
                 raise TrainingError(
                     f"The service would not score {path}: row {(invalid.row or 0) + 1}, {invalid.text}."
@@ -38,19 +35,3 @@ def _contract(data: TrainingData) -> Contract:
     texts = frozenset(i for i, feature in enumerate(data.features) if feature.type == "string")
     contract, _ = derive(described, ModelFeatures(tuple(feature.name for feature in data.features), texts))
     return contract
-
-
-class _File:
-    """A file that lies here as it is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
-        with self._path.open("rb") as file:
-            yield file
-
-    @contextmanager
-    def local_file(self) -> Iterator[Path]:
-        yield self._path

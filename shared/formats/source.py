@@ -1,6 +1,7 @@
 """Where rows come from, and how to read them."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -30,3 +31,21 @@ class Source(Protocol):
 
     def local_file(self) -> AbstractContextManager[Path]:
         """Provide the file at a local path, for formats that need random access."""
+
+
+class LocalFile:
+    """A file on this machine that is not compressed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        """Open the file for sequential reading."""
+        with self._path.open("rb") as file:
+            yield file
+
+    @contextmanager
+    def local_file(self) -> Iterator[Path]:
+        """Return its own path."""
+        yield self._path

@@ -16,10 +16,9 @@ from catboost import CatBoostClassifier, Pool
 
 from shared.errors import ALL_VALID
 from shared.formats import csv_rows
-from shared.formats.source import ReadOptions
+from shared.formats.source import LocalFile, ReadOptions
 from shared.models import artifact
 from shared.scoring import score
-from tests.factories import LocalFile
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED_FILES = {

@@ -11,9 +11,9 @@ import pytest
 from shared import scoring
 from shared.formats.format import Format
 from shared.formats.readers import READERS
-from shared.formats.source import ReadOptions
+from shared.formats.source import LocalFile, ReadOptions
 from shared.models.artifact import Model
-from tests.factories import LocalFile, batches_from_json
+from tests.factories import batches_from_json
 from tests.model_zoo import SERVED, ZOO, as_markdown
 from tests.zoo.seen import expected, load, seen
 from tests.zoo.variant import Variant

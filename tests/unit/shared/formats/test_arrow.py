@@ -3,7 +3,6 @@
 import random
 import struct
 from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shared.contract.columns import validate_columns
 from shared.contract.validated import Validated
-from shared.errors import InputError, InputTooLarge, MalformedInput, PretError, Report, WrongColumns
+from shared.errors import InputError, InputTooLarge, MalformedInput, PretError, WrongColumns
 from shared.formats import arrow
-from shared.formats.source import ReadOptions
-from tests.factories import LocalFile, make_contract
+from shared.formats.source import LocalFile, ReadOptions
+from tests.factories import make_contract
+from tests.unit.shared.formats.whole import assert_same
 
 CONTRACT = make_contract(
     [
@@ -70,24 +69,6 @@ def read(kind: Kind, body: bytes, folder: Path, options: ReadOptions = NOTHING) 
     return list(kind[0](LocalFile(path), options, CONTRACT))
 
 
-def assert_same(slices: list[Validated], data: pa.Table, options: ReadOptions = NOTHING) -> None:
-    """See that the slices are what the contract says of the whole table."""
-    [batch] = data.combine_chunks().to_batches()
-    whole = validate_columns(CONTRACT, batch, 0, options.keep, options.kept_as_text)
-    assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
-    if whole.kept is not None:
-        kept = [piece.kept for piece in slices]
-        assert pa.Table.from_batches(kept).combine_chunks().to_batches() == [whole.kept]
-    for told in ("words", "details"):
-        expected = getattr(whole, told)
-        found: list[Any] = []
-        for piece in slices:
-            part = getattr(piece, told)
-            found += part.to_pylist() if part is not None else [None] * piece.batch.num_rows
-        assert found == (expected.to_pylist() if expected is not None else [None] * batch.num_rows)
-    assert reduce(Report.joined, (piece.report for piece in slices)) == whole.report
-
-
 def typed(**types: pa.DataType) -> pa.Table:
     data = table()
     return pa.table({name: data[name].cast(types.get(name, data[name].type)) for name in data.column_names})
@@ -114,7 +95,7 @@ def test_rows_are_the_same_however_they_are_written(
     kind: Kind, wording: str, compression: str | None, tmp_path: Path
 ) -> None:
     data = WORDINGS[wording]
-    assert_same(read(kind, kind[1](data, 70, compression=compression), tmp_path), data)
+    assert_same(read(kind, kind[1](data, 70, compression=compression), tmp_path), data, CONTRACT, NOTHING)
 
 
 @KINDS
@@ -123,7 +104,7 @@ def test_one_large_record_batch_is_read_in_slices(kind: Kind, tmp_path: Path) ->
     options = ReadOptions(keep=("word", "age"), kept_as_text=True)
     slices = read(kind, kind[1](data), tmp_path, options)
     assert [piece.batch.num_rows for piece in slices] == [65536, 65536, 18928]
-    assert_same(slices, data, options)
+    assert_same(slices, data, CONTRACT, options)
 
 
 @KINDS

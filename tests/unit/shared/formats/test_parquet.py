@@ -2,7 +2,6 @@
 
 import random
 from datetime import UTC, datetime
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
 
-from shared.contract.columns import validate_columns
 from shared.contract.validated import Validated
-from shared.errors import InputError, InputTooLarge, MalformedInput, Report, WrongColumns
+from shared.errors import InputError, InputTooLarge, MalformedInput, WrongColumns
 from shared.formats import parquet
-from shared.formats.source import ReadOptions
-from tests.factories import LocalFile, make_contract
+from shared.formats.source import LocalFile, ReadOptions
+from tests.factories import make_contract
+from tests.unit.shared.formats.whole import assert_same
 
 CONTRACT = make_contract(
     [
@@ -59,23 +58,6 @@ def read(body: bytes, folder: Path, options: ReadOptions = KEEP_ALL) -> list[Val
     return list(parquet.read(LocalFile(path), options, CONTRACT))
 
 
-def assert_same(slices: list[Validated], data: pa.Table) -> None:
-    """See that the slices are what the contract says of the whole table."""
-    [batch] = data.combine_chunks().to_batches()
-    whole = validate_columns(CONTRACT, batch, 0, KEEP_ALL.keep)
-    assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
-    kept = pa.Table.from_batches([piece.kept for piece in slices])
-    assert kept.combine_chunks().to_batches() == [whole.kept]
-    for told in ("words", "details"):
-        expected = getattr(whole, told)
-        found: list[Any] = []
-        for piece in slices:
-            part = getattr(piece, told)
-            found += part.to_pylist() if part is not None else [None] * piece.batch.num_rows
-        assert found == (expected.to_pylist() if expected is not None else [None] * batch.num_rows)
-    assert reduce(Report.joined, (piece.report for piece in slices)) == whole.report
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -102,7 +84,7 @@ def assert_same(slices: list[Validated], data: pa.Table) -> None:
     ids=str,
 )
 def test_rows_are_the_same_however_they_are_written(options: dict[str, Any], tmp_path: Path) -> None:
-    assert_same(read(body_of(table(), **options), tmp_path), table())
+    assert_same(read(body_of(table(), **options), tmp_path), table(), CONTRACT, KEEP_ALL)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +107,13 @@ def test_rows_are_the_same_whatever_types_they_are_of(column: str, kind: pa.Data
     data = table()
     values = data[column].cast(kind, safe=False)
     data = data.set_column(data.schema.get_field_index(column), column, values)
-    assert_same(read(body_of(data, row_group_size=60), tmp_path), data)
+    assert_same(read(body_of(data, row_group_size=60), tmp_path), data, CONTRACT, KEEP_ALL)
 
 
 def test_a_large_row_group_is_read_in_slices(tmp_path: Path) -> None:
     slices = read(body_of(table(70_000), row_group_size=70_000), tmp_path)
     assert [piece.batch.num_rows for piece in slices] == [65536, 4464]
-    assert_same(slices, table(70_000))
+    assert_same(slices, table(70_000), CONTRACT, KEEP_ALL)
 
 
 def test_a_name_with_a_dot_is_not_taken_for_a_nested_column(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from shared.contract.validated import Validated
 from shared.errors import WrongColumns
 from shared.formats import arrow, csv_rows, ndjson, parquet
 from shared.formats.json_rows import SLICE_ROWS, validated_from_document
-from shared.formats.source import ReadOptions
-from tests.factories import INPUTS, LocalFile, make_contract, make_rows
+from shared.formats.source import LocalFile, ReadOptions
+from tests.factories import INPUTS, make_contract, make_rows
 
 CONTRACT = make_contract(INPUTS)
 OPTIONAL = make_contract([column | {"required": False} for column in INPUTS])
