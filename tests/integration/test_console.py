@@ -90,14 +90,27 @@ def test_health_is_told_part_by_part(page: Callable[..., AppTest]) -> None:
     assert all(words in text for words in ("Version local-", "0 tâche en attente", "Accessible en écriture"))
 
 
-def test_a_rejected_reload_says_why(running: Service, page: Callable[..., AppTest]) -> None:
-    (running.model_dir / "MLmodel").write_text("{")
-    test = page("model")
+def change_model(test: AppTest) -> str:
+    """Ask for the change on the page, and give what it shows then."""
     test.button(key="reload").click().run()
     test.button(key="confirm").click().run()
-    why = "«\u00a0MLmodel\u00a0» est absent ou endommagé\u00a0: il ne correspond pas à SHA256SUMS."
-    assert f"{why} Rien n'a changé nulle part." in shown(test).replace("\\", "")
+    return shown(test).replace("\\", "")
+
+
+def test_a_rejected_reload_says_why(running: Service, page: Callable[..., AppTest]) -> None:
+    with (running.model_dir / "model.cb").open("ab") as file:
+        file.write(b"{")
+    test = page("model")
+    why = "«\u00a0model.cb\u00a0» est absent ou endommagé\u00a0: il ne correspond pas à SHA256SUMS."
+    assert f"{why} Rien n'a changé nulle part." in change_model(test)
     assert why in [row[-1] for row in tables(test)[1]]
     history = tables(page("model"))[-1]
     assert why in history[0][-1]
     assert history[0][3] == "rejetée"
+
+
+def test_a_folder_that_is_no_model_is_told_before_a_process_looks_at_it(
+    running: Service, page: Callable[..., AppTest]
+) -> None:
+    (running.model_dir / "MLmodel").write_text("{")
+    assert "«\u00a0MLmodel\u00a0» n'est pas du YAML." in change_model(page("model"))
