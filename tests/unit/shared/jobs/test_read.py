@@ -16,7 +16,7 @@ from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
 from tests.factories import Kit, Row, removed
-from tests.store_contract import given_up
+from tests.store_contract import ME, given_up, new_attempt
 from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, Workbench, as_file
 
 ROWS = 10
@@ -299,7 +299,7 @@ def test_the_file_of_no_job_is_passed_over(bench: Workbench, job_id: str) -> Non
 
 
 def test_a_file_that_another_worker_reads_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, READING) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, READING, new_attempt()) is Claim.TAKEN
     assert bench.read(job.id).rows is None
     assert bench.stored_files() == [job.upload_blob]
 
@@ -339,17 +339,17 @@ def test_a_reading_that_cannot_be_recorded_is_raised_and_done_again(bench: Workb
     with pytest.raises(RedisUnavailable):
         bench.read(job.id, bench.place(storage=MeddlingStorage(bench, redis_goes_away)))
     bench.server.connected = True
-    bench.parts.store.release(job.id, READING, WHY)
+    bench.parts.store.release(job.id, READING, ME, WHY)
     assert bench.read(job.id).rows == ROWS
 
 
 def another_worker_reads(bench: Workbench, job: Job) -> Callable[[], None]:
-    """The lease is over, and another worker reads the file from beginning to end; once."""
+    """The lease is over, and another attempt reads the file from beginning to end; once."""
     turns = iter([True])
 
     def read() -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, WHY)
+            bench.parts.store.release(job.id, READING, ME, WHY)
             bench.read(job.id)
 
     return read
@@ -381,8 +381,8 @@ class MeddlingStore(JobStore):
         )
         self._meddle = meddle
 
-    def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
-        goes_on = super().renew(job_id, unit, rows_read)
+    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
+        goes_on = super().renew(job_id, unit, owner, rows_read)
         self._meddle(rows_read or 0)
         return goes_on
 
@@ -442,7 +442,7 @@ def test_a_failure_after_another_worker_has_done_the_work_leaves_its_results(
 
     def another_does_it_all(_: int) -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, WHY)
+            bench.parts.store.release(job.id, READING, ME, WHY)
             bench.score_all(bench.read(job.id))
 
     limits = replace(bench.parts.limits, rows=ROWS - 1)

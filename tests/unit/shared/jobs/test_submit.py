@@ -11,6 +11,7 @@ from shared.contract.validated import Validated
 from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
 from shared.formats.format import Format
 from shared.formats.source import ReadOptions
+from shared.jobs import expiry
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.storage import create_storage
 from tests.factories import Kit, Row
@@ -87,13 +88,18 @@ SUBMISSIONS: list[Callable[[Workbench, list[Row]], Job]] = [
 
 
 @pytest.mark.parametrize("submit", SUBMISSIONS)
-def test_without_redis_nothing_is_left(
-    bench: Workbench, numbers: Kit, submit: Callable[[Workbench, list[Row]], Job]
+def test_what_was_stored_without_redis_goes_later(
+    bench: Workbench, numbers: Kit, submit: Callable[[Workbench, list[Row]], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.server.connected = False
     with pytest.raises(RedisUnavailable):
         submit(bench, numbers.rows[:10])
-    assert_nothing_was_created(bench)
+    bench.server.connected = True
+    assert bench.parts.store.page(None, 0, 10)[1] == 0
+    assert bench.take_units() == []
+    monkeypatch.setattr(expiry, "ORPHAN_AGE", -1.0)
+    expiry.remove_expired(bench.parts.store, bench.parts.storage)
+    assert bench.stored_files() == []
 
 
 def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None:

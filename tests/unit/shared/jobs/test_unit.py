@@ -9,6 +9,7 @@ from shared.jobs.job import READING, Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import Attempt, JobEnded, Step, attempt
 from tests.factories import Kit, removed
+from tests.store_contract import new_attempt
 from tests.unit.workbench import Workbench
 
 UNIT = "0"
@@ -55,8 +56,8 @@ def test_a_job_that_vanishes_after_the_claim_is_passed_over(
 ) -> None:
     claim = bench.parts.store.claim
 
-    def claim_and_forget(job_id: str, unit: str) -> Claim:
-        claimed = claim(job_id, unit)
+    def claim_and_forget(job_id: str, unit: str, owner: str) -> Claim:
+        claimed = claim(job_id, unit, owner)
         removed(bench.parts.store, job_id)
         return claimed
 
@@ -65,7 +66,7 @@ def test_a_job_that_vanishes_after_the_claim_is_passed_over(
 
 
 def test_what_another_worker_holds_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, UNIT) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, UNIT, new_attempt()) is Claim.TAKEN
     assert attempt(job.id, UNIT, raising(AssertionError("called")), bench.place()) == []
 
 
@@ -110,7 +111,9 @@ def test_what_was_written_for_a_job_that_ended_meanwhile_is_removed(
 
 
 def test_a_sign_of_life_is_given_now_and_then(bench: Workbench, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Attempt(job, UNIT, bench.place())
+    owner = new_attempt()
+    bench.parts.store.claim(job.id, UNIT, owner)
+    own = Attempt(job, UNIT, owner, bench.place())
     assert [own.renew(), own.renew()] == [True, False]
     monkeypatch.setattr("shared.jobs.unit.RENEW_INTERVAL", -1.0)
     assert own.renew(3)
