@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import BadArtifact, MalformedInput, StorageUnavailable
+from shared.errors import BadArtifact, MalformedInput, RedisUnavailable, StorageUnavailable
 from shared.jobs.job import READING, Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import Attempt, JobEnded, Step, attempt
@@ -90,6 +90,14 @@ def test_anything_else_gives_the_unit_back_and_is_raised(bench: Workbench, job: 
         attempt(job.id, UNIT, raising(error), bench.place())
     assert bench.parts.store.get(job.id).state is JobState.RUNNING
     assert attempt(job.id, UNIT, count_rows, bench.place()) == []
+
+
+def test_that_redis_did_not_answer_does_not_count_as_an_attempt(bench: Workbench, job: Job) -> None:
+    for _ in range(10):
+        with pytest.raises(RedisUnavailable):
+            attempt(job.id, UNIT, raising(RedisUnavailable()), bench.place())
+    assert attempt(job.id, UNIT, count_rows, bench.place()) == []
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
 
 
 ENDS: list[Callable[[JobStore, str], object]] = [JobStore.cancel, removed]
