@@ -88,8 +88,16 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
     raised; that Redis did not answer does not count as an attempt.
     """
     owner = f"{at.worker}/{uuid4().hex[:8]}"
-    if at.store.claim(job_id, unit, owner) is not Claim.TAKEN:
-        return []
+    try:
+        return _run(job_id, unit, owner, step, at) if at.store.claim(job_id, unit, owner) is Claim.TAKEN else []
+    except RedisUnavailable:
+        # The claim may have been made although it was not answered; if the step has been committed, nothing is handed back.
+        with suppress(RedisUnavailable):
+            at.store.hand_back(job_id, unit, owner)
+        raise
+
+
+def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[str]:
     try:
         job = at.store.get(job_id)
     except UnknownJob:
@@ -102,9 +110,6 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
     except JobEnded:
         units = None
     except RedisUnavailable:
-        # The step may have been committed all the same; then there is nothing to hand back.
-        with suppress(RedisUnavailable):
-            at.store.hand_back(job_id, unit, owner)
         raise
     except Exception as error:
         if remove_if_void(job, at):

@@ -9,7 +9,8 @@ from shared.jobs.job import READING, Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import Attempt, JobEnded, Step, attempt
 from tests.factories import Kit, removed
-from tests.store_contract import new_attempt
+from tests.store_contract import new_attempt, store_over
+from tests.unit.wire import LOST, WireInMemory
 from tests.unit.workbench import Workbench
 
 UNIT = "0"
@@ -98,6 +99,20 @@ def test_that_redis_did_not_answer_does_not_count_as_an_attempt(bench: Workbench
             attempt(job.id, UNIT, raising(RedisUnavailable()), bench.place())
     assert attempt(job.id, UNIT, count_rows, bench.place()) == []
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("script", ["claim", "commit"])
+def test_an_attempt_that_gets_no_answer_is_handed_back_unless_it_is_committed(
+    bench: Workbench, job: Job, script: str
+) -> None:
+    wire = WireInMemory(bench.server)
+    place = bench.place(store=store_over(wire.client, attempts=1))
+    with wire.disturbed(LOST, script=script, times=2), pytest.raises(RedisUnavailable):
+        attempt(job.id, UNIT, count_rows, place)
+    assert bench.parts.store.overdue(job.id) == ([UNIT] if script == "claim" else [])
+    assert attempt(job.id, UNIT, count_rows, place) == []
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+    assert bench.parts.store.get(job.id).rows_done == 4
 
 
 ENDS: list[Callable[[JobStore, str], object]] = [JobStore.cancel, removed]
