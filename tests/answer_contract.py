@@ -45,7 +45,7 @@ MINE, OTHERS = "worker-1/1", "worker-2/1"
 READING_METHODS = {
     JobStore: {
         *("from_settings", "get", "page", "report", "finished_chunks", "open_jobs", "queued_rows", "versions_in_use"),
-        *("overdue", "due_webhooks", "expired_jobs", "exists"),
+        *("overdue", "due_webhooks", "expired_jobs"),
     },
     Fleet: {"look", "origin_of", "history", "processes", "slots", "prepared"},
 }

@@ -274,11 +274,6 @@ class JobStore:
         """Remove all records of a job. False if it is open, having been retried in the meantime."""
         return bool(self._run("forget", job_id))
 
-    def exists(self, job_id: str) -> bool:
-        """Whether the job has a record."""
-        with translated_errors():
-            return bool(self._redis.exists(f"{JOB_KEY}{job_id}"))
-
     def _run(self, name: str, job_id: str, *arguments: Any) -> Any:
         keys = job_scripts.keys_of(job_id, call=uuid4().hex)
         with translated_errors():

@@ -1,16 +1,21 @@
-"""Every call whose answer is lost, over a real server behind a proxy that loses it."""
+"""Answers that are lost, by a proxy before a real server: each call by itself, and the service as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from scripts.bench.redis_proxy import Command, Disturbance, RedisProxy, redis_proxy
+from scripts.bench.redis_proxy import Command, Disturbance, Plan, RedisProxy, redis_proxy
+from shared.jobs.job_scripts import SCRIPTS
 from tests.answer_contract import AnswerContract
-from tests.processes import RedisServer, redis_server
+from tests.factories import Kit
+from tests.integration.portfolio import as_csv
+from tests.processes import RedisServer, Service, redis_server
 
 PATIENCE = 0.1
 """Seconds until the client asks again."""
@@ -63,3 +68,69 @@ def wire(server: RedisServer) -> Iterator[WireToAServer]:
 
 class TestAnswers(AnswerContract):
     """All that is promised when an answer is lost."""
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[RedisProxy]:
+    with redis_proxy(server.port, SCRIPTS) as running:
+        yield running
+
+
+@pytest.fixture
+def running(tmp_path: Path, server: RedisServer, proxy: RedisProxy, numbers: Kit) -> Iterator[Service]:
+    """A service that reaches Redis by the proxy; its API is up, and it has no worker yet."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    made = Service(tmp_path, server, {"REDIS_URL": proxy.url, "CHUNK_ROWS": "100"})
+    try:
+        made.offer(numbers)
+        made.start_api()
+        yield made
+    finally:
+        made.stop()
+
+
+def lose(proxy: RedisProxy, script: str, times: int = 1) -> list[Plan]:
+    """Lose the next answers to a script."""
+    return [proxy.disturb(script, Disturbance.LOSE, nth=nth + 1) for nth in range(times)]
+
+
+def check(made: Service, job_id: str, numbers: Kit) -> None:
+    """The job ends well, with a score for each row."""
+    job = made.wait_until_ended(job_id)
+    assert (job["state"], job["error"]) == ("succeeded", None)
+    assert [answer["score"] for answer in made.results(job_id)] == numbers.expected()
+
+
+SUBMISSIONS: list[Callable[[Kit], dict[str, Any]]] = [
+    lambda numbers: {"json": numbers.rows},
+    lambda numbers: {"content": as_csv(numbers.rows), "headers": {"Content-Type": "text/csv"}},
+]
+
+
+@pytest.mark.parametrize("body", SUBMISSIONS, ids=["JSON", "CSV"])
+def test_a_repeat_after_a_503_gets_the_job_and_it_is_whole(
+    running: Service, proxy: RedisProxy, numbers: Kit, body: Callable[[Kit], dict[str, Any]]
+) -> None:
+    request = body(numbers)
+    request["headers"] = request.get("headers", {}) | {"Idempotency-Key": "november"}
+    plans = lose(proxy, "create", times=2)
+    assert running.client.post("/jobs", **request).status_code == 503
+    assert all(plan.done.is_set() for plan in plans)
+    [job] = running.client.get("/jobs").json()["jobs"]
+    answer = running.client.post("/jobs", **request)
+    assert (answer.status_code, answer.json()["id"]) == (202, job["id"])
+    running.start_worker()
+    check(running, job["id"], numbers)
+
+
+@pytest.mark.parametrize("script", ["claim", "commit_reading", "commit", "renew"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_worker_that_asks_again_loses_nothing(
+    running: Service, proxy: RedisProxy, numbers: Kit, script: str, times: int
+) -> None:
+    plans = lose(proxy, script, times)
+    job_id = running.upload(as_csv(numbers.rows))
+    running.start_worker()
+    check(running, job_id, numbers)
+    assert all(plan.done.is_set() for plan in plans)

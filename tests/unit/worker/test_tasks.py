@@ -11,7 +11,7 @@ from celery import signals
 
 from shared.errors import StorageUnavailable
 from shared.jobs.job import READING, WRITING, Job, JobState
-from tests.factories import Kit
+from tests.factories import Kit, is_known
 from tests.store_contract import new_attempt, store_over
 from tests.unit.workbench import Workbench, as_file
 from worker import tasks
@@ -92,7 +92,7 @@ def test_a_callback_that_may_no_longer_be_made_is_dropped(
 def test_what_has_expired_is_removed(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
     store_over(bench.client, job_ttl=-1).cancel(job.id)
     registered["remove_expired"]()
-    assert not bench.parts.store.exists(job.id)
+    assert not is_known(bench.parts.store, job.id)
     assert bench.stored_files() == []
 
 

@@ -16,7 +16,7 @@ from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
 from shared.storage.local import LocalStorage
-from tests.factories import Kit, Row, removed
+from tests.factories import Kit, Row, is_known, removed
 from tests.store_contract import ME, given_up, new_attempt, store_over
 from tests.unit.wire import LATE, LOST, WireInMemory
 from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, Workbench, as_file
@@ -329,7 +329,7 @@ class TestTheEndOfTheJobMeanwhile:
         meddling = MeddlingStorage(bench, lambda: end(bench.parts.store, job.id))
         assert bench.read_units(job.id, bench.place(storage=meddling)) == []
         assert bench.stored_files() == []
-        if bench.parts.store.exists(job.id):
+        if is_known(bench.parts.store, job.id):
             cancelled = bench.parts.store.get(job.id)
             assert (cancelled.state, cancelled.rows) == (JobState.CANCELLED, None)
 

@@ -63,7 +63,6 @@ class TestStore(StoreContract):
         lambda store: store.expired_jobs(),
         lambda store: store.is_first_since(1),
         lambda store: store.forget(JOB),
-        lambda store: store.exists(JOB),
     ],
 )
 def test_without_redis_every_use_says_so(

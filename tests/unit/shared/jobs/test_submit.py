@@ -14,7 +14,7 @@ from shared.formats.source import ReadOptions
 from shared.jobs import expiry
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.storage import create_storage
-from tests.factories import Kit, Row
+from tests.factories import Kit, Row, is_known
 from tests.store_contract import store_over
 from tests.unit.wire import LATE, LOST, WireInMemory
 from tests.unit.workbench import CHUNK_ROWS, Workbench, as_file
@@ -245,4 +245,4 @@ class TestIdempotency:
         bench.parts.storage.delete_folder(first.folder)
         bench.parts.store.forget(first.id)
         again = submit(bench, numbers, 5)
-        assert bench.parts.store.exists(again.id)
+        assert is_known(bench.parts.store, again.id)
