@@ -149,7 +149,7 @@ def failed(create: Callable[[JobStore], object]) -> Callable[[JobStore], None]:
     return prepare
 
 
-def submitted(fingerprint: str) -> Callable[[JobStore], None]:
+def submitted(fingerprint: str) -> Callable[[JobStore], object]:
     return lambda store: store.create(make_job(NEWER), WINDOW, "key", fingerprint)
 
 
@@ -256,12 +256,12 @@ def snapshot(client: redis.Redis) -> dict[str, Any]:
     for key in lasting_keys(client):
         kind = client.type(key)
         if kind == "hash":
-            content: Any = sorted(client.hgetall(key).items())  # type: ignore[union-attr]
+            content: Any = sorted(client.hgetall(key).items())
         elif kind == "zset":
-            content = sorted(client.zrange(key, 0, -1, withscores=True))  # type: ignore[arg-type]
+            content = sorted(client.zrange(key, 0, -1, withscores=True))
         else:
             content = client.lrange(key, 0, -1) if kind == "list" else client.get(key)
-        found[key] = TIME.sub("<time>", repr(content)), int(client.ttl(key)) >= 0  # type: ignore[arg-type]
+        found[key] = TIME.sub("<time>", repr(content)), int(client.ttl(key)) >= 0
     # Its value only tells one taker from the next.
     if job_scripts.TURN_KEY in found:
         found[job_scripts.TURN_KEY] = RANDOM.sub("<taker>", found[job_scripts.TURN_KEY][0])
@@ -324,6 +324,6 @@ class AnswerContract:
             call(on)
         digests = [sha1(text.encode()).hexdigest() for text in scripts.values()]  # noqa: S324
         is_loaded = wire.direct.script_exists(*digests)
-        assert {name for name, loaded in zip(scripts, is_loaded, strict=True) if not loaded} == (  # type: ignore[arg-type]
+        assert {name for name, loaded in zip(scripts, is_loaded, strict=True) if not loaded} == (
             READING_SCRIPTS & scripts.keys()
         )

@@ -81,6 +81,9 @@ def running(tmp_path: Path, server: RedisServer, proxy: RedisProxy, numbers: Kit
     """A service that reaches Redis by the proxy; its API is up, and it has no worker yet."""
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
+        # A command that the server does not know yet is not carried out.
+        for text in SCRIPTS.values():
+            client.script_load(text)
     made = Service(tmp_path, server, {"REDIS_URL": proxy.url, "CHUNK_ROWS": "100"})
     try:
         made.offer(numbers)

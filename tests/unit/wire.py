@@ -50,26 +50,29 @@ class WireInMemory:
 
             def send_packed_command(self, command: Iterable[bytes], check_health: bool = True) -> None:
                 parts = list(command)
-                wire.count += 1
-                disturbed = wire.plan is not None and wire.plan.takes(b"".join(parts))
-                if disturbed and wire.plan.disturbance == LATE:
+                disturbance = wire.befalls(b"".join(parts))
+                if disturbance == LATE:
                     wire.held.append(parts)
                     raise redis.TimeoutError
-                super().send_packed_command(parts, check_health)
-                self.is_answer_lost = disturbed
+                super().send_packed_command(parts, check_health)  # type: ignore[no-untyped-call]
+                self.is_answer_lost = disturbance == LOST
 
-            def read_response(self, **options: Any) -> Any:
+            def read_response(self, *arguments: Any, **options: Any) -> Any:
                 if self.is_answer_lost:
                     self.is_answer_lost = False
-                    self.disconnect()
                     raise redis.ConnectionError
-                return super().read_response(**options)
+                return super().read_response(*arguments, **options)
 
         options: dict[str, Any] = {"server": server, "decode_responses": True}
         self.direct = fakeredis.FakeRedis(**options)
         self.client = fakeredis.FakeRedis(**options, connection_class=Connection)
         # As often as a client of the service that is not patient.
         self.client.set_retry(Retry(NoBackoff(), 1))
+
+    def befalls(self, command: bytes) -> str | None:
+        """Count a command, and tell what befalls it."""
+        self.count += 1
+        return self.plan.disturbance if self.plan is not None and self.plan.takes(command) else None
 
     def sent(self) -> int:
         return self.count
@@ -89,6 +92,6 @@ class WireInMemory:
         """Let the server carry out what was held back."""
         for command in self.held:
             connection = self.direct.connection_pool.get_connection()
-            connection.send_packed_command(command)
-            connection.disconnect()
+            connection.send_packed_command(command)  # type: ignore[no-untyped-call]
+            connection.disconnect()  # type: ignore[no-untyped-call]
         self.held.clear()
