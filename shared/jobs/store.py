@@ -158,7 +158,7 @@ class JobStore:
         invalid: int = 0,
         unseen: Mapping[str, int] = NOTHING_UNSEEN,
     ) -> list[str] | None:
-        """Count a scored chunk; the last one ends the job. None if already counted, or if the job has ended."""
+        """Count a scored chunk; the last one ends the job. None if another call has counted it, or if the job has ended."""
         units: list[str] | None = self._run(
             "commit", job_id, chunk, self._lease, window, granted, refused, invalid, *chain(*unseen.items())
         )
