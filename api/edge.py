@@ -6,7 +6,7 @@ to all requests belongs here.
 
 import re
 from collections.abc import Mapping
-from secrets import token_hex
+from random import getrandbits
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,7 +17,7 @@ from shared.logging import request_id
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 """Request IDs accepted from a caller: they are echoed in a header and logged, so only plain characters are allowed."""
 
-ID_BYTES = 8
+ID_BITS = 64
 
 FastRoutes = Mapping[tuple[str, str], ASGIApp]
 """Endpoints by method and path."""
@@ -42,7 +42,7 @@ class Edge:
                 given = value
             elif name == b"authorization":
                 authorization = value
-        named = given if REQUEST_ID.fullmatch(given) else token_hex(ID_BYTES).encode()
+        named = given if given and REQUEST_ID.fullmatch(given) else b"%016x" % getrandbits(ID_BITS)
         request_id.set(named.decode())
         scope.setdefault("state", {})["caller"] = self._callers.identify(authorization)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, TypeAlias, TypedDict
 
 import msgspec
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from shared.contract.contract import Row
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
+from shared.models.scorer import Scores
 
 Decision = Literal["Accordé", "Refusé"]
 GRANTED: Decision = "Accordé"
@@ -65,37 +65,47 @@ class Counts(TypedDict):
 class Predictions:
     """The scores of some rows, in order, and the predictions and decisions derived from them."""
 
-    scores: pa.DoubleArray
-    """Probabilities, shape (rows,); null for a row that is not scored."""
+    scores: Scores
+    """Probabilities, shape (rows,); NaN for a row that is not scored."""
     threshold: float
     model_version: str
+    unscored: npt.NDArray[np.bool_] | None = None
+    """True for the rows that are not scored, shape (rows,); None if all are."""
     unseen: Mapping[str, int] = field(default_factory=dict)
     """By category feature, the rows whose category was not in the training; of stored rows, and where the model can tell."""
 
-    @cached_property
+    @classmethod
+    def of(cls, stored: pa.DoubleArray, threshold: float, model_version: str) -> "Predictions":
+        """Derive the predictions from stored scores, null for a row without one."""
+        unscored = pc.is_null(stored).to_numpy(zero_copy_only=False) if stored.null_count else None
+        return cls(stored.to_numpy(zero_copy_only=False), threshold, model_version, unscored)
+
+    @property
     def is_refused(self) -> npt.NDArray[np.bool_]:
         """The decision rule: an applicant is refused at or above the threshold. False for a row without a score."""
-        refused: npt.NDArray[np.bool_] = self.scores.to_numpy(zero_copy_only=False) >= self.threshold
+        refused: npt.NDArray[np.bool_] = self.scores >= self.threshold
         return refused
+
+    def column(self) -> pa.DoubleArray:
+        """Return the scores to store them, null for a row without one."""
+        return pa.array(self.scores, mask=self.unscored)
 
     def columns(self) -> list[pa.Array]:
         """Return the score, prediction and decision of each row, as in PREDICTION_FIELDS; null for a row without a score."""
-        prediction = pa.array(self.is_refused.view(np.int8))
-        if self.scores.null_count:
-            prediction = pc.if_else(pc.is_valid(self.scores), prediction, pa.scalar(None, pa.int8()))
-        return [self.scores, prediction, pa.DictionaryArray.from_arrays(prediction, DECISIONS)]
+        prediction = pa.array(self.is_refused.view(np.int8), mask=self.unscored)
+        return [self.column(), prediction, pa.DictionaryArray.from_arrays(prediction, DECISIONS)]
 
     def answers(self) -> list[Answer]:
         """Return the answer for each row; all must have a score."""
         return [
             Answer(score, int(refused), self.threshold, REFUSED if refused else GRANTED, self.model_version)
-            for score, refused in zip(self.scores.to_pylist(), self.is_refused.tolist(), strict=True)
+            for score, refused in zip(self.scores.tolist(), self.is_refused.tolist(), strict=True)
         ]
 
     def counts(self) -> Counts:
         """Count the granted, refused and unscored rows."""
         refused = int(np.count_nonzero(self.is_refused))
-        invalid = self.scores.null_count
+        invalid = 0 if self.unscored is None else int(np.count_nonzero(self.unscored))
         return Counts(granted=len(self.scores) - refused - invalid, refused=refused, invalid=invalid)
 
 
@@ -106,16 +116,19 @@ def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictio
     for more than a few rows.
     """
     scorer = model.scorer
-    mask = None
+    unscored = None
     unseen: Mapping[str, int] = {}
     if isinstance(rows, StoredRows):
         to_score = None if rows.to_score is None else rows.to_score.to_numpy(zero_copy_only=False)
         count = UnseenCount(model.seen_categories, to_score)
         scores = scorer.score_encoded(rows.encoded, count.add)
-        mask, unseen = None if to_score is None else ~to_score, count.counts
+        unseen = count.counts
+        if to_score is not None:
+            unscored = ~to_score
+            scores[unscored] = np.nan
     elif isinstance(rows, pa.RecordBatch):
         scores = scorer.score_batch(rows)
     else:
         scores = scorer.score_rows(rows)
     threshold = model.threshold if threshold is None else threshold
-    return Predictions(pa.array(scores, mask=mask), threshold, model.version, unseen)
+    return Predictions(scores, threshold, model.version, unscored, unseen)

@@ -41,10 +41,17 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLIN
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a port that nothing listens on and that was not given before: what it was given to may not listen on it yet."""
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
+
+
+_given_ports: set[int] = set()
 
 
 @dataclass

@@ -74,7 +74,7 @@ class Results:
                 if offset < len(scores) and first < end:
                     length = end - first - offset
                     part = scores.slice(offset, length)
-                    predictions = Predictions(part, self.job.threshold, self.job.model_version)
+                    predictions = Predictions.of(part, self.job.threshold, self.job.model_version)
                     yield predictions, [column.slice(offset, length) for column in echo]
                 first += len(scores)
 

@@ -21,9 +21,10 @@ def score_chunk(attempt: Attempt) -> list[str] | None:
         score(model, _stored_rows(batch, job), job.threshold)
         for batch in read_batches(job.rows_blob, job.batches_of(chunk), at.storage)
     ]
-    predictions = Predictions(pa.concat_arrays([part.scores for part in parts]), job.threshold, job.model_version)
+    scores = pa.concat_arrays([part.column() for part in parts])
+    predictions = Predictions.of(scores, job.threshold, job.model_version)
     unseen = {name: sum(part.unseen[name] for part in parts) for name in parts[0].unseen}
-    write_batch(pa.record_batch([predictions.scores], schema=SCORE_SCHEMA), job.scores_blob(chunk), at.storage)
+    write_batch(pa.record_batch([scores], schema=SCORE_SCHEMA), job.scores_blob(chunk), at.storage)
     return at.store.commit(job.id, attempt.unit, at.window(), **predictions.counts(), unseen=unseen)
 
 

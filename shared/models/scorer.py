@@ -39,6 +39,7 @@ class Scorer:
         self._positive = positive
         self._contract = contract
         self._categorical = frozenset(classifier.get_cat_feature_indices())
+        self._cat_features = sorted(self._categorical) or None
 
     @cached_property
     def encoded_schema(self) -> pa.Schema:
@@ -114,7 +115,7 @@ class Scorer:
         return self._predict(np.array(table, dtype=object))
 
     def _predict(self, data: Any) -> Scores:
-        pool = Pool(data, cat_features=sorted(self._categorical) or None)
+        pool = Pool(data, cat_features=self._cat_features)
         scores: Scores = self._classifier.predict_proba(pool, thread_count=1)[:, self._positive]
         return scores
 

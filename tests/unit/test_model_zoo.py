@@ -55,7 +55,7 @@ def test_the_data_that_trained_have_catboosts_own_scores_in_every_format(variant
     model = load(variant.write(tmp_path / "model"), variant)
     for format in (Format.JSON, Format.CSV, Format.PARQUET):
         read = batches(variant, format, model, tmp_path)
-        scores = [score for batch in read for score in scoring.score(model, batch).scores.to_pylist()]
+        scores = [score for batch in read for score in scoring.score(model, batch).scores.tolist()]
         assert scores == variant.scores, format
 
 

@@ -20,6 +20,7 @@ from scripts.lib.programs import Ports, Program, StartError, configuration, prog
 from shared.models.version import Resolution, VersionRef
 from shared.settings import Settings
 from tests.factories import make_contract
+from tests.processes import free_port
 
 
 class TestLoopback:
@@ -77,13 +78,6 @@ class TestPrograms:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
         assert programs(Ports(1, 2, 3, None), tmp_path)["api"].command[0] == ".venv/bin/python"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from tests.factories import Kit
 
 
 def predictions(*scores: float | None, threshold: float = 0.4) -> Predictions:
-    return Predictions(pa.array(scores, pa.float64()), threshold, "v")
+    return Predictions.of(pa.array(scores, pa.float64()), threshold, "v")
 
 
 def test_a_handful_a_batch_and_stored_rows_are_scored_alike(kit: Kit, model: Model) -> None:
     batch = model.contract.to_batch(kit.rows)
     forms = (kit.rows, batch, StoredRows(model.scorer.encode(batch)))
-    assert [score(model, rows).scores.to_pylist() for rows in forms] == [kit.expected()] * len(forms)
+    assert [score(model, rows).scores.tolist() for rows in forms] == [kit.expected()] * len(forms)
 
 
 def test_threshold_and_version_are_the_models_unless_a_job_was_pinned_to_another_threshold(
@@ -35,7 +35,7 @@ def test_a_stored_row_that_is_not_to_be_scored_has_no_score(kit: Kit, model: Mod
     encoded = model.scorer.encode(model.contract.to_batch(kit.rows[:3]))
     made = score(model, StoredRows(encoded, pa.array([True, False, True])))
     expected = kit.expected(kit.rows[:3])
-    assert made.scores.to_pylist() == [expected[0], None, expected[2]]
+    assert made.column().to_pylist() == [expected[0], None, expected[2]]
 
 
 def test_answer_and_documented_answer_have_the_same_fields_in_the_same_order() -> None:
