@@ -19,6 +19,7 @@ from shared.contract.contract import Contract
 from shared.contract.derivation import ModelFeatures, derive
 from shared.contract.mlmodel import MLmodel
 from shared.contract.validated import Tally
+from shared.errors import UnknownJob
 from shared.formats.json_rows import validated_from_json
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
@@ -185,6 +186,14 @@ def make_job(job_id: str = "1" * 32, *, rows: int = 5, chunk_rows: int = 2, **ch
     """A queued job; by default of three chunks."""
     values: dict[str, Any] = {"model_version": "local-1", "threshold": 0.5, "created_at": 1_700_000_000.25}
     return Job(id=job_id, rows=rows, chunk_rows=chunk_rows, **(values | changes))
+
+
+def is_known(store: JobStore, job_id: str) -> bool:
+    """Whether the job has a record."""
+    try:
+        return bool(store.get(job_id))
+    except UnknownJob:
+        return False
 
 
 def removed(store: JobStore, job_id: str) -> None:

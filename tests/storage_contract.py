@@ -130,6 +130,7 @@ class StorageContract:
             storage.size,
             storage.delete,
             storage.delete_folder,
+            storage.blobs,
             storage.local_path,
             lambda name: storage.folders_older_than(name, 0),
             lambda name: read(storage, name),
@@ -165,6 +166,15 @@ class StorageContract:
         storage.delete_folder("jobs/never")
         storage.delete_folder("never")
         assert stored() == ["jobs/ab/x"]
+
+    def test_the_blobs_of_a_folder_are_those_directly_below_it(self, storage: Storage) -> None:
+        assert storage.blobs("jobs/a") == []
+        for name in ("a/x", "a/é y", "a/deep/z", "ab/x", "b/x"):
+            write(storage, f"jobs/{name}", b"1")
+        assert sorted(storage.blobs("jobs/a")) == ["x", "é y"]
+        for name in storage.blobs("jobs/a"):
+            storage.delete(f"jobs/a/{name}")
+        assert storage.blobs("jobs/a") == []
 
     def test_old_folders_are_those_that_nothing_was_added_to(self, storage: Storage) -> None:
         assert storage.folders_older_than("jobs", 0) == []

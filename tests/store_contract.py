@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -17,7 +18,8 @@ from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
-from tests.factories import make_job, removed
+from tests.factories import is_known, make_job, removed
+from worker.services import WORKER
 
 JOB, OLDER, NEWER = "1" * 32, "a" * 32, "f" * 32
 OVER = -1.0
@@ -49,6 +51,15 @@ WINDOW = 10
 """Units of one job under way; more than these jobs have."""
 
 
+ME, OTHER = WORKER, "another-worker"
+"""Two workers."""
+
+
+def new_attempt(worker: str = ME) -> str:
+    """The owner of a lease: an attempt of a worker, who speaks for it."""
+    return f"{worker}/{uuid4().hex[:8]}"
+
+
 def store_over(client: redis.Redis, *, job_ttl: int = 3600, lease: float = LONG, attempts: int = 3) -> JobStore:
     return JobStore(client, job_ttl=job_ttl, lease=lease, attempts=attempts)
 
@@ -62,6 +73,14 @@ def make_file_job(job_id: str = JOB, **changes: Any) -> Job:
 def read(job: Job, rows: int = 5, attempt: str = "abc") -> Job:
     """The job as the reading of its file makes it: chunks of two rows, each in two batches."""
     return replace(job, rows=rows, chunk_rows=2, batch_rows=1, attempt=attempt)
+
+
+def lasting_keys(client: redis.Redis) -> list[str]:
+    """All keys but the answers that are remembered for a minute."""
+    keys: list[str] = sorted(client.keys())  # type: ignore[arg-type]
+    answers = [key for key in keys if key.startswith("pret:answer:")]
+    assert all(0 < int(client.ttl(key)) <= 60 for key in answers)
+    return [key for key in keys if key not in answers]
 
 
 class StoreContract:
@@ -80,15 +99,15 @@ class StoreContract:
 
     def commit_all(self, store: JobStore, job_id: str = JOB) -> None:
         for chunk, rows in enumerate((2, 2, 1)):
-            assert store.claim(job_id, str(chunk)) is Claim.TAKEN
+            assert store.claim(job_id, str(chunk), new_attempt()) is Claim.TAKEN
             assert store.commit(job_id, str(chunk), WINDOW, granted=rows, refused=0) is not None
 
     def give_up(self, store: JobStore, unit: str, job_id: str = JOB) -> None:
         """Use up the attempts at a unit."""
         for _ in range(3):
-            assert store.claim(job_id, unit) is Claim.TAKEN
-            store.release(job_id, unit, FULL)
-        assert store.claim(job_id, unit) is Claim.OVER
+            assert store.claim(job_id, unit, new_attempt()) is Claim.TAKEN
+            store.release(job_id, unit, ME, FULL)
+        assert store.claim(job_id, unit, new_attempt()) is Claim.OVER
 
     def test_a_job_is_read_as_it_was_written(self, store: JobStore) -> None:
         job = make_job(NEWER, rows=7, threshold=0.1 + 0.2, model_version="é: 1", created_at=time.time())
@@ -120,27 +139,27 @@ class StoreContract:
 
     @pytest.mark.parametrize("job_id", ["0" * 32, "", f"{JOB}:due", f"{JOB}:leases", f"{JOB}\n", "\x00é"])
     def test_a_job_that_is_not_there_is_unknown(self, store: JobStore, job_id: str) -> None:
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         with pytest.raises(UnknownJob):
             store.get(job_id)
 
     def test_the_first_claim_starts_the_job(self, store: JobStore) -> None:
         before = time.time()
-        assert store.claim(JOB, "1") is Claim.TAKEN
+        assert store.claim(JOB, "1", new_attempt()) is Claim.TAKEN
         job = store.get(JOB)
         assert job.state is JobState.RUNNING
         assert job.started_at == pytest.approx(before, abs=60)
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         assert store.get(JOB).started_at == job.started_at
 
     def test_a_chunk_is_held_by_one_worker_until_its_lease_ends(self, store: JobStore, hasty: JobStore) -> None:
-        assert hasty.claim(JOB, "0") is Claim.TAKEN
-        assert store.claim(JOB, "0") is Claim.TAKEN
-        assert store.claim(JOB, "0") is Claim.HELD
-        assert store.claim(JOB, "1") is Claim.TAKEN
+        assert hasty.claim(JOB, "0", new_attempt()) is Claim.TAKEN
+        assert store.claim(JOB, "0", new_attempt()) is Claim.TAKEN
+        assert store.claim(JOB, "0", new_attempt()) is Claim.HELD
+        assert store.claim(JOB, "1", new_attempt()) is Claim.TAKEN
 
     def test_every_chunk_counts_and_the_last_one_ends_the_job(self, store: JobStore) -> None:
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         assert store.commit(JOB, "0", WINDOW, granted=1, refused=1) is not None
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.granted, job.refused) == (JobState.RUNNING, 2, 1, 1)
@@ -156,30 +175,30 @@ class StoreContract:
         assert job.error is None
 
     def test_a_chunk_done_twice_counts_once(self, store: JobStore, hasty: JobStore) -> None:
-        assert hasty.claim(JOB, "0") is Claim.TAKEN
-        assert store.claim(JOB, "0") is Claim.TAKEN
+        assert hasty.claim(JOB, "0", new_attempt()) is Claim.TAKEN
+        assert store.claim(JOB, "0", new_attempt()) is Claim.TAKEN
         assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is not None
         assert store.commit(JOB, "0", WINDOW, granted=0, refused=2) is None
         job = store.get(JOB)
         assert (job.rows_done, job.granted, job.refused) == (2, 2, 0)
-        assert store.claim(JOB, "0") is Claim.OVER
+        assert store.claim(JOB, "0", new_attempt()) is Claim.OVER
 
     def test_rows_that_break_the_contract_are_counted_apart(self, store: JobStore) -> None:
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         store.commit(JOB, "0", WINDOW, granted=0, refused=1, invalid=1)
         job = store.get(JOB)
         assert (job.rows_done, job.granted, job.refused, job.invalid) == (2, 0, 1, 1)
 
     def test_the_first_claim_of_a_chunk_and_no_other_tells_when_scoring_began(self, store: JobStore) -> None:
-        store.claim(JOB, "1")
+        store.claim(JOB, "1", new_attempt())
         began = store.get(JOB).scoring_at
         assert began == pytest.approx(time.time(), abs=60)
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         assert store.get(JOB).scoring_at == began
 
     def test_only_so_many_chunks_as_the_window_allows_are_under_way(self, store: JobStore) -> None:
         assert store.create(make_job(NEWER, rows=9), 2) == (NEWER, ["0", "1"])
-        assert store.claim(NEWER, "2") is Claim.OVER
+        assert store.claim(NEWER, "2", new_attempt()) is Claim.OVER
         assert store.commit(NEWER, "2", 2, granted=1, refused=0) is None
         assert store.commit(NEWER, "1", 2, granted=2, refused=0) == ["2"]
         assert store.commit(NEWER, "2", 2, granted=2, refused=0) == ["3"]
@@ -196,7 +215,7 @@ class StoreContract:
         assert store.fill(NEWER, 3) == []
         assert store.commit(NEWER, "1", 5, granted=2, refused=0) == ["3", "4", "5"]
         assert store.get(NEWER).next_chunk == 6
-        assert store.claim(NEWER, "5") is Claim.TAKEN
+        assert store.claim(NEWER, "5", new_attempt()) is Claim.TAKEN
 
     def test_a_window_that_has_shrunk_holds_back_until_there_is_room(self, store: JobStore) -> None:
         store.create(make_job(NEWER, rows=20), 3)
@@ -212,7 +231,7 @@ class StoreContract:
         store.create(make_job(NEWER, rows=20), 1)
         end(store, NEWER)
         assert store.fill(NEWER, 10) == []
-        assert store.claim(NEWER, "1") is Claim.OVER
+        assert store.claim(NEWER, "1", new_attempt()) is Claim.OVER
         assert not store_client.exists(f"pret:job:{NEWER}:due")
 
     def test_a_job_has_few_keys_and_few_members_in_them_however_large_it_is(
@@ -220,7 +239,7 @@ class StoreContract:
     ) -> None:
         store.create(make_job(NEWER, rows=2_000_000_000), 4)
         for chunk in range(50):
-            store.claim(NEWER, str(chunk))
+            store.claim(NEWER, str(chunk), new_attempt())
             store.commit(NEWER, str(chunk), 4, granted=2, refused=0)
         assert store_client.zcard(f"pret:job:{NEWER}:due") == 4
         assert store_client.hlen(f"pret:job:{NEWER}:leases") == 0
@@ -247,23 +266,23 @@ class StoreContract:
         assert store.finished_chunks(store.get(NEWER)) == 3
 
     def test_a_chunk_that_was_released_can_be_claimed_at_once(self, store: JobStore) -> None:
-        store.claim(JOB, "0")
-        store.release(JOB, "0", FULL)
+        store.claim(JOB, "0", new_attempt())
+        store.release(JOB, "0", ME, FULL)
         assert store.overdue(JOB) == ["0"]
-        assert store.claim(JOB, "0") is Claim.TAKEN
+        assert store.claim(JOB, "0", new_attempt()) is Claim.TAKEN
 
     def test_a_job_fails_when_the_attempts_at_a_chunk_are_used_up_and_tells_the_last_error(
         self, store: JobStore
     ) -> None:
         for reason in (DIED, FULL, WHY):
-            assert store.claim(JOB, "2") is Claim.TAKEN
-            store.release(JOB, "2", reason)
-        assert store.claim(JOB, "2") is Claim.OVER
+            assert store.claim(JOB, "2", new_attempt()) is Claim.TAKEN
+            store.release(JOB, "2", ME, reason)
+        assert store.claim(JOB, "2", new_attempt()) is Claim.OVER
         job = store.get(JOB)
         assert job.state is JobState.FAILED
         assert job.error == given_up(2, WHY)
         assert job.error.message == f"Chunk 2 was given up after 3 attempts. {WHY.message}"
-        assert store.claim(JOB, "0") is Claim.OVER
+        assert store.claim(JOB, "0", new_attempt()) is Claim.OVER
 
     @pytest.mark.parametrize(
         ("unit", "words"), [(READING, "The reading of the file"), (WRITING, "The writing of the file")]
@@ -281,34 +300,76 @@ class StoreContract:
         assert failed.error == given_up(unit)
         assert failed.error.message == f"{words} was given up after 3 attempts. {FULL.message}"
 
+    def test_an_attempt_that_was_handed_back_does_not_count(self, store: JobStore) -> None:
+        for _ in range(10):
+            assert store.claim(JOB, "2", new_attempt()) is Claim.TAKEN
+            assert store.hand_back(JOB, "2", ME)
+            assert store.overdue(JOB) == ["2"]
+        self.give_up(store, "2")
+
+    def test_only_the_owner_of_a_lease_renews_or_releases_it_or_its_worker(self, store: JobStore) -> None:
+        mine, other = new_attempt(), new_attempt(OTHER)
+        assert store.claim(JOB, "0", mine) is Claim.TAKEN
+        for stranger in (other, new_attempt(), OTHER, ME[:-1], f"{mine}0", ""):
+            assert not store.renew(JOB, "0", stranger)
+            assert not store.release(JOB, "0", stranger, FULL)
+            assert not store.hand_back(JOB, "0", stranger)
+            assert store.claim(JOB, "0", other) is Claim.HELD
+        assert store.renew(JOB, "0", mine)
+        assert store.renew(JOB, "0", ME)
+        assert store.hand_back(JOB, "0", ME)
+        assert not store.renew(JOB, "0", mine)
+        assert not store.hand_back(JOB, "0", mine)
+
+    def test_a_lease_that_ran_out_is_still_its_owners_until_another_takes_it(
+        self, store: JobStore, hasty: JobStore
+    ) -> None:
+        late, quick = new_attempt(), new_attempt(OTHER)
+        assert hasty.claim(JOB, "0", late) is Claim.TAKEN
+        assert hasty.renew(JOB, "0", late)
+        assert store.claim(JOB, "0", quick) is Claim.TAKEN
+        assert not hasty.renew(JOB, "0", late)
+        assert not hasty.release(JOB, "0", late, FULL)
+        assert store.renew(JOB, "0", quick)
+
+    def test_a_claim_that_is_made_again_is_one_attempt(self, store: JobStore, hasty: JobStore) -> None:
+        for made in (store, hasty):
+            owner = new_attempt()
+            assert [made.claim(JOB, "2", owner) for _ in range(10)] == [Claim.TAKEN] * 10
+            assert made.claim(JOB, "2", owner) is Claim.TAKEN
+            store.release(JOB, "2", owner, FULL)
+        assert store.claim(JOB, "2", new_attempt()) is Claim.TAKEN
+        store.release(JOB, "2", ME, FULL)
+        assert store.claim(JOB, "2", new_attempt()) is Claim.OVER
+
     def test_a_worker_that_died_without_a_word_has_used_up_an_attempt(self, hasty: JobStore, store: JobStore) -> None:
-        assert [hasty.claim(JOB, "0") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
+        assert [hasty.claim(JOB, "0", new_attempt()) for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
         assert store.get(JOB).error == given_up(0, DIED)
 
     def test_attempts_are_counted_for_each_chunk_apart(self, hasty: JobStore) -> None:
         for chunk in (0, 1, 2) * 3:
-            assert hasty.claim(JOB, str(chunk)) is Claim.TAKEN
+            assert hasty.claim(JOB, str(chunk), new_attempt()) is Claim.TAKEN
 
     def test_a_late_commit_after_the_last_attempt_began_still_counts(self, hasty: JobStore) -> None:
         for _ in range(3):
-            hasty.claim(JOB, "0")
+            hasty.claim(JOB, "0", new_attempt())
         assert hasty.commit(JOB, "0", WINDOW, granted=2, refused=0) is not None
-        assert hasty.claim(JOB, "0") is Claim.OVER
+        assert hasty.claim(JOB, "0", new_attempt()) is Claim.OVER
         assert hasty.get(JOB).state is JobState.RUNNING
 
     def test_a_failed_job_says_why_and_takes_no_more_scores(self, store: JobStore) -> None:
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         assert store.fail(JOB, WHY)
         assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
         job = store.get(JOB)
         assert (job.state, job.error, job.rows_done) == (JobState.FAILED, WHY, 0)
 
     def test_a_cancelled_job_takes_no_more_scores(self, store: JobStore) -> None:
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
         assert store.cancel(JOB)
         assert store.commit(JOB, "0", WINDOW, granted=2, refused=0) is None
-        store.release(JOB, "0", FULL)
-        assert store.claim(JOB, "1") is Claim.OVER
+        store.release(JOB, "0", ME, FULL)
+        assert store.claim(JOB, "1", new_attempt()) is Claim.OVER
         job = store.get(JOB)
         assert (job.state, job.rows_done, job.error) == (JobState.CANCELLED, 0, None)
         assert job.finished_at is not None
@@ -321,17 +382,17 @@ class StoreContract:
         assert store.get(JOB) == job
 
     def test_nothing_happens_to_a_job_that_is_not_there(self, store: JobStore, store_client: redis.Redis) -> None:
-        keys = set(store_client.keys())
-        assert store.claim("0" * 32, "0") is Claim.OVER
+        keys = lasting_keys(store_client)
+        assert store.claim("0" * 32, "0", new_attempt()) is Claim.OVER
         assert store.commit("0" * 32, "0", WINDOW, granted=1, refused=0) is None
         assert not store.cancel("0" * 32)
         assert not store.fail("0" * 32, WHY)
-        store.release("0" * 32, "0", WHY)
+        store.release("0" * 32, "0", ME, WHY)
         store.postpone("0" * 32, ["0"])
         assert store.overdue("0" * 32) == []
         assert store.fill("0" * 32, WINDOW) == []
-        assert not store.renew("0" * 32, READING, 1)
-        assert store.commit_reading(read(make_file_job("0" * 32)), WINDOW) is None
+        assert not store.renew("0" * 32, READING, ME, 1)
+        assert store.commit_reading(read(make_file_job("0" * 32)), WINDOW, ME) is None
         assert not store.commit_writing("0" * 32)
         assert store.retry("0" * 32, WINDOW) is None
         assert store.begin_webhook("0" * 32, LONG) is None
@@ -339,11 +400,11 @@ class StoreContract:
         store.end_webhook("0" * 32, LONG)
         assert store.report("0" * 32) == ALL_VALID
         store.forget("0" * 32)
-        assert set(store_client.keys()) == keys
+        assert lasting_keys(store_client) == keys
 
     @pytest.mark.parametrize("chunk", ["3", "-1", "1000000"])
     def test_a_chunk_that_the_job_does_not_have_is_over(self, store: JobStore, chunk: str) -> None:
-        assert store.claim(JOB, chunk) is Claim.OVER
+        assert store.claim(JOB, chunk, new_attempt()) is Claim.OVER
         assert store.commit(JOB, chunk, WINDOW, granted=1, refused=0) is None
 
     def test_open_jobs_come_oldest_first_until_they_end(self, store: JobStore) -> None:
@@ -360,7 +421,7 @@ class StoreContract:
         assert store.overdue(JOB) == []
         hasty.create(make_job(NEWER), WINDOW)
         assert hasty.overdue(NEWER) == ["0", "1", "2"]
-        store.claim(NEWER, "0")
+        store.claim(NEWER, "0", new_attempt())
         store.postpone(NEWER, ["1"])
         assert store.overdue(NEWER) == ["2"]
         store.commit(NEWER, "2", WINDOW, granted=1, refused=0)
@@ -369,7 +430,7 @@ class StoreContract:
     def test_postponing_a_done_chunk_does_not_bring_it_back(self, store: JobStore) -> None:
         self.commit_all(store)
         store.postpone(JOB, ["0", "1", "2"])
-        assert store.claim(JOB, "0") is Claim.OVER
+        assert store.claim(JOB, "0", new_attempt()) is Claim.OVER
 
     def test_an_ended_job_expires_and_an_open_one_never(self, store: JobStore, store_client: redis.Redis) -> None:
         short_lived = store_over(store_client, job_ttl=-1)
@@ -386,48 +447,74 @@ class StoreContract:
         job = store.get(NEWER)
         assert (job.stage, job.rows, job.chunks, job.next_chunk) == (Stage.READING, None, None, 0)
         assert store.fill(NEWER, WINDOW) == []
-        assert store.claim(NEWER, "0") is Claim.OVER
-        assert store.claim(NEWER, READING) is Claim.TAKEN
-        assert store.claim(NEWER, READING) is Claim.HELD
+        assert store.claim(NEWER, "0", new_attempt()) is Claim.OVER
+        assert store.claim(NEWER, READING, new_attempt()) is Claim.TAKEN
+        assert store.claim(NEWER, READING, new_attempt()) is Claim.HELD
         job = store.get(NEWER)
         assert (job.state, job.scoring_at) == (JobState.RUNNING, None)
 
     def test_what_is_read_becomes_chunks_as_the_window_allows(self, store: JobStore) -> None:
         store.create(make_file_job(NEWER), WINDOW)
-        store.claim(NEWER, READING)
-        assert store.commit_reading(read(make_file_job(NEWER), rows=7), 3) == ["0", "1", "2"]
+        store.claim(NEWER, READING, new_attempt())
+        assert store.commit_reading(read(make_file_job(NEWER), rows=7), 3, ME) == ["0", "1", "2"]
         job = store.get(NEWER)
         assert (job.stage, job.rows, job.rows_read, job.chunks) == (Stage.SCORING, 7, 7, 4)
         assert (job.chunk_rows, job.batch_rows, job.attempt, job.next_chunk) == (2, 1, "abc", 3)
-        assert store.claim(NEWER, READING) is Claim.OVER
+        assert store.claim(NEWER, READING, new_attempt()) is Claim.OVER
         assert store.commit(NEWER, "0", 3, granted=2, refused=0) == ["3"]
 
-    def test_of_two_readings_the_first_one_counts(self, store: JobStore, hasty: JobStore) -> None:
+    def test_of_two_readings_the_one_that_holds_the_lease_counts(self, store: JobStore, hasty: JobStore) -> None:
         store.create(make_file_job(NEWER), WINDOW)
-        assert hasty.claim(NEWER, READING) is Claim.TAKEN
-        assert store.claim(NEWER, READING) is Claim.TAKEN
-        assert store.commit_reading(read(make_file_job(NEWER), attempt="first"), 1) == ["0"]
-        assert store.commit_reading(read(make_file_job(NEWER), attempt="second", rows=9), 10) is None
+        late, holder = new_attempt(), new_attempt()
+        first, second = (
+            read(make_file_job(NEWER), attempt="first", rows=9),
+            read(make_file_job(NEWER), attempt="second"),
+        )
+        assert hasty.claim(NEWER, READING, late) is Claim.TAKEN
+        assert store.claim(NEWER, READING, holder) is Claim.TAKEN
+        assert store.commit_reading(first, 10, late) is None
+        assert store.commit_reading(second, 1, holder) == ["0"]
+        assert store.commit_reading(first, 10, late) is None
         job = store.get(NEWER)
-        assert (job.attempt, job.rows, job.next_chunk) == ("first", 5, 1)
+        assert (job.attempt, job.rows, job.next_chunk) == ("second", 5, 1)
+
+    def test_a_reading_whose_lease_ran_out_counts_until_another_takes_over(
+        self, store: JobStore, hasty: JobStore
+    ) -> None:
+        store.create(make_file_job(NEWER), WINDOW)
+        late = new_attempt()
+        hasty.claim(NEWER, READING, late)
+        assert store.commit_reading(read(make_file_job(NEWER)), 1, late) == ["0"]
+
+    def test_a_reading_knows_its_own_commit_again_however_late(self, store: JobStore) -> None:
+        store.create(make_file_job(NEWER), WINDOW)
+        own, job = new_attempt(), read(make_file_job(NEWER))
+        store.claim(NEWER, READING, own)
+        assert store.commit_reading(job, 2, own) == ["0", "1"]
+        assert store.commit_reading(job, 2, own) == ["0", "1"]
+        store.commit(NEWER, "0", 2, granted=2, refused=0)
+        assert store.commit_reading(job, 2, own) == ["1", "2"]
+        assert store.commit_reading(read(make_file_job(NEWER), attempt="another"), 2, own) is None
+        store.cancel(NEWER)
+        assert store.commit_reading(job, 2, own) == []
 
     def test_a_sign_of_life_keeps_the_unit_and_tells_how_far_it_is(self, store: JobStore, hasty: JobStore) -> None:
         hasty.create(make_file_job(NEWER), WINDOW)
-        assert hasty.claim(NEWER, READING) is Claim.TAKEN
+        assert hasty.claim(NEWER, READING, new_attempt()) is Claim.TAKEN
         assert store.overdue(NEWER) == [READING]
-        assert store.renew(NEWER, READING, 123)
+        assert store.renew(NEWER, READING, ME, 123)
         assert store.overdue(NEWER) == []
-        assert store.claim(NEWER, READING) is Claim.HELD
+        assert store.claim(NEWER, READING, new_attempt()) is Claim.HELD
         assert store.get(NEWER).rows_read == 123
 
     def test_a_sign_of_life_is_refused_once_there_is_nothing_to_do(self, store: JobStore) -> None:
         for job_id in (OLDER, NEWER):
             store.create(make_file_job(job_id), WINDOW)
-            store.claim(job_id, READING)
-        store.commit_reading(read(make_file_job(OLDER)), WINDOW)
+            store.claim(job_id, READING, new_attempt())
+        store.commit_reading(read(make_file_job(OLDER)), WINDOW, ME)
         store.cancel(NEWER)
-        assert not store.renew(OLDER, READING, 99)
-        assert not store.renew(NEWER, READING, 99)
+        assert not store.renew(OLDER, READING, ME, 99)
+        assert not store.renew(NEWER, READING, ME, 99)
         assert (store.get(OLDER).rows_read, store.get(NEWER).rows_read) == (5, 0)
         assert store.overdue(NEWER) == []
 
@@ -439,7 +526,7 @@ class StoreContract:
         assert store.commit(NEWER, "2", WINDOW, granted=1, refused=0) == []
         assert store.commit(NEWER, "0", WINDOW, granted=2, refused=0) == []
         assert store.commit(NEWER, "1", WINDOW, granted=2, refused=0) == [WRITING]
-        assert store.claim(NEWER, WRITING) is Claim.TAKEN
+        assert store.claim(NEWER, WRITING, new_attempt()) is Claim.TAKEN
         job = store.get(NEWER)
         assert (job.state, job.stage, job.rows_done, job.finished_at) == (JobState.RUNNING, Stage.WRITING, 5, None)
         assert NEWER in store.open_jobs()
@@ -451,7 +538,7 @@ class StoreContract:
     def test_a_job_cancelled_while_its_output_is_written_stays_cancelled(self, store: JobStore) -> None:
         store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
         self.commit_all(store, NEWER)
-        store.claim(NEWER, WRITING)
+        store.claim(NEWER, WRITING, new_attempt())
         store.cancel(NEWER)
         assert not store.commit_writing(NEWER)
         assert store.get(NEWER).state is JobState.CANCELLED
@@ -474,13 +561,13 @@ class StoreContract:
 
     def test_a_retry_begins_with_the_stored_rows_and_counts_anew(self, store: JobStore) -> None:
         store.create(make_job(NEWER, rows=9, callback_url=CALLER), 3)
-        store.claim(NEWER, "0")
+        store.claim(NEWER, "0", new_attempt())
         store.commit(NEWER, "0", 3, granted=1, refused=0, invalid=1)
         self.give_up(store, "2", NEWER)
         assert store.retry(NEWER, 2) == ["0", "1"]
         assert store.get(NEWER) == make_job(NEWER, rows=9, callback_url=CALLER, next_chunk=2)
         assert NEWER in store.open_jobs()
-        assert store.claim(NEWER, "2") is Claim.OVER
+        assert store.claim(NEWER, "2", new_attempt()) is Claim.OVER
         assert store.commit(NEWER, "0", 3, granted=2, refused=0) == ["2", "3"]
         self.give_up(store, "2", NEWER)
         assert store.get(NEWER).error == given_up(2)
@@ -489,7 +576,7 @@ class StoreContract:
         assert store.get(JOB).unseen_categories == {}
         counts: list[dict[str, int]] = [{"é: 1": 2, "job": 0}, {"é: 1": 1, "job": 0}, {"é: 1": 0, "job": 1}]
         for chunk, unseen in enumerate(counts):
-            store.claim(JOB, str(chunk))
+            store.claim(JOB, str(chunk), new_attempt())
             for _ in range(2):
                 store.commit(JOB, str(chunk), WINDOW, granted=1, refused=0, unseen=unseen)
             if not chunk:
@@ -504,18 +591,18 @@ class StoreContract:
     def test_an_old_reason_is_not_told_after_a_retry(self, store: JobStore, hasty: JobStore) -> None:
         self.give_up(store, "2")
         store.retry(JOB, WINDOW)
-        assert [hasty.claim(JOB, "2") for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
+        assert [hasty.claim(JOB, "2", new_attempt()) for _ in range(4)] == [Claim.TAKEN] * 3 + [Claim.OVER]
         assert store.get(JOB).error == given_up(2, DIED)
 
     def test_a_retry_before_there_are_rows_begins_with_the_file(self, store: JobStore) -> None:
         store.create(make_file_job(NEWER), WINDOW)
-        store.claim(NEWER, READING)
-        store.renew(NEWER, READING, 3)
-        store.release(NEWER, READING, FULL)
+        store.claim(NEWER, READING, new_attempt())
+        store.renew(NEWER, READING, ME, 3)
+        store.release(NEWER, READING, ME, FULL)
         store.fail(NEWER, WHY)
         assert store.retry(NEWER, WINDOW) == [READING]
         assert store.get(NEWER) == make_file_job(NEWER)
-        assert store.claim(NEWER, READING) is Claim.TAKEN
+        assert store.claim(NEWER, READING, new_attempt()) is Claim.TAKEN
 
     def test_a_retry_after_the_output_could_not_be_written_scores_again(self, store: JobStore) -> None:
         store.create(make_job(NEWER, output_uri="s3://a/b.csv"), WINDOW)
@@ -524,7 +611,7 @@ class StoreContract:
         assert store.retry(NEWER, WINDOW) == ["0", "1", "2"]
         assert store.get(NEWER).stage is Stage.SCORING
         self.commit_all(store, NEWER)
-        assert store.claim(NEWER, WRITING) is Claim.TAKEN
+        assert store.claim(NEWER, WRITING, new_attempt()) is Claim.TAKEN
 
     def test_an_invalid_input_is_not_tried_again(self, store: JobStore) -> None:
         store.fail(JOB, WHY, retryable=False)
@@ -535,7 +622,7 @@ class StoreContract:
     def test_only_a_failed_job_is_tried_again(self, store: JobStore) -> None:
         for job_id in (OLDER, NEWER):
             store.create(make_job(job_id), WINDOW)
-        store.claim(NEWER, "0")
+        store.claim(NEWER, "0", new_attempt())
         store.cancel(OLDER)
         for job_id in (OLDER, NEWER, JOB):
             job = store.get(job_id)
@@ -578,7 +665,7 @@ class StoreContract:
 
         store.create(make_job(NEWER, created_at=2e9), WINDOW)
         assert lists() == {JobState.QUEUED: [NEWER, JOB]}
-        store.claim(NEWER, "0")
+        store.claim(NEWER, "0", new_attempt())
         assert lists() == {JobState.QUEUED: [JOB], JobState.RUNNING: [NEWER]}
         store.fail(NEWER, WHY)
         assert lists() == {JobState.QUEUED: [JOB], JobState.FAILED: [NEWER]}
@@ -599,10 +686,10 @@ class StoreContract:
         assert store.queued_rows() == 5
         store.create(make_file_job(NEWER), WINDOW)
         assert store.queued_rows() == 5
-        store.claim(NEWER, READING)
-        store.renew(NEWER, READING, 100)
+        store.claim(NEWER, READING, new_attempt())
+        store.renew(NEWER, READING, ME, 100)
         assert store.queued_rows() == 105
-        store.commit_reading(read(make_file_job(NEWER), rows=2000), WINDOW)
+        store.commit_reading(read(make_file_job(NEWER), rows=2000), WINDOW, ME)
         assert store.queued_rows() == 2005
         store.commit(NEWER, "0", WINDOW, granted=1, refused=1)
         assert store.queued_rows() == 2003
@@ -621,7 +708,7 @@ class StoreContract:
     def test_the_same_submission_twice_is_one_job(self, store: JobStore) -> None:
         assert store.create(make_job(NEWER), WINDOW, "a key, é", "print") == (NEWER, ["0", "1", "2"])
         assert store.create(make_job(OLDER, rows=9), WINDOW, "a key, é", "print") == (NEWER, [])
-        assert not store.exists(OLDER)
+        assert not is_known(store, OLDER)
         assert store.open_jobs() == [JOB, NEWER]
         assert store.page(None, 0, 10)[1] == 2
         assert store.create(make_job(OLDER), WINDOW, "another key", "print")[0] == OLDER
@@ -630,10 +717,10 @@ class StoreContract:
         self, store: JobStore, store_client: redis.Redis
     ) -> None:
         store.create(make_job(NEWER), WINDOW, "key", "print")
-        keys = set(store_client.keys())
+        keys = lasting_keys(store_client)
         with pytest.raises(IdempotencyConflict):
             store.create(make_job(OLDER), WINDOW, "key", "other")
-        assert set(store_client.keys()) == keys
+        assert lasting_keys(store_client) == keys
         assert store.open_jobs() == [JOB, NEWER]
 
     def test_submissions_without_a_key_are_never_the_same(self, store: JobStore) -> None:
@@ -701,11 +788,11 @@ class StoreContract:
         assert 0 < int(store_client.pttl("pret:jobs:removal")) <= 1_000_000
 
     def test_a_forgotten_job_leaves_no_key(self, store: JobStore, store_client: redis.Redis) -> None:
-        store.claim(JOB, "0")
-        assert store.exists(JOB)
+        store.claim(JOB, "0", new_attempt())
+        assert is_known(store, JOB)
         removed(store, JOB)
-        assert not store.exists(JOB)
-        assert store_client.keys() == []
+        assert not is_known(store, JOB)
+        assert lasting_keys(store_client) == []
 
     @pytest.mark.parametrize("ended", [True, False])
     def test_a_forgotten_job_leaves_nothing_but_the_key_of_its_submission(
@@ -713,16 +800,16 @@ class StoreContract:
     ) -> None:
         removed(store, JOB)
         store.create(make_file_job(callback_url=CALLER, output_uri="s3://a/b.csv"), WINDOW, "key", "print")
-        store.claim(JOB, READING)
-        store.commit_reading(read(make_file_job()), WINDOW)
+        store.claim(JOB, READING, new_attempt())
+        store.commit_reading(read(make_file_job()), WINDOW, ME)
         store.note_report(JOB, REPORT)
-        store.claim(JOB, "0")
-        store.release(JOB, "0", WHY)
-        store.claim(JOB, "0")
+        store.claim(JOB, "0", new_attempt())
+        store.release(JOB, "0", ME, WHY)
+        store.claim(JOB, "0", new_attempt())
         if ended:
             store.fail(JOB, WHY)
         removed(store, JOB)
-        assert store_client.keys() == ["pret:submission:key"]
+        assert lasting_keys(store_client) == ["pret:submission:key"]
 
     def test_a_field_that_a_newer_version_wrote_is_passed_over(
         self, store: JobStore, store_client: redis.Redis

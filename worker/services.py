@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from uuid import uuid4
 
 import redis
 from celery import Celery
@@ -16,6 +17,9 @@ from shared.jobs.window import Window
 from shared.models.cache import ModelCache
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
+
+WORKER = uuid4().hex[:12]
+"""Name of this worker in the leases of its children, which inherit it: so their parent can release what they hold."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Services:
     @property
     def workplace(self) -> Workplace:
         """Return the dependencies of a unit of work."""
-        return Workplace(self.store, self.storage, self.models, self.window, self.limits)
+        return Workplace(WORKER, self.store, self.storage, self.models, self.window, self.limits)
 
 
 def create_services(

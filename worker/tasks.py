@@ -10,7 +10,7 @@ from celery import Celery, signals
 from shared.errors import UnknownJob
 from shared.jobs import expiry, notify, queue, read, score, unit, write
 from shared.reasons import Reason
-from worker.services import Services
+from worker.services import WORKER, Services
 
 UNIT_ARGUMENTS = 2
 """Arguments of a task for a job and one of its units; its attempt is recorded, so the unit can be released."""
@@ -61,6 +61,6 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and len(args) == UNIT_ARGUMENTS:
             job_id, name = args
             parent = of_parent()
-            parent.store.release(job_id, name, Reason("worker-died"))
+            parent.store.release(job_id, name, WORKER, Reason("worker-died"))
             with suppress(UnknownJob):
                 parent.queue.publish(parent.store.get(job_id), [name])

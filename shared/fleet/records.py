@@ -3,6 +3,8 @@
 The deployment is one record and the only truth: it says which version is active. A candidate is a second one: a version that
 every live process is asked to get ready. Processes look at both every half second, so there is no broadcast that one of them
 could miss.
+
+A call whose answer is lost is sent again; so each looks first whether the records already say what it would write.
 """
 
 from dataclasses import dataclass
@@ -106,8 +108,23 @@ class HistoryEntry:
     reason: Reason | None = None
 
 
+_DEPLOY_FIRST = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('LPUSH', KEYS[2], ARGV[2])
+return 1
+"""
+
 # A candidate lapses by itself, so that a coordinator that died holds up nobody; setting it is also the lock.
+_PROPOSE = """
+local candidate = redis.call('GET', KEYS[1])
+if candidate then return candidate == ARGV[1] and 1 or 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
 _ACTIVATE = """
+if redis.call('GET', KEYS[1]) == ARGV[2] then return 1 end
 local candidate = redis.call('GET', KEYS[2])
 if not candidate or cjson.decode(candidate).reload_id ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -119,6 +136,7 @@ return 1
 
 _REPLACE = """
 local current = redis.call('GET', KEYS[1])
+if current == ARGV[3] then return 1 end
 if current then
     local record = cjson.decode(current)
     if record.active.id ~= ARGV[1] or record.source ~= ARGV[2] then return 0 end
@@ -129,12 +147,29 @@ redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[5]) - 1)
 return 1
 """
 
+# The candidate may have lapsed, or have been activated although its coordinator does not know.
 _WITHDRAW = """
-local candidate = redis.call('GET', KEYS[1])
-if candidate and cjson.decode(candidate).reload_id == ARGV[1] then redis.call('DEL', KEYS[1]) end
-redis.call('LPUSH', KEYS[2], ARGV[2])
-redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1)
+local candidate, deployment = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if candidate and cjson.decode(candidate).reload_id == ARGV[1] then
+    redis.call('DEL', KEYS[1])
+elseif deployment and cjson.decode(deployment).active.id == ARGV[2] then
+    return 0
+end
+for _, entry in ipairs(redis.call('LRANGE', KEYS[3], 0, -1)) do
+    if entry == ARGV[3] then return 1 end
+end
+redis.call('LPUSH', KEYS[3], ARGV[3])
+redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[4]) - 1)
+return 1
 """
+
+SCRIPTS = {
+    "deploy_first": _DEPLOY_FIRST,
+    "propose": _PROPOSE,
+    "activate": _ACTIVATE,
+    "replace": _REPLACE,
+    "withdraw": _WITHDRAW,
+}
 
 
 class Fleet:
@@ -142,9 +177,7 @@ class Fleet:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
-        self._activate = client.register_script(_ACTIVATE)
-        self._replace = client.register_script(_REPLACE)
-        self._withdraw = client.register_script(_WITHDRAW)
+        self._scripts = {name: client.register_script(text) for name, text in SCRIPTS.items()}
 
     def look(self) -> tuple[Deployment | None, Candidate | None]:
         """Read what is deployed and the candidate, of which there may be none."""
@@ -155,34 +188,24 @@ class Fleet:
     def deploy_first(self, deployment: Deployment) -> None:
         """Record the version of the very first process; where there is a deployment, it stays."""
         self._note_origin(deployment.active)
-        with translated_errors():
-            if self._redis.set(DEPLOYMENT_KEY, _encoded(deployment), nx=True):
-                self._redis.lpush(HISTORY_KEY, _encoded(_entry(deployment)))
+        self._run("deploy_first", [DEPLOYMENT_KEY, HISTORY_KEY], _encoded(deployment), _encoded(_entry(deployment)))
 
     def replace(self, old: Deployment, new: Deployment) -> bool:
         """Record another deployment in one step, without a reload. False if the old one is no longer what is deployed."""
         self._note_origin(new.active)
-        arguments: list[Any] = [old.active.id, old.source, _encoded(new), _encoded(_entry(new)), HISTORY_LENGTH]
-        with translated_errors():
-            return bool(self._replace(keys=[DEPLOYMENT_KEY, HISTORY_KEY], args=arguments))
+        arguments = [old.active.id, old.source, _encoded(new), _encoded(_entry(new)), HISTORY_LENGTH]
+        return self._run("replace", [DEPLOYMENT_KEY, HISTORY_KEY], *arguments)
 
     def propose(self, candidate: Candidate, seconds: float) -> bool:
         """Make a version the candidate for so long at most. False if there is another one."""
         self._note_origin(candidate.version)
-        with translated_errors():
-            return bool(self._redis.set(CANDIDATE_KEY, _encoded(candidate), nx=True, px=int(seconds * 1000)))
+        return self._run("propose", [CANDIDATE_KEY], _encoded(candidate), int(seconds * 1000))
 
     def activate(self, candidate: Candidate, deployment: Deployment) -> bool:
         """Deploy the candidate, in one step. False if it is no longer the candidate."""
         keys = [DEPLOYMENT_KEY, CANDIDATE_KEY, HISTORY_KEY]
-        with translated_errors():
-            arguments: list[Any] = [
-                candidate.reload_id,
-                _encoded(deployment),
-                _encoded(_entry(deployment)),
-                HISTORY_LENGTH,
-            ]
-            return bool(self._activate(keys=keys, args=arguments))
+        arguments = [candidate.reload_id, _encoded(deployment), _encoded(_entry(deployment)), HISTORY_LENGTH]
+        return self._run("activate", keys, *arguments)
 
     def origin_of(self, version: str) -> str | None:
         """Tell by what a version's source fetches it, where the id does not say it: for jobs, which only know the id."""
@@ -195,11 +218,10 @@ class Fleet:
             with translated_errors():
                 self._redis.hset(ORIGINS_KEY, version.id, version.origin)
 
-    def withdraw(self, candidate: Candidate, entry: HistoryEntry) -> None:
-        """Give a candidate up, and note why."""
-        with translated_errors():
-            arguments: list[Any] = [candidate.reload_id, _encoded(entry), HISTORY_LENGTH]
-            self._withdraw(keys=[CANDIDATE_KEY, HISTORY_KEY], args=arguments)
+    def withdraw(self, candidate: Candidate, entry: HistoryEntry) -> bool:
+        """Give a candidate up, and note why. False if its version is active after all."""
+        keys = [CANDIDATE_KEY, DEPLOYMENT_KEY, HISTORY_KEY]
+        return self._run("withdraw", keys, candidate.reload_id, candidate.version.id, _encoded(entry), HISTORY_LENGTH)
 
     def history(self) -> list[HistoryEntry]:
         """List the changes and attempted changes, newest first."""
@@ -241,6 +263,10 @@ class Fleet:
         with translated_errors():
             reports: dict[str, str] = self._redis.hgetall(f"{PREPARED_KEY}{candidate.reload_id}")  # type: ignore[assignment]
         return {process: _read(Prepared, report) for process, report in reports.items()}
+
+    def _run(self, name: str, keys: list[str], *arguments: Any) -> bool:
+        with translated_errors():
+            return bool(self._scripts[name](keys=keys, args=arguments))
 
 
 def _entry(deployment: Deployment) -> HistoryEntry:

@@ -98,7 +98,7 @@ class Coordinator:
             return ReloadOutcome("unchanged", old, old, [_outcome(report, report, None) for report in before])
         candidate = Candidate(uuid4().hex, version, by, time.time())
         # It outlives the waiting, so that no second reload begins while this one still activates.
-        if not self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS):
+        if not _insist(lambda: self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS)):
             raise ReloadInProgress
         try:
             prepared = self._wait_until_ready(candidate, before)
@@ -142,8 +142,7 @@ class Coordinator:
         return ReloadFailed("reload-failed", process=failed.name, reason=answer.error, processes=table)
 
     def _activate(self, candidate: Candidate, change: Deployment) -> None:
-        """Activate; if Redis went away before it answered, the record tells whether it had done it."""
-        if not self._fleet.activate(candidate, change) and self._fleet.look()[0] != change:
+        if not self._fleet.activate(candidate, change):
             raise ReloadFailed("reload-superseded")
 
     def _withdraw(self, candidate: Candidate, reason: Reason) -> None:

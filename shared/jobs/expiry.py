@@ -14,5 +14,6 @@ def remove_expired(store: JobStore, storage: Storage) -> None:
         if store.forget(job_id):
             storage.delete_folder(folder_of(job_id))
     for job_id in storage.folders_older_than(JOBS_FOLDER, ORPHAN_AGE):
-        if not store.exists(job_id):
+        # A submission that is still under way, however late, must not be recorded without its blobs.
+        if store.abandon(job_id):
             storage.delete_folder(folder_of(job_id))

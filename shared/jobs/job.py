@@ -24,6 +24,11 @@ WRITING = "writing"
 """The unit of work that writes the results to the output URI."""
 
 
+ROWS_PREFIX, ECHO_PREFIX = "rows-", "echo-"
+READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX)
+"""How the names of the blobs begin that a reading writes."""
+
+
 def folder_of(job_id: str) -> str:
     """Return the storage folder of a job."""
     return f"{JOBS_FOLDER}/{job_id}"
@@ -143,12 +148,12 @@ class Job:
     @property
     def rows_blob(self) -> str:
         """The Arrow IPC file of the rows as the model reads them."""
-        return f"{self.folder}/rows-{self.attempt}.arrow"
+        return f"{self.folder}/{ROWS_PREFIX}{self.attempt}.arrow"
 
     @property
     def echo_blob(self) -> str:
         """The Arrow IPC file of the kept columns and the invalid values, in the same record batches."""
-        return f"{self.folder}/echo-{self.attempt}.arrow"
+        return f"{self.folder}/{ECHO_PREFIX}{self.attempt}.arrow"
 
     def batches_of(self, chunk: int) -> range:
         """Return the numbers of the record batches of a chunk; all but the very last hold `batch_rows` rows."""

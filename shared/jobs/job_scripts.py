@@ -9,17 +9,28 @@ STATE_KEY = f"{KEY_PREFIX}jobs:state:"
 WEBHOOKS_KEY = f"{KEY_PREFIX}jobs:webhooks"
 TURN_KEY = f"{KEY_PREFIX}jobs:removal"
 IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
+ANSWER_KEY = f"{KEY_PREFIX}answer:"
 
 
-def keys_of(job_id: str) -> list[str]:
-    """Return the keys that every script receives."""
+def keys_of(job_id: str, call: str) -> list[str]:
+    """Return the keys that every script receives; `call` names the call, and is the same when it is sent again."""
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
-    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
+    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY, f"{ANSWER_KEY}{call}"]
 
 
 # ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds. Reasons are JSON, as `Reason.as_dict` has them.
+# A script may run twice for one call, since a client that got no answer sends it again. Where the record does not tell that
+# the first run was this call's own, the script remembers its answer (`answered`), which the second run gives again.
 _PREAMBLE = """
+local answer = KEYS[12]
+local known = redis.call('GET', answer)
+if known then return cjson.decode(known)[1] end
+local function answered(value)
+    -- Seconds; longer than any client asks again.
+    redis.call('SET', answer, cjson.encode({value}), 'EX', 60)
+    return value
+end
 local record, due, leases, attempts, report = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local open, ended, by_state, webhooks = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local id, ttl = ARGV[1], tonumber(ARGV[2])
@@ -42,6 +53,22 @@ local function finish(final, reason)
     redis.call('ZREM', open, id)
     redis.call('ZADD', ended, now + ttl, id)
     if redis.call('HEXISTS', record, 'callback_url') == 1 then redis.call('ZADD', webhooks, now, id) end
+end
+-- A lease is '<end> <owner> <run of the server>'; an owner is '<worker>/<attempt>', and a worker speaks for its attempts.
+local function lease_of(unit)
+    return string.match(redis.call('HGET', leases, unit) or '', '^(%S+) ?(%S*) ?(%S*)$')
+end
+local function is_held_by(owner, unit)
+    local _, holder = lease_of(unit)
+    return holder == owner or (holder and string.sub(holder, 1, #owner + 1) == owner .. '/')
+end
+local function run_of_server()
+    local info = redis.pcall('INFO', 'server')
+    return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end
+local function hold(unit, owner, lease)
+    redis.call('HSET', leases, unit, string.format('%.6f %s %s', now + lease, owner, run_of_server()))
+    redis.call('ZADD', due, now + lease, unit)
 end
 local function publish(unit, lease)
     redis.call('ZADD', due, now + lease, unit)
@@ -71,6 +98,8 @@ end
 
 _CREATE = """
 local window, lease, created = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+if state then return {'', redis.call('ZRANGE', due, 0, -1)} end
+if redis.call('EXISTS', record .. ':abandoned') == 1 then return {'abandoned', {}} end
 if ARGV[6] ~= '' then
     local submission = KEYS[10] .. ARGV[6]
     local known = redis.call('GET', submission) or ''
@@ -80,31 +109,43 @@ if ARGV[6] ~= '' then
     end
     redis.call('SET', submission, id .. ' ' .. ARGV[7], 'EX', ARGV[8])
 end
-for i = 9, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+for i = 10, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+if ARGV[9] ~= '' then redis.call('SET', report, ARGV[9]) end
 enter('queued')
 redis.call('ZADD', open, created, id)
 if redis.call('HGET', record, 'stage') == 'reading' then return {'', {publish('reading', lease)}} end
 return {'', fill(window, lease)}
 """
 
+_ABANDON = """
+if state then return 0 end
+redis.call('SET', record .. ':abandoned', 1, 'EX', ARGV[3])
+return 1
+"""
+
 _CLAIM = """
-local unit, lease, limit, died = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local unit, owner, lease, limit, died = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 if not live or not redis.call('ZSCORE', due, unit) then return 'over' end
-local held_until = redis.call('HGET', leases, unit)
+local held_until, holder, run = lease_of(unit)
+if holder == owner then
+    hold(unit, owner, lease)
+    return 'taken'
+end
 if held_until and tonumber(held_until) > now then return 'held' end
+-- Not in full: what takes the whole machine down with it must come to an end too.
+if held_until and run ~= run_of_server() then redis.call('HINCRBYFLOAT', attempts, unit, -0.75) end
 local is_chunk = tonumber(unit)
 if tonumber(redis.call('HGET', attempts, unit) or 0) >= limit then
     local last = redis.call('HGET', record, 'last_error:' .. unit) or died
     local kind = is_chunk and 'chunk-given-up' or 'file-given-up'
     local named = is_chunk and unit or cjson.encode(unit)
     -- The last reason goes in as it is: decoded and encoded again, empty lists and large numbers would change.
-    local params = '{"unit":' .. named .. ',"attempts":' .. ARGV[5] .. ',"reason":' .. last .. '}'
+    local params = '{"unit":' .. named .. ',"attempts":' .. limit .. ',"reason":' .. last .. '}'
     finish('failed', '{"type":"' .. kind .. '","params":' .. params .. '}')
     return 'over'
 end
-redis.call('HINCRBY', attempts, unit, 1)
-redis.call('HSET', leases, unit, now + lease)
-redis.call('ZADD', due, now + lease, unit)
+redis.call('HINCRBYFLOAT', attempts, unit, 1)
+hold(unit, owner, lease)
 if state == 'queued' then
     enter('running')
     redis.call('HSET', record, 'started_at', now)
@@ -114,19 +155,21 @@ return 'taken'
 """
 
 _RENEW = """
-local unit, lease = ARGV[3], tonumber(ARGV[4])
-if not live or not redis.call('ZSCORE', due, unit) then return 0 end
-redis.call('HSET', leases, unit, now + lease)
-redis.call('ZADD', due, now + lease, unit)
-if ARGV[5] ~= '' then redis.call('HSET', record, 'rows_read', ARGV[5]) end
+local unit, owner = ARGV[3], ARGV[4]
+if not live or not is_held_by(owner, unit) then return 0 end
+hold(unit, owner, tonumber(ARGV[5]))
+if ARGV[6] ~= '' then redis.call('HSET', record, 'rows_read', ARGV[6]) end
 return 1
 """
 
+# Whoever holds the lease may remove what another reading has written; so only the holder's reading counts.
 _COMMIT_READING = """
-if not done(ARGV[3]) then return false end
-redis.call('HSET', record, 'rows', ARGV[6], 'rows_read', ARGV[6], 'chunk_rows', ARGV[7], 'batch_rows', ARGV[8],
-    'attempt', ARGV[9], 'stage', 'scoring')
-return fill(tonumber(ARGV[5]), tonumber(ARGV[4]))
+local unit, owner, lease, window = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+if redis.call('HGET', record, 'attempt') == ARGV[10] then return redis.call('ZRANGE', due, 0, -1) end
+if not is_held_by(owner, unit) or not done(unit) then return false end
+redis.call('HSET', record, 'rows', ARGV[7], 'rows_read', ARGV[7], 'chunk_rows', ARGV[8], 'batch_rows', ARGV[9],
+    'attempt', ARGV[10], 'stage', 'scoring')
+return fill(window, lease)
 """
 
 _COMMIT = """
@@ -138,24 +181,24 @@ redis.call('HINCRBY', record, 'refused', ARGV[7])
 redis.call('HINCRBY', record, 'invalid', ARGV[8])
 for i = 9, #ARGV, 2 do redis.call('HINCRBY', record, 'unseen:' .. ARGV[i], ARGV[i + 1]) end
 local units = fill(window, lease)
-if redis.call('EXISTS', due) == 1 then return units end
+if redis.call('EXISTS', due) == 1 then return answered(units) end
 if redis.call('HEXISTS', record, 'output_uri') == 1 then
     redis.call('HSET', record, 'stage', 'writing')
-    return {publish('writing', lease)}
+    return answered({publish('writing', lease)})
 end
 finish('succeeded', '')
-return units
+return answered(units)
 """
 
 _COMMIT_WRITING = """
 if not done(ARGV[3]) then return 0 end
 finish('succeeded', '')
-return 1
+return answered(1)
 """
 
 _FILL = """
 if not live then return {} end
-return fill(tonumber(ARGV[4]), tonumber(ARGV[3]))
+return answered(fill(tonumber(ARGV[4]), tonumber(ARGV[3])))
 """
 
 _END = """
@@ -163,7 +206,7 @@ if not live then return 0 end
 redis.call('HSET', record, 'retryable', ARGV[5])
 if ARGV[6] ~= '' then redis.call('SET', report, ARGV[6]) end
 finish(ARGV[3], ARGV[4])
-return 1
+return answered(1)
 """
 
 _RETRY = """
@@ -183,18 +226,23 @@ enter('queued')
 redis.call('ZADD', open, redis.call('HGET', record, 'created_at'), id)
 if redis.call('HEXISTS', record, 'rows') == 1 then
     redis.call('HSET', record, 'stage', 'scoring')
-    return fill(window, lease)
+    return answered(fill(window, lease))
 end
 redis.call('HSET', record, 'stage', 'reading', 'rows_read', 0)
-return {publish('reading', lease)}
+return answered({publish('reading', lease)})
 """
 
 _RELEASE = """
-if live and redis.call('ZSCORE', due, ARGV[3]) then
-    redis.call('HDEL', leases, ARGV[3])
-    redis.call('ZADD', due, now, ARGV[3])
-    redis.call('HSET', record, 'last_error:' .. ARGV[3], ARGV[4])
+local unit, owner, reason = ARGV[3], ARGV[4], ARGV[5]
+if not live or not is_held_by(owner, unit) then return 0 end
+redis.call('HDEL', leases, unit)
+redis.call('ZADD', due, now, unit)
+if reason == '' then
+    redis.call('HINCRBYFLOAT', attempts, unit, -1)
+else
+    redis.call('HSET', record, 'last_error:' .. unit, reason)
 end
+return answered(1)
 """
 
 _OVERDUE = """
@@ -222,7 +270,7 @@ if not state then
     return false
 end
 redis.call('ZADD', webhooks, now + tonumber(ARGV[3]), id)
-return redis.call('HINCRBY', record, 'webhook_attempts', 1) - 1
+return answered(redis.call('HINCRBY', record, 'webhook_attempts', 1) - 1)
 """
 
 _FORGET = """
@@ -240,6 +288,7 @@ SCRIPTS = {
     name: _PREAMBLE + text
     for name, text in {
         "create": _CREATE,
+        "abandon": _ABANDON,
         "claim": _CLAIM,
         "renew": _RENEW,
         "commit_reading": _COMMIT_READING,

@@ -7,7 +7,7 @@ from shared.contract.validated import Tally, Validated
 from shared.errors import InputTooLarge, StorageUnavailable
 from shared.formats import readers
 from shared.formats.compression import decoding_bytes
-from shared.jobs.job import Job
+from shared.jobs.job import READ_PREFIXES, Job
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.unit import Attempt
 from shared.jobs.upload import stored_file
@@ -20,11 +20,12 @@ STORING_BYTES = 96 << 20
 def read_file(attempt: Attempt) -> list[str] | None:
     """Split the file into chunks; invalid rows that are not flagged raise InvalidRows."""
     job, at = attempt.job, attempt.at
+    _remove_leftovers(attempt)
     tally = Tally()
     read = _read(attempt, tally)
     if tally.report.invalid_values:
         at.store.note_report(job.id, tally.report)
-    units = at.store.commit_reading(read, at.window())
+    units = at.store.commit_reading(read, at.window(), attempt.owner)
     if units is None:
         for name in (read.rows_blob, read.echo_blob):
             at.storage.delete(name)
@@ -32,6 +33,17 @@ def read_file(attempt: Attempt) -> list[str] | None:
     # The rows are stored; a retry starts from them.
     at.storage.delete(job.upload_blob)
     return units
+
+
+def _remove_leftovers(attempt: Attempt) -> None:
+    """Remove what earlier attempts have written: since this one holds the lease, none of them can be committed any more."""
+    folder, storage = attempt.job.folder, attempt.at.storage
+    leftovers = [name for name in storage.blobs(folder) if name.startswith(READ_PREFIXES)]
+    if leftovers:
+        # Raises if another attempt has taken over; so whatever was listed before is of earlier ones.
+        attempt.renew()
+    for name in leftovers:
+        storage.delete(f"{folder}/{name}")
 
 
 def _read(attempt: Attempt, tally: Tally) -> Job:

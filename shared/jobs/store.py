@@ -1,11 +1,15 @@
 """Job records in Redis. Values that must change together change in one script, on the server's own clock (`job_scripts.py`).
 
 The keys of a job, below `pret:job:<id>`, are the record (a hash), `:due` (sorted set: each unit of work that is published and
-not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end of the lease of the worker
-that holds it), `:attempts` (hash: unit to the number of times it was started) and `:report` (the invalid values, as JSON).
+not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end and the owner of the lease),
+`:attempts` (hash: unit to the number of times it was started), `:report` (the invalid values, as JSON) and, where there is no
+record, `:abandoned` (there never will be one).
 A unit is the reading of the file, the number of a chunk, or the writing of the output. `:due` holds no more chunks than the
 window allows, whatever the size of the job; the next ones follow as these are done. A unit is done once it is removed from
 `:due`; so the first commit wins, and a second one finds nothing to do.
+
+A call whose answer is lost is sent again and gets the answer of the first time; only after RedisUnavailable does the caller not
+know whether the record has changed (docs/decisions/0018).
 """
 
 import json
@@ -17,16 +21,18 @@ from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_type_hints
+from uuid import uuid4
 
 import redis
 
-from shared.errors import ALL_VALID, IdempotencyConflict, Report, UnknownJob
+from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavailable, UnknownJob
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
 from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.reasons import Reason
 from shared.redis import translated_errors
 from shared.settings import Settings
+from shared.storage.faults import MISSING
 
 JOB_ID = re.compile("[0-9a-f]{32}")
 
@@ -35,6 +41,9 @@ OVERDUE_AT_ONCE = 1000
 
 IDEMPOTENCY_TTL = 24 * 3600
 """Lifetime of an idempotency key in seconds."""
+
+ABANDONED_TTL = 24 * 3600
+"""Seconds for which no record can be made of a job whose folder was removed; no submission takes that long."""
 
 NOTHING_UNSEEN: Mapping[str, int] = MappingProxyType({})
 
@@ -54,6 +63,7 @@ class JobStore:
     """Reads and changes job records. Every method raises RedisUnavailable if Redis is unavailable.
 
     `window` is the number of units of one job that may be in progress; methods that take it return the units to publish.
+    `owner` is `<worker>/<attempt>`, unique for each attempt at a unit; the name of a worker stands for all of its attempts.
     """
 
     def __init__(self, client: "redis.Redis", *, job_ttl: int, lease: float, attempts: int) -> None:
@@ -68,19 +78,28 @@ class JobStore:
         """Create the store of a process."""
         return cls(client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts)
 
-    def create(self, job: Job, window: int, key: str | None = None, fingerprint: str = "") -> tuple[str, list[str]]:
-        """Record a new job; return its id and the units to publish.
+    def create(
+        self, job: Job, window: int, key: str | None = None, fingerprint: str = "", report: Report = ALL_VALID
+    ) -> tuple[str, list[str]]:
+        """Record a new job, with the report of its invalid rows; return its id and the units to publish.
 
         If the idempotency key was used with the same fingerprint in the last 24 h, returns the id of that job and no
-        units; if with another fingerprint, raises IdempotencyConflict.
+        units; if with another fingerprint, raises IdempotencyConflict. Raises StorageUnavailable if the job was abandoned.
         """
         facts = [(name, getattr(job, name)) for name in _READERS]
         values = [part for name, value in facts if value is not None for part in (name, _text(value))]
-        arguments = [window, self._lease, job.created_at, key or "", fingerprint, IDEMPOTENCY_TTL, *values]
+        submission = [key or "", fingerprint, IDEMPOTENCY_TTL]
+        arguments = [window, self._lease, job.created_at, *submission, _report_text(report), *values]
         known, units = self._run("create", job.id, *arguments)
         if known == "conflict":
             raise IdempotencyConflict
+        if known == "abandoned":
+            raise StorageUnavailable(MISSING)
         return (known, []) if known else (job.id, units)
+
+    def abandon(self, job_id: str) -> bool:
+        """Make sure that there will be no record of the job, however late it is created. False if there is one."""
+        return bool(self._run("abandon", job_id, ABANDONED_TTL))
 
     def get(self, job_id: str) -> Job:
         """Read a job; raises UnknownJob."""
@@ -103,21 +122,22 @@ class JobStore:
             records = pipe.execute()
         return [_job(values) for values in records if "state" in values], total
 
-    def claim(self, job_id: str, unit: str) -> Claim:
-        """Claim a unit of work for the length of the lease."""
-        return Claim(self._run("claim", job_id, unit, self._lease, self._attempts, _text(DIED)))
+    def claim(self, job_id: str, unit: str, owner: str) -> Claim:
+        """Claim a unit of work for the length of the lease, which counts as an attempt."""
+        return Claim(self._run("claim", job_id, unit, owner, self._lease, self._attempts, _text(DIED)))
 
-    def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
-        """Renew the lease and record how many rows were read. False if the job has ended, so that the work can stop."""
-        return bool(self._run("renew", job_id, unit, self._lease, "" if rows_read is None else rows_read))
+    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
+        """Renew the lease and record how many rows were read. False if the work can stop: the lease is not the owner's any more."""
+        return bool(self._run("renew", job_id, unit, owner, self._lease, "" if rows_read is None else rows_read))
 
-    def commit_reading(self, job: Job, window: int) -> list[str] | None:
-        """Record the outcome of the reading: rows, sizes, attempt. None if already recorded."""
+    def commit_reading(self, job: Job, window: int, owner: str) -> list[str] | None:
+        """Record the outcome of the reading: rows, sizes, attempt. None if the lease is not the owner's any more."""
         assert job.rows is not None and job.chunk_rows and job.attempt  # noqa: S101 - for the type checker
         units: list[str] | None = self._run(
             "commit_reading",
             job.id,
             READING,
+            owner,
             self._lease,
             window,
             job.rows,
@@ -138,7 +158,7 @@ class JobStore:
         invalid: int = 0,
         unseen: Mapping[str, int] = NOTHING_UNSEEN,
     ) -> list[str] | None:
-        """Count a scored chunk; the last one ends the job. None if already counted, or if the job has ended."""
+        """Count a scored chunk; the last one ends the job. None if another call has counted it, or if the job has ended."""
         units: list[str] | None = self._run(
             "commit", job_id, chunk, self._lease, window, granted, refused, invalid, *chain(*unseen.items())
         )
@@ -153,14 +173,17 @@ class JobStore:
         units: list[str] = self._run("fill", job_id, self._lease, window)
         return units
 
-    def release(self, job_id: str, unit: str, reason: Reason) -> None:
-        """Release a unit before its lease ends, with the reason; the attempt remains counted."""
-        self._run("release", job_id, unit, _text(reason))
+    def release(self, job_id: str, unit: str, owner: str, reason: Reason) -> bool:
+        """Release a unit before its lease ends, with the reason; the attempt remains counted. False if it is not the owner's."""
+        return bool(self._run("release", job_id, unit, owner, _text(reason)))
+
+    def hand_back(self, job_id: str, unit: str, owner: str) -> bool:
+        """Release a unit that was interrupted from outside, so that the attempt does not count. False if it is not the owner's."""
+        return bool(self._run("release", job_id, unit, owner, ""))
 
     def fail(self, job_id: str, reason: Reason, *, retryable: bool = True, report: Report = ALL_VALID) -> bool:
         """Fail a job, with the report if rows are invalid. False if it has already ended."""
-        invalid = json.dumps(report.as_dict()) if report.invalid_values else ""
-        return bool(self._run("end", job_id, JobState.FAILED, _text(reason), int(retryable), invalid))
+        return bool(self._run("end", job_id, JobState.FAILED, _text(reason), int(retryable), _report_text(report)))
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a job. False if it has already ended."""
@@ -241,21 +264,24 @@ class JobStore:
 
     def is_first_since(self, seconds: float) -> bool:
         """Whether no other worker has called this within `seconds`: lets one worker at a time do periodic work."""
+        own = uuid4().hex
         with translated_errors():
-            return bool(self._redis.set(TURN_KEY, "taken", nx=True, px=int(seconds * 1000)))
+            is_set = self._redis.set(TURN_KEY, own, nx=True, px=int(seconds * 1000))
+            # Sent again after a lost answer, it finds its own.
+            return bool(is_set) or self._redis.get(TURN_KEY) == own
 
     def forget(self, job_id: str) -> bool:
         """Remove all records of a job. False if it is open, having been retried in the meantime."""
         return bool(self._run("forget", job_id))
 
-    def exists(self, job_id: str) -> bool:
-        """Whether the job has a record."""
-        with translated_errors():
-            return bool(self._redis.exists(f"{JOB_KEY}{job_id}"))
-
     def _run(self, name: str, job_id: str, *arguments: Any) -> Any:
+        keys = job_scripts.keys_of(job_id, call=uuid4().hex)
         with translated_errors():
-            return self._scripts[name](keys=job_scripts.keys_of(job_id), args=[job_id, self._ttl, *arguments])
+            return self._scripts[name](keys=keys, args=[job_id, self._ttl, *arguments])
+
+
+def _report_text(report: Report) -> str:
+    return json.dumps(report.as_dict()) if report.invalid_values else ""
 
 
 def _text(value: Any) -> Any:

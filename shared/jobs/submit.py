@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from shared.contract.validated import Tally, Validated
+from shared.errors import ALL_VALID, IdempotencyConflict, Report
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job, Stage
 from shared.jobs.queue import TaskQueue
@@ -38,8 +39,8 @@ class Intake:
         """Store rows that are validated while they are read, start the job and return its record.
 
         Raises InvalidRows if there are invalid ones and the job does not flag them. Nothing is left behind if reading the rows
-        raises, or if the storage or Redis is unavailable; once the record exists, the job will run even if its messages are
-        lost.
+        raises or the storage is unavailable. After RedisUnavailable there may be a record: then the job is whole and will run,
+        even if its messages are lost; if there is none, the blobs are removed later (`expiry`).
         """
         tally = Tally(enough=COUNTED_VALUES)
         options = job.read_options
@@ -50,27 +51,27 @@ class Intake:
                 tally.clear()
                 slices = read(replace(options, kept_as_text=True))
                 stored = self._store(tally.watch(slices, job.on_invalid), job, model)
-            recorded = self._start(stored, key, fingerprint)
         except BaseException:
             self.storage.delete_folder(job.folder)
             raise
-        if tally.report.invalid_values:
-            self.store.note_report(recorded.id, tally.report)
-        return recorded
+        return self._start(stored, key, fingerprint, tally.report)
 
     def submit_file(self, job: Job, key: str | None = None, fingerprint: str = "") -> Job:
-        """Start a job whose file is already in storage as `job.upload_blob`, or will be read from its `input_uri`."""
-        try:
-            return self._start(replace(job, stage=Stage.READING), key, fingerprint)
-        except BaseException:
-            self.storage.delete_folder(job.folder)
-            raise
+        """Start a job whose file is already in storage as `job.upload_blob`, or will be read from its `input_uri`.
+
+        After RedisUnavailable there may be a job, as with `submit_rows`.
+        """
+        return self._start(replace(job, stage=Stage.READING), key, fingerprint, ALL_VALID)
 
     def _store(self, slices: Iterable[Validated], job: Job, model: Model) -> Job:
         return store_rows(slices, job, model, self.storage, self.chunk_rows)
 
-    def _start(self, job: Job, key: str | None, fingerprint: str) -> Job:
-        job_id, units = self.store.create(job, self.window(), key, fingerprint)
+    def _start(self, job: Job, key: str | None, fingerprint: str, report: Report) -> Job:
+        try:
+            job_id, units = self.store.create(job, self.window(), key, fingerprint, report)
+        except IdempotencyConflict:
+            self.storage.delete_folder(job.folder)
+            raise
         if job_id != job.id:
             self.storage.delete_folder(job.folder)
             return self.store.get(job_id)

@@ -6,9 +6,12 @@ handles the error for the unit and its job, in the same way for all kinds.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
+from uuid import uuid4
 
-from shared.errors import ALL_VALID, InputError, InvalidRows, ModelError, PretError, UnknownJob
+from shared.errors import ALL_VALID, InputError, InvalidRows, ModelError, PretError, RedisUnavailable, UnknownJob
 from shared.jobs.job import Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.models.cache import ModelCache
@@ -41,6 +44,8 @@ class Limits:
 class Workplace:
     """The dependencies of a unit of work. `window` returns the number of units of one job that may be in progress."""
 
+    worker: str
+    """Name of the worker, which may release what its attempts hold."""
     store: JobStore
     storage: Storage
     models: ModelCache
@@ -49,23 +54,24 @@ class Workplace:
 
 
 class JobEnded(Exception):
-    """The job was cancelled or removed, or its work done by another worker, during this attempt."""
+    """The job was cancelled or removed, or its work done or taken over by another worker, during this attempt."""
 
 
 class Attempt:
     """A claimed unit of a job, and the workplace to do it in."""
 
-    def __init__(self, job: Job, unit: str, at: Workplace) -> None:
+    def __init__(self, job: Job, unit: str, owner: str, at: Workplace) -> None:
         self.job = job
         self.unit = unit
+        self.owner = owner
         self.at = at
-        self._renewed_at = 0.0
+        self._renewed_at = -inf
 
     def renew(self, rows_read: int | None = None) -> bool:
         """Send a heartbeat if one is due; return whether it was sent. Raises JobEnded once the work is no longer needed."""
         if time.monotonic() - self._renewed_at <= RENEW_INTERVAL:
             return False
-        if not self.at.store.renew(self.job.id, self.unit, rows_read):
+        if not self.at.store.renew(self.job.id, self.unit, self.owner, rows_read):
             raise JobEnded
         self._renewed_at = time.monotonic()
         return True
@@ -79,25 +85,36 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
     """Run the unit if it is still pending, and return the units to publish now.
 
     Invalid input or a model that cannot serve fails the job. Any other error releases the unit for another attempt and is
-    raised.
+    raised; that Redis did not answer does not count as an attempt.
     """
-    if at.store.claim(job_id, unit) is not Claim.TAKEN:
-        return []
+    owner = f"{at.worker}/{uuid4().hex[:8]}"
+    try:
+        return _run(job_id, unit, owner, step, at) if at.store.claim(job_id, unit, owner) is Claim.TAKEN else []
+    except RedisUnavailable:
+        # The claim may have been made although it was not answered; if the step has been committed, nothing is handed back.
+        with suppress(RedisUnavailable):
+            at.store.hand_back(job_id, unit, owner)
+        raise
+
+
+def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[str]:
     try:
         job = at.store.get(job_id)
     except UnknownJob:
         return []
     try:
-        units = step(Attempt(job, unit, at))
+        units = step(Attempt(job, unit, owner, at))
     except (InputError, ModelError) as error:
         _fail(job, error, at)
         units = None
     except JobEnded:
         units = None
+    except RedisUnavailable:
+        raise
     except Exception as error:
         if remove_if_void(job, at):
             return []
-        at.store.release(job_id, unit, reason_of(error))
+        at.store.release(job_id, unit, owner, reason_of(error))
         raise
     if units is None:
         remove_if_void(job, at)

@@ -33,6 +33,9 @@ class Storage(Protocol):
     def delete_folder(self, name: str) -> None:
         """Remove all blobs below `name`, best effort: whatever cannot be removed is left, and nothing is raised."""
 
+    def blobs(self, folder: str) -> list[str]:
+        """List the names, within `folder`, of the blobs directly below it, and of what interrupted writes left there."""
+
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
         """List the folders directly below `name` to which nothing was added for `seconds`; empty if there is no such folder."""
 

@@ -62,6 +62,14 @@ class LocalStorage:
         """Remove a folder and its contents."""
         shutil.rmtree(self.local_path(name), ignore_errors=True)
 
+    def blobs(self, folder: str) -> list[str]:
+        """List the files directly below a folder, whole or partial."""
+        with translated():
+            try:
+                return [entry.name for entry in os.scandir(self.local_path(folder)) if entry.is_file()]
+            except FileNotFoundError:
+                return []
+
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
         """List the folders in the folder `name` to which no file was added for `seconds`."""
         with translated():

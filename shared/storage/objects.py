@@ -159,6 +159,13 @@ class ObjectStorage:
         except StorageUnavailable as error:
             logger.warning("A folder could not be removed from the storage: %s", error)
 
+    def blobs(self, folder: str) -> list[str]:
+        """List the objects directly below a prefix; an upload that was interrupted is not one."""
+        selector = FileSelector(self._path(folder), allow_not_found=True)
+        with translated():
+            found = self._connection.get().steady.get_file_info(selector)
+        return [info.base_name for info in found if info.type is FileType.File]
+
     def folders_older_than(self, name: str, seconds: float) -> list[str]:
         """List the folders below `name` whose newest object is older than `seconds`; this lists every object below `name`."""
         path = self._path(name)

@@ -80,6 +80,7 @@ def test_a_root_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
         lambda: read(storage, "x"),
         lambda: storage.size("x"),
         lambda: storage.delete("x"),
+        lambda: storage.blobs("x"),
         lambda: storage.folders_older_than("x", 0),
     ]
     for use in uses:
@@ -96,6 +97,17 @@ def test_a_folder_is_as_old_as_its_last_addition(storage: Storage, tmp_path: Pat
     for path in ("jobs/old/x", "jobs/old"):
         os.utime(tmp_path / path, (long_ago, long_ago))
     assert storage.folders_older_than("jobs", HOUR) == ["old"]
+
+
+def test_what_an_interrupted_write_left_is_listed_and_can_be_deleted(storage: Storage, tmp_path: Path) -> None:
+    with storage.write("jobs/a/x") as file:
+        file.write(b"1")
+        [partial] = storage.blobs("jobs/a")
+        kept = (tmp_path / "jobs/a" / partial).read_bytes()
+    (tmp_path / "jobs/a" / partial).write_bytes(kept)
+    assert sorted(storage.blobs("jobs/a")) == sorted(["x", partial])
+    storage.delete(f"jobs/a/{partial}")
+    assert storage.blobs("jobs/a") == ["x"]
 
 
 def test_a_local_blob_is_a_file(storage: Storage, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from shared.fleet.records import ProcessReport
 from shared.jobs.job import READING, Job
 from shared.jobs.queue import CHUNKS, QUICK
 from shared.jobs.store import JobStore
-from tests.factories import Kit, make_kit, removed
-from tests.store_contract import store_over
+from tests.factories import Kit, is_known, make_kit, removed
+from tests.store_contract import new_attempt, store_over
 from tests.unit.workbench import Workbench
 from worker.reconciler import (
     discard_old_models,
@@ -63,7 +63,7 @@ def test_what_is_published_again_goes_to_its_lane(bench: Workbench, hasty: JobSt
 
 
 def test_a_chunk_is_not_overdue_while_its_worker_has_a_lease_or_once_it_is_done(bench: Workbench, job: Job) -> None:
-    bench.parts.store.claim(job.id, "0")
+    bench.parts.store.claim(job.id, "0", new_attempt())
     bench.score(job.id, 1)
     republish_lost_units(bench.parts)
     assert bench.take_units() == [(job.id, "2")]
@@ -166,7 +166,7 @@ def test_the_reconciler_itself_touches_no_blob(bench: Workbench, numbers: Kit) -
     files = bench.stored_files()
     reconcile(bench.parts)
     assert bench.stored_files() == files
-    assert bench.parts.store.exists(expired.id)
+    assert is_known(bench.parts.store, expired.id)
 
 
 def test_old_models_go_but_not_those_that_an_open_job_needs(

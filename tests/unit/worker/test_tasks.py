@@ -11,8 +11,8 @@ from celery import signals
 
 from shared.errors import StorageUnavailable
 from shared.jobs.job import READING, WRITING, Job, JobState
-from tests.factories import Kit
-from tests.store_contract import store_over
+from tests.factories import Kit, is_known
+from tests.store_contract import new_attempt, store_over
 from tests.unit.workbench import Workbench, as_file
 from worker import tasks
 
@@ -92,7 +92,7 @@ def test_a_callback_that_may_no_longer_be_made_is_dropped(
 def test_what_has_expired_is_removed(bench: Workbench, job: Job, registered: dict[str, Any]) -> None:
     store_over(bench.client, job_ttl=-1).cancel(job.id)
     registered["remove_expired"]()
-    assert not bench.parts.store.exists(job.id)
+    assert not is_known(bench.parts.store, job.id)
     assert bench.stored_files() == []
 
 
@@ -135,7 +135,7 @@ def test_a_chunk_whose_worker_died_is_given_back_and_published_at_once(
     bench: Workbench, job: Job, registered: dict[str, Any], error: Exception
 ) -> None:
     bench.take_messages()
-    bench.parts.store.claim(job.id, "1")
+    bench.parts.store.claim(job.id, "1", new_attempt())
     signals.task_failure.send(
         sender=registered["score_chunk"], task_id="x", exception=error, args=(job.id, "1"), kwargs={}
     )
@@ -149,7 +149,7 @@ def test_a_file_whose_reader_died_is_given_back_and_published_at_once(
 ) -> None:
     job = bench.submit_file(as_file(numbers.rows[:10]))
     bench.take_messages()
-    bench.parts.store.claim(job.id, READING)
+    bench.parts.store.claim(job.id, READING, new_attempt())
     signals.task_failure.send(
         sender=registered["read_file"], task_id="x", exception=LOST[0], args=(job.id, READING), kwargs={}
     )

@@ -15,8 +15,10 @@ from shared.formats.format import Format
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
-from tests.factories import Kit, Row, removed
-from tests.store_contract import given_up
+from shared.storage.local import LocalStorage
+from tests.factories import Kit, Row, is_known, removed
+from tests.store_contract import ME, given_up, new_attempt, store_over
+from tests.unit.wire import LATE, LOST, WireInMemory
 from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, Workbench, as_file
 
 ROWS = 10
@@ -299,7 +301,7 @@ def test_the_file_of_no_job_is_passed_over(bench: Workbench, job_id: str) -> Non
 
 
 def test_a_file_that_another_worker_reads_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, READING) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, READING, new_attempt()) is Claim.TAKEN
     assert bench.read(job.id).rows is None
     assert bench.stored_files() == [job.upload_blob]
 
@@ -327,7 +329,7 @@ class TestTheEndOfTheJobMeanwhile:
         meddling = MeddlingStorage(bench, lambda: end(bench.parts.store, job.id))
         assert bench.read_units(job.id, bench.place(storage=meddling)) == []
         assert bench.stored_files() == []
-        if bench.parts.store.exists(job.id):
+        if is_known(bench.parts.store, job.id):
             cancelled = bench.parts.store.get(job.id)
             assert (cancelled.state, cancelled.rows) == (JobState.CANCELLED, None)
 
@@ -339,17 +341,100 @@ def test_a_reading_that_cannot_be_recorded_is_raised_and_done_again(bench: Workb
     with pytest.raises(RedisUnavailable):
         bench.read(job.id, bench.place(storage=MeddlingStorage(bench, redis_goes_away)))
     bench.server.connected = True
-    bench.parts.store.release(job.id, READING, WHY)
+    bench.parts.store.release(job.id, READING, ME, WHY)
     assert bench.read(job.id).rows == ROWS
 
 
+@pytest.mark.parametrize("disturbance", [LOST, LATE])
+def test_a_reading_keeps_its_rows_when_the_answer_to_its_commit_comes_the_second_time(
+    bench: Workbench, numbers: Kit, job: Job, disturbance: str
+) -> None:
+    wire = WireInMemory(bench.server)
+    with wire.disturbed(disturbance, script="commit_reading"):
+        assert bench.read_units(job.id, bench.place(store=store_over(wire.client))) == ["0", "1", "2"]
+    now = bench.parts.store.get(job.id)
+    assert bench.stored_files() == [now.rows_blob]
+    assert bench.score_all(now).state is JobState.SUCCEEDED
+    assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
+
+
+@pytest.mark.parametrize("disturbance", [LOST, LATE])
+def test_a_reading_that_does_not_know_whether_it_is_recorded_leaves_everything(
+    bench: Workbench, numbers: Kit, job: Job, disturbance: str
+) -> None:
+    wire = WireInMemory(bench.server)
+    with (
+        wire.disturbed(disturbance, script="commit_reading", times=2),
+        pytest.raises(RedisUnavailable),
+    ):
+        bench.read(job.id, bench.place(store=store_over(wire.client)))
+    assert job.upload_blob in bench.stored_files()
+    now = bench.parts.store.get(job.id)
+    if disturbance == LATE:
+        # It was handed back by then, and the late command found that out.
+        assert now.rows is None
+        now = bench.read(job.id)
+    assert bench.score_all(now).state is JobState.SUCCEEDED
+    assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
+
+
+def leave_behind(bench: Workbench, job: Job) -> None:
+    """What readings that were killed leave: blobs, whole or not."""
+    for name in ("rows-0123.arrow", "rows-4567.arrow.89.partial", "echo-4567.arrow.ab.partial"):
+        (bench.folder / "storage" / job.folder / name).write_bytes(b"rows")
+
+
+def test_a_reading_removes_what_earlier_ones_left(bench: Workbench, rows: list[Row]) -> None:
+    job = bench.submit_file(as_file(rows), keep=("id",))
+    leave_behind(bench, job)
+    now = bench.read(job.id)
+    assert bench.stored_files() == sorted([now.rows_blob, now.echo_blob])
+
+
+def test_a_reading_that_fails_in_its_turn_has_removed_it_too(bench: Workbench, rows: list[Row]) -> None:
+    job = bench.submit_file(b"")
+    leave_behind(bench, job)
+    bench.parts.storage.delete(job.upload_blob)
+    with pytest.raises(StorageUnavailable):
+        bench.read(job.id)
+    assert bench.stored_files() == []
+
+
+class SlowToList(LocalStorage):
+    """A storage that is meddled with between looking at a folder and telling what is in it."""
+
+    def __init__(self, bench: Workbench, before: Callable[[], object], after: Callable[[], object]) -> None:
+        super().__init__(bench.folder / "storage")
+        self._before, self._after = before, after
+
+    def blobs(self, folder: str) -> list[str]:
+        self._before()
+        found = super().blobs(folder)
+        self._after()
+        return found
+
+
+@pytest.mark.parametrize("sleeps_before", [True, False])
+def test_a_reading_that_lost_its_lease_removes_nothing_of_the_one_that_took_over(
+    bench: Workbench, numbers: Kit, job: Job, sleeps_before: bool
+) -> None:
+    leave_behind(bench, job)
+    another, nothing = another_worker_reads(bench, job), lambda: None
+    storage = SlowToList(bench, *((another, nothing) if sleeps_before else (nothing, another)))
+    assert bench.read_units(job.id, bench.place(storage=storage)) == []
+    now = bench.parts.store.get(job.id)
+    assert bench.stored_files() == [now.rows_blob]
+    assert bench.score_all(now).state is JobState.SUCCEEDED
+    assert scores(bench, job) == numbers.expected(numbers.rows[:ROWS])
+
+
 def another_worker_reads(bench: Workbench, job: Job) -> Callable[[], None]:
-    """The lease is over, and another worker reads the file from beginning to end; once."""
+    """The lease is over, and another attempt reads the file from beginning to end; once."""
     turns = iter([True])
 
     def read() -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, WHY)
+            bench.parts.store.release(job.id, READING, ME, WHY)
             bench.read(job.id)
 
     return read
@@ -381,8 +466,8 @@ class MeddlingStore(JobStore):
         )
         self._meddle = meddle
 
-    def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
-        goes_on = super().renew(job_id, unit, rows_read)
+    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
+        goes_on = super().renew(job_id, unit, owner, rows_read)
         self._meddle(rows_read or 0)
         return goes_on
 
@@ -442,7 +527,7 @@ def test_a_failure_after_another_worker_has_done_the_work_leaves_its_results(
 
     def another_does_it_all(_: int) -> None:
         if next(turns, False):
-            bench.parts.store.release(job.id, READING, WHY)
+            bench.parts.store.release(job.id, READING, ME, WHY)
             bench.score_all(bench.read(job.id))
 
     limits = replace(bench.parts.limits, rows=ROWS - 1)

@@ -13,7 +13,7 @@ from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
 from shared.reasons import Reason
 from tests.factories import Kit, make_job, make_kit, make_town_kit, removed
-from tests.store_contract import WHY, given_up
+from tests.store_contract import ME, WHY, given_up, new_attempt
 from tests.unit.workbench import MeddlingCache, MeddlingStorage, Workbench
 
 ROWS = 10
@@ -68,7 +68,7 @@ def test_a_chunk_scored_twice_counts_once(bench: Workbench, job: Job) -> None:
 
 
 def test_a_chunk_that_another_worker_holds_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, "0") is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, "0", new_attempt()) is Claim.TAKEN
     bench.score(job.id, 0)
     assert bench.parts.store.get(job.id).rows_done == 0
     assert bench.stored_files() == [job.rows_blob]
@@ -204,7 +204,7 @@ def test_a_score_that_cannot_be_recorded_is_raised_and_the_chunk_done_again(benc
     with pytest.raises(RedisUnavailable):
         bench.score(job.id, 0, MeddlingCache(bench, redis_goes_away))
     bench.server.connected = True
-    bench.parts.store.release(job.id, "0", WHY)
+    bench.parts.store.release(job.id, "0", ME, WHY)
     assert bench.score_all(job).rows_done == ROWS
 
 

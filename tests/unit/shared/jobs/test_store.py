@@ -9,7 +9,19 @@ from shared.errors import RedisUnavailable
 from shared.jobs.job import READING, JobState
 from shared.jobs.store import JobStore
 from tests.factories import make_job
-from tests.store_contract import JOB, NEWER, REPORT, WHY, WINDOW, StoreContract, make_file_job, read, store_over
+from tests.store_contract import (
+    JOB,
+    ME,
+    NEWER,
+    REPORT,
+    WHY,
+    WINDOW,
+    StoreContract,
+    make_file_job,
+    new_attempt,
+    read,
+    store_over,
+)
 
 
 class TestStore(StoreContract):
@@ -21,16 +33,18 @@ class TestStore(StoreContract):
     [
         lambda store: store.create(make_job(NEWER), WINDOW),
         lambda store: store.create(make_job(NEWER), WINDOW, "key", "print"),
+        lambda store: store.abandon(NEWER),
         lambda store: store.get(JOB),
         lambda store: store.page(None, 0, 10),
         lambda store: store.page(JobState.QUEUED, 0, 10),
-        lambda store: store.claim(JOB, "0"),
-        lambda store: store.renew(JOB, READING, 1),
-        lambda store: store.commit_reading(read(make_file_job()), WINDOW),
+        lambda store: store.claim(JOB, "0", new_attempt()),
+        lambda store: store.renew(JOB, READING, ME, 1),
+        lambda store: store.commit_reading(read(make_file_job()), WINDOW, ME),
         lambda store: store.commit(JOB, "0", WINDOW, granted=1, refused=0),
         lambda store: store.commit_writing(JOB),
         lambda store: store.fill(JOB, WINDOW),
-        lambda store: store.release(JOB, "0", WHY),
+        lambda store: store.release(JOB, "0", ME, WHY),
+        lambda store: store.hand_back(JOB, "0", ME),
         lambda store: store.fail(JOB, WHY),
         lambda store: store.cancel(JOB),
         lambda store: store.retry(JOB, WINDOW),
@@ -49,7 +63,6 @@ class TestStore(StoreContract):
         lambda store: store.expired_jobs(),
         lambda store: store.is_first_since(1),
         lambda store: store.forget(JOB),
-        lambda store: store.exists(JOB),
     ],
 )
 def test_without_redis_every_use_says_so(

@@ -11,10 +11,13 @@ from shared.contract.validated import Validated
 from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
 from shared.formats.format import Format
 from shared.formats.source import ReadOptions
+from shared.jobs import expiry
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.storage import create_storage
-from tests.factories import Kit, Row
-from tests.unit.workbench import CHUNK_ROWS, Workbench
+from tests.factories import Kit, Row, is_known
+from tests.store_contract import store_over
+from tests.unit.wire import LATE, LOST, WireInMemory
+from tests.unit.workbench import CHUNK_ROWS, Workbench, as_file
 
 
 def new_job(bench: Workbench) -> Job:
@@ -87,13 +90,18 @@ SUBMISSIONS: list[Callable[[Workbench, list[Row]], Job]] = [
 
 
 @pytest.mark.parametrize("submit", SUBMISSIONS)
-def test_without_redis_nothing_is_left(
-    bench: Workbench, numbers: Kit, submit: Callable[[Workbench, list[Row]], Job]
+def test_what_was_stored_without_redis_goes_later(
+    bench: Workbench, numbers: Kit, submit: Callable[[Workbench, list[Row]], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.server.connected = False
     with pytest.raises(RedisUnavailable):
         submit(bench, numbers.rows[:10])
-    assert_nothing_was_created(bench)
+    bench.server.connected = True
+    assert bench.parts.store.page(None, 0, 10)[1] == 0
+    assert bench.take_units() == []
+    monkeypatch.setattr(expiry, "ORPHAN_AGE", -1.0)
+    expiry.remove_expired(bench.parts.store, bench.parts.storage)
+    assert bench.stored_files() == []
 
 
 def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None:
@@ -112,6 +120,93 @@ def test_a_file_waits_to_be_read(bench: Workbench) -> None:
     assert bench.parts.store.get(job.id) == job
     assert bench.stored_files() == [job.upload_blob]
     assert bench.take_units() == [(job.id, READING)]
+
+
+def over(wire: WireInMemory, bench: Workbench) -> Workbench:
+    """The same parts, whose job store reaches Redis by this wire."""
+    return replace(bench, parts=replace(bench.parts, store=store_over(wire.client)))
+
+
+def scored(bench: Workbench, job: Job) -> JobState:
+    """Do what is left of the job."""
+    return bench.score_all(bench.read(job.id)).state
+
+
+class TestALostAnswer:
+    """The record may have been made although no answer came."""
+
+    @pytest.fixture
+    def wire(self, bench: Workbench) -> WireInMemory:
+        return WireInMemory(bench.server)
+
+    @pytest.fixture(params=["rows", "file"])
+    def submit(self, numbers: Kit, request: pytest.FixtureRequest) -> Callable[[Workbench, str | None], Job]:
+        rows = numbers.rows[:10]
+        if request.param == "rows":
+            return lambda bench, key: bench.submit(rows, key=key)
+        return lambda bench, key: bench.submit_file(as_file(rows), key=key)
+
+    @pytest.mark.parametrize("key", ["key", None])
+    @pytest.mark.parametrize("disturbance", [LOST, LATE])
+    def test_the_job_is_accepted_if_the_answer_comes_the_second_time(
+        self,
+        bench: Workbench,
+        wire: WireInMemory,
+        submit: Callable[[Workbench, str | None], Job],
+        key: str | None,
+        disturbance: str,
+    ) -> None:
+        with wire.disturbed(disturbance, script="create"):
+            job = submit(over(wire, bench), key)
+        assert bench.parts.store.page(None, 0, 10)[1] == 1
+        assert {job_id for job_id, _ in bench.take_units()} == {job.id}
+        assert scored(bench, job) is JobState.SUCCEEDED
+
+    @pytest.mark.parametrize("key", ["key", None])
+    def test_a_job_of_which_the_caller_does_not_know_is_whole_and_is_the_one_that_a_repeat_gets(
+        self, bench: Workbench, wire: WireInMemory, submit: Callable[[Workbench, str | None], Job], key: str | None
+    ) -> None:
+        with wire.disturbed(LOST, script="create", times=2), pytest.raises(RedisUnavailable):
+            submit(over(wire, bench), key)
+        [job], total = bench.parts.store.page(None, 0, 10)
+        assert total == 1
+        if key:
+            assert submit(bench, key).id == job.id
+        assert scored(bench, job) is JobState.SUCCEEDED
+
+    def test_a_record_that_would_come_after_its_blobs_were_removed_does_not_come(
+        self,
+        bench: Workbench,
+        wire: WireInMemory,
+        submit: Callable[[Workbench, str | None], Job],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(expiry, "ORPHAN_AGE", -1.0)
+        with wire.disturbed(LATE, script="create", times=2):
+            with pytest.raises(RedisUnavailable):
+                submit(over(wire, bench), "key")
+            assert bench.stored_files()
+            expiry.remove_expired(bench.parts.store, bench.parts.storage)
+            assert bench.stored_files() == []
+        assert bench.parts.store.page(None, 0, 10)[1] == 0
+        assert scored(bench, submit(bench, "key")) is JobState.SUCCEEDED
+
+    def test_a_submission_that_slept_until_its_blobs_were_removed_is_not_accepted(
+        self, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(expiry, "ORPHAN_AGE", -1.0)
+        with bench.parts.storage.write((job := replace(new_job(bench), format=Format.CSV)).upload_blob) as file:
+            file.write(b"a file")
+        expiry.remove_expired(bench.parts.store, bench.parts.storage)
+        with pytest.raises(StorageUnavailable):
+            bench.intake().submit_file(job)
+        assert bench.parts.store.page(None, 0, 10)[1] == 0
+
+    def test_the_report_comes_with_the_job(self, bench: Workbench, wire: WireInMemory, numbers: Kit) -> None:
+        with wire.disturbed(LOST, script="create", times=2), pytest.raises(RedisUnavailable):
+            over(wire, bench).submit([*numbers.rows[:3], numbers.rows[3] | {"age": 17}], on_invalid="flag")
+        [job], _ = bench.parts.store.page(None, 0, 10)
+        assert bench.parts.store.report(job.id).invalid_rows == 1
 
 
 @pytest.mark.parametrize("submit", [
@@ -150,4 +245,4 @@ class TestIdempotency:
         bench.parts.storage.delete_folder(first.folder)
         bench.parts.store.forget(first.id)
         again = submit(bench, numbers, 5)
-        assert bench.parts.store.exists(again.id)
+        assert is_known(bench.parts.store, again.id)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.errors import BadArtifact, MalformedInput, StorageUnavailable
+from shared.errors import BadArtifact, MalformedInput, RedisUnavailable, StorageUnavailable
 from shared.jobs.job import READING, Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.jobs.unit import Attempt, JobEnded, Step, attempt
 from tests.factories import Kit, removed
+from tests.store_contract import new_attempt, store_over
+from tests.unit.wire import LOST, WireInMemory
 from tests.unit.workbench import Workbench
 
 UNIT = "0"
@@ -55,8 +57,8 @@ def test_a_job_that_vanishes_after_the_claim_is_passed_over(
 ) -> None:
     claim = bench.parts.store.claim
 
-    def claim_and_forget(job_id: str, unit: str) -> Claim:
-        claimed = claim(job_id, unit)
+    def claim_and_forget(job_id: str, unit: str, owner: str) -> Claim:
+        claimed = claim(job_id, unit, owner)
         removed(bench.parts.store, job_id)
         return claimed
 
@@ -65,7 +67,7 @@ def test_a_job_that_vanishes_after_the_claim_is_passed_over(
 
 
 def test_what_another_worker_holds_is_left_to_it(bench: Workbench, job: Job) -> None:
-    assert bench.parts.store.claim(job.id, UNIT) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, UNIT, new_attempt()) is Claim.TAKEN
     assert attempt(job.id, UNIT, raising(AssertionError("called")), bench.place()) == []
 
 
@@ -91,6 +93,28 @@ def test_anything_else_gives_the_unit_back_and_is_raised(bench: Workbench, job: 
     assert attempt(job.id, UNIT, count_rows, bench.place()) == []
 
 
+def test_that_redis_did_not_answer_does_not_count_as_an_attempt(bench: Workbench, job: Job) -> None:
+    for _ in range(10):
+        with pytest.raises(RedisUnavailable):
+            attempt(job.id, UNIT, raising(RedisUnavailable()), bench.place())
+    assert attempt(job.id, UNIT, count_rows, bench.place()) == []
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("script", ["claim", "commit"])
+def test_an_attempt_that_gets_no_answer_is_handed_back_unless_it_is_committed(
+    bench: Workbench, job: Job, script: str
+) -> None:
+    wire = WireInMemory(bench.server)
+    place = bench.place(store=store_over(wire.client, attempts=1))
+    with wire.disturbed(LOST, script=script, times=2), pytest.raises(RedisUnavailable):
+        attempt(job.id, UNIT, count_rows, place)
+    assert bench.parts.store.overdue(job.id) == ([UNIT] if script == "claim" else [])
+    assert attempt(job.id, UNIT, count_rows, place) == []
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+    assert bench.parts.store.get(job.id).rows_done == 4
+
+
 ENDS: list[Callable[[JobStore, str], object]] = [JobStore.cancel, removed]
 
 
@@ -110,7 +134,9 @@ def test_what_was_written_for_a_job_that_ended_meanwhile_is_removed(
 
 
 def test_a_sign_of_life_is_given_now_and_then(bench: Workbench, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Attempt(job, UNIT, bench.place())
+    owner = new_attempt()
+    bench.parts.store.claim(job.id, UNIT, owner)
+    own = Attempt(job, UNIT, owner, bench.place())
     assert [own.renew(), own.renew()] == [True, False]
     monkeypatch.setattr("shared.jobs.unit.RENEW_INTERVAL", -1.0)
     assert own.renew(3)

@@ -13,6 +13,7 @@ from shared.jobs.store import Claim, JobStore
 from shared.jobs.write import output_format
 from shared.reasons import Reason
 from tests.factories import Kit, removed
+from tests.store_contract import ME, new_attempt
 from tests.unit.workbench import Workbench
 
 ROWS = 10
@@ -30,9 +31,9 @@ class MeddlingStore(JobStore):
         super().__init__(bench.client, job_ttl=3600, lease=1000, attempts=3)
         self._meddle = meddle
 
-    def renew(self, job_id: str, unit: str, rows_read: int | None = None) -> bool:
+    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
         self._meddle()
-        return super().renew(job_id, unit, rows_read)
+        return super().renew(job_id, unit, owner, rows_read)
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +100,7 @@ def test_an_output_is_written_once(bench: Workbench, job: Job, target: Path) -> 
 
 
 def test_an_output_that_another_worker_writes_is_left_to_it(bench: Workbench, job: Job, target: Path) -> None:
-    assert bench.parts.store.claim(job.id, WRITING) is Claim.TAKEN
+    assert bench.parts.store.claim(job.id, WRITING, new_attempt()) is Claim.TAKEN
     bench.write(job.id)
     assert files_at(target) == []
 
@@ -146,7 +147,7 @@ def test_a_writing_that_cannot_be_recorded_is_done_again(bench: Workbench, job: 
     with pytest.raises(RedisUnavailable):
         bench.write(job.id, bench.place(store=store))
     bench.server.connected = True
-    bench.parts.store.release(job.id, WRITING, Reason("worker-died"))
+    bench.parts.store.release(job.id, WRITING, ME, Reason("worker-died"))
     bench.write(job.id)
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
     assert files_at(target) == [target]
