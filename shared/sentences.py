@@ -135,7 +135,7 @@ REASONS: dict[str, str] = {
     "arrow-stream-goes-on": "There is something after the end of the Arrow stream.",
     "feather-1": "The file is Feather version 1, which is not supported. Write version 2.",
     # Jobs.
-    "unknown-job": "There is no such job, or it has expired.",
+    "unknown-job": "There is no such job, or it has expired or been removed.",
     "job-ended": "The job has already ended: it is {state}.",
     "job-not-failed": "Only a failed job can be retried; this one is {state}.",
     "job-input-invalid": "The job failed because its input is invalid. Correct it and submit a new job.",

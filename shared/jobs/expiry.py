@@ -1,4 +1,4 @@
-"""Removal of expired jobs."""
+"""Removal of jobs: of one at its owner's wish, of the others once they have expired."""
 
 from shared.jobs.job import JOBS_FOLDER, folder_of
 from shared.jobs.store import JobStore
@@ -6,6 +6,15 @@ from shared.storage import Storage
 
 ORPHAN_AGE = 3600.0
 """Seconds after which a folder without a job record is considered left over from an interrupted submission."""
+
+
+def remove(job_id: str, store: JobStore, storage: Storage) -> None:
+    """Remove the record of a job, then its blobs. An open job is thereby cancelled.
+
+    Blobs that the storage does not remove now, or that a worker is still writing, go as a folder that belongs to no job.
+    """
+    store.purge(job_id)
+    storage.delete_folder(folder_of(job_id))
 
 
 def remove_expired(store: JobStore, storage: Storage) -> None:

@@ -178,9 +178,8 @@ class JobStore:
         return Report.from_dict(json.loads(report)) if report else ALL_VALID
 
     def note_report(self, job_id: str, report: Report) -> None:
-        """Store the report of a job that continues without its invalid rows."""
-        with translated_errors():
-            self._redis.set(f"{JOB_KEY}{job_id}:report", json.dumps(report.as_dict()))
+        """Store the report of a job that continues without its invalid rows, unless the job has been removed."""
+        self._run("note_report", job_id, json.dumps(report.as_dict()))
 
     def finished_chunks(self, job: Job) -> int:
         """Count the leading chunks that are done, up to the first that is not."""
@@ -245,8 +244,12 @@ class JobStore:
             return bool(self._redis.set(TURN_KEY, "taken", nx=True, px=int(seconds * 1000)))
 
     def forget(self, job_id: str) -> bool:
-        """Remove all records of a job. False if it is open, having been retried in the meantime."""
-        return bool(self._run("forget", job_id))
+        """Remove all records of a job that has ended. False if it is open, having been retried in the meantime."""
+        return bool(self._run("forget", job_id, 0))
+
+    def purge(self, job_id: str) -> None:
+        """Remove all records of a job, open or not; its work in progress finds that there is nothing to do."""
+        self._run("forget", job_id, 1)
 
     def exists(self, job_id: str) -> bool:
         """Whether the job has a record."""

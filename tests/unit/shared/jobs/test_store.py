@@ -49,6 +49,7 @@ class TestStore(StoreContract):
         lambda store: store.expired_jobs(),
         lambda store: store.is_first_since(1),
         lambda store: store.forget(JOB),
+        lambda store: store.purge(JOB),
         lambda store: store.exists(JOB),
     ],
 )
