@@ -287,6 +287,7 @@ INVALID_VALUES: dict[str, str] = {
     "not_ordered": "Input should not be less than {other}",
     "too_long": "Row should be at most {limit:size} long",
     "kept_type": "Kept value should be a number, a boolean or text",
+    "kept_date": "Kept date should be in the years 1 to 9999",
 }
 """Type of an invalid value to words, which stand behind the name of the column."""
 
