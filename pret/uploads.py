@@ -100,10 +100,15 @@ def name_in_zip(source: Source) -> str | None:
         return None
     try:
         with zipfile.ZipFile(source) as archive:
-            names = [name for name in archive.namelist() if not (name.endswith("/") or name.startswith("__MACOSX/"))]
+            names = [name for name in archive.namelist() if _is_file(name)]
     except (zipfile.BadZipFile, OSError, ValueError):
         return None
     return names[0] if len(names) == 1 else None
+
+
+def _is_file(name: str) -> bool:
+    """Whether an entry of an archive is a file that somebody put there: neither a folder nor an addition of macOS."""
+    return not (name.endswith("/") or name.startswith("__MACOSX/") or name.split("/")[-1] == ".DS_Store")
 
 
 def _is_text(text: str) -> bool:
