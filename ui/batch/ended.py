@@ -43,6 +43,7 @@ def show_ended(say: Texts, client: Client, job: Job) -> None:
 
 def _show_results(say: Texts, client: Client, job: Job) -> None:
     _show_shares(say, job)
+    _show_unseen(say, job)
     if (job.rows or 0) > MAX_ROWS_SHOWN:
         st.info(say("portfolio.too_many_rows", rows=MAX_ROWS_SHOWN), icon=":material/info:")
         show_command(job, "scores.parquet")
@@ -94,6 +95,13 @@ def _show_shares(say: Texts, job: Job) -> None:
             expires=say.moment(job.expires_at),
         )
     )
+
+
+def _show_unseen(say: Texts, job: Job) -> None:
+    counted = [(feature, count) for feature, count in job.unseen_categories.items() if count]
+    if counted:
+        lines = [f"- {say('portfolio.unseen_in', feature=feature, count=count)}" for feature, count in counted]
+        st.info("\n".join([say("portfolio.unseen"), "", *lines]), icon=":material/category:")
 
 
 def _shares(counts: list[int], rows: int) -> list[float]:
