@@ -96,6 +96,14 @@ def test_a_good_file_is_sent_with_what_was_guessed_and_its_job_is_opened() -> No
     assert has(test, "cancel_job")
 
 
+def test_a_delimiter_that_the_file_itself_says_is_offered_and_sent() -> None:
+    test, fake = dropped(b"sep=^\n" + GOOD.replace(b",", b"^"), submit=DOWN)
+    assert test.selectbox(key="delimiter").value == "^"
+    assert "The columns are right" in shown(test)
+    test.button(key="submit_job").click().run()
+    assert fake.calls[[name for name, _, _ in fake.calls].index("submit")][2]["delimiter"] == "^"
+
+
 def test_options_that_are_chosen_are_sent() -> None:
     test, fake = dropped(GOOD, submit=DOWN)
     test.multiselect(key="keep").set_value(["AGE"])
