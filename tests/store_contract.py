@@ -546,6 +546,15 @@ class StoreContract:
         self.commit_all(store)
         assert store.retry(JOB, WINDOW) is None
 
+    @pytest.mark.parametrize("at_once", [1, 3, 1000])
+    def test_jobs_without_a_record_are_found_among_many(
+        self, store: JobStore, at_once: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shared.jobs.store.JOBS_AT_ONCE", at_once)
+        gone = [f"{i:032x}" for i in range(7)]
+        assert store.without_record([*gone[:4], JOB, *gone[4:]]) == gone
+        assert store.without_record([JOB]) == store.without_record([]) == []
+
     @pytest.mark.parametrize("state", JobState)
     def test_of_a_removed_job_nothing_is_left_whatever_its_state(
         self, store: JobStore, store_client: redis.Redis, state: JobState

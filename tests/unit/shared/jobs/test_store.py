@@ -51,6 +51,7 @@ class TestStore(StoreContract):
         lambda store: store.forget(JOB),
         lambda store: store.purge(JOB),
         lambda store: store.exists(JOB),
+        lambda store: store.without_record([JOB]),
     ],
 )
 def test_without_redis_every_use_says_so(
