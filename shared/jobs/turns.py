@@ -23,8 +23,9 @@ class Turns:
         self._last = self._first
 
     def update(self, queues: Iterable[str]) -> None:
-        """Note the queues that the worker serves."""
-        self._queues = sorted(queues, key=self._order.index)
+        """Note the queues of the connection; beside ours there may be some of Celery's own."""
+        served = set(queues)
+        self._queues = [*(queue for queue in self._order if queue in served), *sorted(served.difference(self._order))]
 
     def consume(self, count: int) -> list[str]:
         """Return the queues in the order in which to look for a message."""

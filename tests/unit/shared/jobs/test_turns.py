@@ -79,6 +79,12 @@ def test_a_worker_without_the_short_tasks_takes_what_it_serves() -> None:
     assert Worker(USUAL, (FILES,)).turns.consume(1) == [FILES]
 
 
+def test_queues_of_celery_itself_are_served_too() -> None:
+    own = "worker@host.celery.pidbox"
+    assert set(Worker(USUAL | {own: 0.1}, (own, *QUEUES)).work(600, own, *QUEUES)) == {own, *QUEUES}
+    assert Worker(USUAL, (own,)).turns.consume(1) == [own]
+
+
 def test_the_broker_is_told_to_take_turns_so() -> None:
     turns = TRANSPORT["queue_order_strategy"]()  # type: ignore[operator]
     turns.update(reversed(QUEUES))
