@@ -110,7 +110,7 @@ def test_a_slow_model_gives_the_same_scores_with_many_times_as_many_trees(number
     source = numbers.write(tmp_path / "model")
     trees = write_slow_model(source, tmp_path / "slow", 5)
     assert trees == 5 * numbers.classifier.tree_count_
-    scores = score(load(tmp_path / "slow", "local-slow"), numbers.rows).scores.to_pylist()
+    scores = score(load(tmp_path / "slow", "local-slow"), numbers.rows).scores.tolist()
     assert scores == pytest.approx(numbers.expected(), rel=1e-9)
 
 
