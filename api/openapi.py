@@ -11,7 +11,7 @@ from api.routes.scoring import INDIVIDUAL_SCORE
 from api.schemas import Score
 from api.services import Services
 from shared.errors import NoModel
-from shared.formats.format import BY_MEDIA_TYPE, FORMATS
+from shared.formats.format import BY_MEDIA_TYPE, FORMATS, ZIP_MEDIA_TYPES
 from shared.models.artifact import Model
 
 FEATURES = "Features"
@@ -143,7 +143,7 @@ def _job_body(array: dict[str, Any], examples: Any) -> dict[str, Any]:
     ]
     body = _body({"oneOf": shapes}, examples)
     body["content"] |= {media: FILE for media, format in BY_MEDIA_TYPE.items() if FORMATS[format].is_file}
-    body["content"][FORM] = FORM_WITH_FILE
+    body["content"] |= {ZIP_MEDIA_TYPES[0]: FILE, FORM: FORM_WITH_FILE}
     return body
 
 

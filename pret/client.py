@@ -105,6 +105,7 @@ class Client:
     jobs = _blocking(Operations.jobs)
     all_jobs = _iterating(Operations.all_jobs)
     cancel = _blocking(Operations.cancel)
+    remove = _blocking(Operations.remove)
     retry = _blocking(Operations.retry)
     events = _iterating(Operations.events)
     wait = _blocking(Operations.wait)

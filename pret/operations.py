@@ -157,6 +157,10 @@ class Operations(Session):
         """Cancel a job; raises Rejected if it has ended."""
         return parse(Job, await self._send(requests.cancel(job_id)))
 
+    async def remove(self, job_id: str) -> None:
+        """Remove a job with its rows and results, now; an open job is cancelled first. Raises UnknownJob if it is gone."""
+        await self._send(requests.remove(job_id))
+
     async def retry(self, job_id: str) -> Job:
         """Run a failed job again; raises Rejected if it has not failed, or its input is invalid or gone."""
         return parse(Job, await self._send(requests.retry(job_id)))

@@ -117,6 +117,11 @@ def cancel(job_id: str) -> Request:
     return Request("DELETE", _job_path(job_id))
 
 
+def remove(job_id: str) -> Request:
+    """Remove a job. A second request would not find it."""
+    return Request("DELETE", _job_path(job_id), _given({"purge": "true"}))
+
+
 def retry(job_id: str) -> Request:
     """Run a failed job again."""
     return Request("POST", f"{_job_path(job_id)}/retry", idempotent=False)

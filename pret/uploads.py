@@ -95,15 +95,20 @@ def name_of(source: Source) -> str | None:
 
 
 def name_in_zip(source: Source) -> str | None:
-    """Give the name of the one file in a zip archive at a path; None if it has none, or several."""
-    if not isinstance(source, str | os.PathLike):
+    """Give the name of the one file in a zip archive at a path or in a seekable stream; None if it has none, or several."""
+    if not isinstance(source, str | os.PathLike) and not _is_seekable(source):
         return None
     try:
-        with zipfile.ZipFile(source) as archive:
-            names = [name for name in archive.namelist() if not (name.endswith("/") or name.startswith("__MACOSX/"))]
+        with zipfile.ZipFile(cast(BinaryIO, source)) as archive:
+            names = [name for name in archive.namelist() if _is_file(name)]
     except (zipfile.BadZipFile, OSError, ValueError):
         return None
     return names[0] if len(names) == 1 else None
+
+
+def _is_file(name: str) -> bool:
+    """Whether an entry of an archive is a file that somebody put there: neither a folder nor an addition of macOS."""
+    return not (name.endswith("/") or name.startswith("__MACOSX/") or name.split("/")[-1] == ".DS_Store")
 
 
 def _is_text(text: str) -> bool:
@@ -124,7 +129,7 @@ def _checked(piece: object) -> bytes:
 
 
 def _stream_upload(stream: BinaryIO) -> Upload:
-    if not (hasattr(stream, "seekable") and stream.seekable()):
+    if not _is_seekable(stream):
         return Upload(lambda: _stream_pieces(stream), once=True)
     start = stream.tell()
     size = stream.seek(0, os.SEEK_END) - start
@@ -135,6 +140,10 @@ def _stream_upload(stream: BinaryIO) -> Upload:
 
     stream.seek(start)
     return Upload(from_start, size)
+
+
+def _is_seekable(source: object) -> bool:
+    return hasattr(source, "read") and hasattr(source, "seekable") and bool(source.seekable())
 
 
 def _file_pieces(path: Path) -> Iterator[bytes]:

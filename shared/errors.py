@@ -212,7 +212,7 @@ class JobError(PretError):
 
 
 class UnknownJob(JobError):
-    """There is no such job, or it has expired."""
+    """There is no such job, or it has expired or been removed."""
 
     default = "unknown-job"
 

@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "compressed-memory": "Decompressing the {encoding} data takes more memory than {limit:size}. "
     "Compress it with a lower preset.",
     "zip-not-one-file": "The zip archive has {count} files. It must have exactly one.",
+    "zip-too-many-entries": "The zip archive has too many entries. It must have exactly one file.",
     "zip-encrypted": "The file in the zip archive is encrypted.",
     "zip-method": "The file in the zip archive is compressed in a way that is not supported. Compress it with Deflate.",
     "content-length-invalid": "The header Content-Length is not a number.",
@@ -38,7 +39,7 @@ REASONS: dict[str, str] = {
     "form-file-not-last": "The form has something after its file. Send the fields first, then one file.",
     "form-fields-too-large": "The form has more than {count} fields, or a field of more than {limit:size}.",
     "file-name-unsupported": "The file name must end in {accepted:or}; {compressed:or} may follow.",
-    "zip-name-unsupported": "The name of the first file in the zip archive must end in {accepted:or}.",
+    "zip-name-unsupported": "The name of the file in the zip archive must end in {accepted:or}.",
     # Addresses of input and output.
     "input-uri-unsupported": "The input_uri must end in {accepted:or}; {compressed:or} may follow.",
     "input-uri-not-allowed": "The input_uri is not below any of the INPUT_URI_PREFIXES of this service.",
@@ -119,7 +120,7 @@ REASONS: dict[str, str] = {
     "csv-delimiter-wrong": "The header has only one column. Should the file be read with delimiter={delimiter}?",
     "csv-delimiter-invalid": "The delimiter must be one ASCII character, and neither a quote nor the end of a line.",
     "csv-decimal-invalid": "The decimal sign must be a point or a comma.",
-    "csv-signs-equal": "The delimiter and the decimal sign must differ.",
+    "csv-signs-equal": "The delimiter and the decimal sign must differ. Give the delimiter of the file, such as delimiter=;.",
     # NDJSON.
     "ndjson-invalid": "Line {line} is not valid JSON: {fault} at character {character}.",
     "ndjson-line-too-long": "Line {line} is longer than {limit:size}.",
@@ -135,7 +136,7 @@ REASONS: dict[str, str] = {
     "arrow-stream-goes-on": "There is something after the end of the Arrow stream.",
     "feather-1": "The file is Feather version 1, which is not supported. Write version 2.",
     # Jobs.
-    "unknown-job": "There is no such job, or it has expired.",
+    "unknown-job": "There is no such job, or it has expired or been removed.",
     "job-ended": "The job has already ended: it is {state}.",
     "job-not-failed": "Only a failed job can be retried; this one is {state}.",
     "job-input-invalid": "The job failed because its input is invalid. Correct it and submit a new job.",
@@ -287,6 +288,7 @@ INVALID_VALUES: dict[str, str] = {
     "not_ordered": "Input should not be less than {other}",
     "too_long": "Row should be at most {limit:size} long",
     "kept_type": "Kept value should be a number, a boolean or text",
+    "kept_date": "Kept date should be in the years 1 to 9999",
 }
 """Type of an invalid value to words, which stand behind the name of the column."""
 

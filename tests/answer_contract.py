@@ -45,7 +45,7 @@ MINE, OTHERS = "worker-1/1", "worker-2/1"
 READING_METHODS = {
     JobStore: {
         *("from_settings", "get", "page", "report", "finished_chunks", "open_jobs", "queued_rows", "versions_in_use"),
-        *("overdue", "due_webhooks", "expired_jobs"),
+        *("overdue", "due_webhooks", "expired_jobs", "without_record"),
     },
     Fleet: {"look", "origin_of", "history", "processes", "slots", "prepared"},
 }
@@ -201,6 +201,8 @@ JOB_CALLS = [
     Call("is_first_since", (LONG,), lambda store: store.is_first_since(LONG), case="another was"),
     Call("forget", (JOB,), failed(queued)),
     Call("forget", (JOB,), queued, case="not ended"),
+    Call("purge", (JOB,), failed(queued)),
+    Call("purge", (JOB,), claimed("0"), case="not ended"),
 ]
 
 OLD, NEW = VersionRef("local-000000000000"), VersionRef("local-111111111111", "models:/name/1")

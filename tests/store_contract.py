@@ -399,7 +399,9 @@ class StoreContract:
         store.end_webhook("0" * 32, None)
         store.end_webhook("0" * 32, LONG)
         assert store.report("0" * 32) == ALL_VALID
+        store.note_report("0" * 32, REPORT)
         store.forget("0" * 32)
+        store.purge("0" * 32)
         assert lasting_keys(store_client) == keys
 
     @pytest.mark.parametrize("chunk", ["3", "-1", "1000000"])
@@ -630,6 +632,40 @@ class StoreContract:
             assert store.get(job_id) == job
         self.commit_all(store)
         assert store.retry(JOB, WINDOW) is None
+
+    @pytest.mark.parametrize("at_once", [1, 3, 1000])
+    def test_jobs_without_a_record_are_found_among_many(
+        self, store: JobStore, at_once: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shared.jobs.store.JOBS_AT_ONCE", at_once)
+        gone = [f"{i:032x}" for i in range(7)]
+        assert store.without_record([*gone[:4], JOB, *gone[4:]]) == gone
+        assert store.without_record([JOB]) == store.without_record([]) == []
+
+    @pytest.mark.parametrize("state", JobState)
+    def test_of_a_removed_job_nothing_is_left_whatever_its_state(
+        self, store: JobStore, store_client: redis.Redis, state: JobState
+    ) -> None:
+        keys = set(store_client.keys())
+        store.create(make_file_job(NEWER, callback_url=CALLER), WINDOW)
+        if state is not JobState.QUEUED:
+            store.claim(NEWER, READING)
+            store.note_report(NEWER, REPORT)
+        if state is JobState.SUCCEEDED:
+            store.commit_reading(read(make_file_job(NEWER)), WINDOW)
+            self.commit_all(store, NEWER)
+        elif state is JobState.FAILED:
+            store.fail(NEWER, WHY)
+        elif state is JobState.CANCELLED:
+            store.cancel(NEWER)
+        assert store.get(NEWER).state is state
+        store.purge(NEWER)
+        with pytest.raises(UnknownJob):
+            store.get(NEWER)
+        assert store.commit_reading(read(make_file_job(NEWER)), WINDOW) is None
+        assert set(store_client.keys()) == keys
+        assert (store.open_jobs(), store.due_webhooks(), store.expired_jobs()) == ([JOB], [], [])
+        assert [job.id for job in store.page(None, 0, 10)[0]] == [JOB]
 
     def test_a_job_that_is_tried_again_does_not_expire(self, store: JobStore, store_client: redis.Redis) -> None:
         short_lived = store_over(store_client, job_ttl=-1)

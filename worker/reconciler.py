@@ -69,7 +69,7 @@ def publish_due_webhooks(services: Services) -> None:
 
 def publish_removal(services: Services) -> None:
     """Publish the removal of expired jobs, and periodically of folders that belong to no job."""
-    if services.store.expired_jobs() or services.store.is_first_since(REMOVAL_INTERVAL):
+    if services.store.expired_jobs(1) or services.store.is_first_since(REMOVAL_INTERVAL):
         services.queue.publish_removal()
 
 

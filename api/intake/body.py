@@ -99,6 +99,12 @@ def utf8(body: bytes, charset: Charset, take: Callable[[int], object] = int) -> 
     return as_utf8(body, charset)
 
 
+def charset_name(scope: Scope) -> str | None:
+    """Return the charset that the body is said to be in, as it is written."""
+    name: str | None = parse_options_header(header(scope, b"content-type"))[1].get("charset")
+    return name
+
+
 def charset_of_body(scope: Scope) -> Charset:
     """Tell what the text of the body is said to be in; raises UnsupportedInput for what is not read here."""
     return _charset_in(header(scope, b"content-type"))

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from api.errors import InvalidParameters
 from api.parameters import check_names, invalid
 from shared.formats.format import Format, is_tab_separated
-from shared.formats.source import DELIMITER
 from shared.jobs.job import Job, OnInvalid
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
@@ -76,7 +75,8 @@ class SubmitOptions(BaseModel):
 
     @model_validator(mode="after")
     def _signs_differ(self) -> Self:
-        if (self.delimiter or DELIMITER) == self.decimal:
+        # Without a delimiter, the first line of the file may say it.
+        if self.delimiter == self.decimal:
             raise invalid("signs_equal")
         return self
 

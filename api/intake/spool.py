@@ -39,22 +39,6 @@ async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note:
     return size
 
 
-async def peeked(pieces: AsyncIterator[bytes], size: int) -> tuple[bytes, AsyncIterator[bytes]]:
-    """Peek at a body: return its beginning, at least `size` bytes if there are that many, and the whole body."""
-    head = b""
-    async for piece in pieces:
-        head += piece
-        if len(head) >= size:
-            break
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield head
-        async for piece in pieces:
-            yield piece
-
-    return head, whole()
-
-
 @asynccontextmanager
 async def _opened(name: str, storage: Storage) -> AsyncIterator[pa.NativeFile]:
     blob = storage.write(name)

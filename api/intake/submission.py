@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -13,6 +14,7 @@ from fastapi import Request
 from typing_extensions import Buffer
 
 from api.intake.body import (
+    charset_name,
     charset_of_body,
     content_encoding,
     content_type,
@@ -26,7 +28,7 @@ from api.intake.body import (
 )
 from api.intake.form import FORM, FormReader
 from api.intake.options import SubmitOptions
-from api.intake.spool import peeked, spool
+from api.intake.spool import spool
 from api.services import Services
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
@@ -41,6 +43,7 @@ from shared.formats.format import (
     PACKED_ENDINGS,
     STREAMED,
     TEXT,
+    ZIP_MEDIA_TYPES,
     Encoding,
     Format,
     format_of_name,
@@ -52,7 +55,7 @@ from shared.jobs.write import output_format
 from shared.models.artifact import Model
 from shared.storage import is_below
 
-READABLE = [*BY_MEDIA_TYPE, FORM]
+READABLE = [*BY_MEDIA_TYPE, ZIP_MEDIA_TYPES[0], FORM]
 
 ReadRows = Callable[[bytes, Contract, ReadOptions], Iterable[Validated]]
 
@@ -82,6 +85,8 @@ class Submission:
         if media == FORM:
             return await self.form()
         format = BY_MEDIA_TYPE.get(media)
+        if media in ZIP_MEDIA_TYPES:
+            return await self.archive()
         if format is None:
             raise UnsupportedInput("content-type-unsupported", accepted=READABLE)
         return await (self.file(format) if FORMATS[format].is_file else self.json())
@@ -126,10 +131,8 @@ class Submission:
         body, name = reader.file_pieces(), reader.filename
         by_name, encoding = format_of_name(name)
         format = by_name or BY_MEDIA_TYPE.get(reader.content_type)
-        if format is None and encoding == "zip":
-            head, body = await peeked(body, zipped.HEAD_BYTES)
-            name = zipped.first_name(head)
-            format = _format_inside(name)
+        if format is None and (encoding == "zip" or reader.content_type in ZIP_MEDIA_TYPES):
+            return await self._archived(body, reader.charset)
         if format is None or not FORMATS[format].is_file:
             raise UnsupportedInput("file-name-unsupported", accepted=FILE_ENDINGS, compressed=PACKED_ENDINGS)
         self._options = self._options.delimited_as(name)
@@ -137,20 +140,54 @@ class Submission:
         self._digest.update(repr((format, encoding, self._charset, self._options)).encode())
         return await self._spooled(body, format, encoding)
 
+    async def archive(self) -> Job:
+        """Accept a zip archive of one file sent as the body."""
+        limit = self._services.settings.max_file_bytes
+        if content_encoding(self._scope) is not None:
+            raise UnsupportedInput("compression-not-allowed")
+        await self._admit(limit)
+        return await self._archived(pieces(self._receive, limit), charset_name(self._scope))
+
     async def _admit(self, limit: int) -> None:
         """Check admission before anything is read; raises InputTooLarge if the request announces more than `limit` bytes."""
         await self._services.admission.check(declared_length(self._scope, limit))
 
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
-        job = self._options.new_job(self._model, format, self._services.settings)
-        job = replace(job, encoding=encoding, charset=self._charset)
-        try:
+        job = replace(self._new_job(format), encoding=encoding, charset=self._charset)
+        async with self._removed_after_errors(job):
             size = await spool(body, job.upload_blob, self._services.storage, self._note)
+        return await self._file_job(replace(job, upload_bytes=size))
+
+    async def _archived(self, body: AsyncIterator[bytes], charset: str | None) -> Job:
+        """Store an archive, and take the format from the name of the file in it: its directory is at the end."""
+        self._digest.update(repr((charset, self._options)).encode())
+        # The format is not known yet.
+        job = replace(self._new_job(Format.CSV), encoding="zip")
+        async with self._removed_after_errors(job):
+            size = await spool(body, job.upload_blob, self._services.storage, self._note)
+            name = await to_thread.run_sync(self._name_inside, job.upload_blob)
+            format = _format_inside(name)
+            text_charset = known_charset(charset) if format in TEXT else UTF8
+        delimiter = self._options.delimited_as(name).delimiter
+        job = replace(job, format=format, charset=text_charset, delimiter=delimiter, upload_bytes=size)
+        return await self._file_job(job)
+
+    def _name_inside(self, blob: str) -> str:
+        with self._services.storage.read(blob) as file:
+            return zipped.name_inside(file)
+
+    @asynccontextmanager
+    async def _removed_after_errors(self, job: Job) -> AsyncIterator[None]:
+        """Remove what is stored of the job if the block raises, even if the request is cancelled."""
+        try:
+            yield
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(self._services.storage.delete_folder, job.folder)
             raise
-        return await self._file_job(replace(job, upload_bytes=size))
+
+    def _new_job(self, format: Format) -> Job:
+        return self._options.new_job(self._model, format, self._services.settings)
 
     async def _file_job(self, job: Job) -> Job:
         return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())
@@ -166,7 +203,7 @@ class Submission:
         return await to_thread.run_sync(
             self._services.intake.submit_rows,
             partial(read_rows, body, self._model.contract),
-            self._options.new_job(self._model, Format.JSON, self._services.settings),
+            self._new_job(Format.JSON),
             self._model,
             self._key,
             self._digest.hexdigest(),
@@ -187,7 +224,7 @@ class Submission:
             if not is_below(addresses.output_uri, settings.listed(settings.output_uri_prefixes)):
                 raise MalformedInput("output-uri-not-allowed")
         self._options = self._options.named(addresses.input_uri)
-        job = self._options.new_job(self._model, format, settings)
+        job = self._new_job(format)
         return await self._file_job(
             replace(job, encoding=encoding, input_uri=addresses.input_uri, output_uri=addresses.output_uri)
         )

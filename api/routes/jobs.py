@@ -1,4 +1,4 @@
-"""Jobs: follow, list, cancel, retry."""
+"""Jobs: follow, list, cancel, remove, retry."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from api.parameters import KnownParameters
 from api.problems import problems
 from api.schemas import JobBody, JobsPage, ReportBody
 from shared.errors import JobConflict
+from shared.jobs import expiry
 from shared.jobs.job import Job, JobState
 
 router = APIRouter(tags=["batches"])
@@ -36,10 +37,27 @@ def show_job(job_id: str, services: ServicesDep) -> JobBody:
     return JobBody.of(services.store.get(job_id), ReportBody.of(services.store.report(job_id)))
 
 
-@router.delete("/jobs/{job_id}", responses=problems(404, 409, 503))
-def cancel_job(job_id: str, services: ServicesDep) -> JobBody:
-    """Cancel a job that has not ended. Its rows are removed at once; the record stays until it expires."""
+@router.delete(
+    "/jobs/{job_id}",
+    response_model=JobBody,
+    responses={204: {"description": "Removed, with `purge=true`."}, **problems(404, 409, 422, 503)},
+    dependencies=[KnownParameters],
+)
+def delete_job(
+    job_id: str,
+    services: ServicesDep,
+    purge: Annotated[
+        bool, Query(description="Remove the job, its rows and its results now; an open job is cancelled first.")
+    ] = False,
+) -> JobBody | Response:
+    """Cancel a job that has not ended: its rows are removed at once, and the record when it expires.
+
+    With `purge=true`, remove a job in any state, with all that is stored of it.
+    """
     job = services.store.get(job_id)
+    if purge:
+        expiry.remove(job_id, services.store, services.storage)
+        return Response(status_code=204)
     if not services.store.cancel(job_id) and (job := services.store.get(job_id)).state is not JobState.CANCELLED:
         raise JobConflict("job-ended", state=job.state.value)
     services.storage.delete_folder(job.folder)

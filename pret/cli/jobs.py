@@ -1,4 +1,4 @@
-"""`pret job …`: list, show, watch, cancel, retry, results."""
+"""`pret job …`: list, show, watch, cancel, retry, results, rm."""
 
 import argparse
 import json
@@ -47,6 +47,13 @@ def cancel_job(client: Client, options: argparse.Namespace) -> None:
     """Cancel a job."""
     job = client.cancel(options.id)
     print(f"Job {job.id} is {job.state}.")
+
+
+def remove_jobs(client: Client, options: argparse.Namespace) -> None:
+    """Remove jobs, one after the other."""
+    for job_id in options.ids:
+        client.remove(job_id)
+        print(f"Job {job_id} is removed.")
 
 
 def retry_job(client: Client, options: argparse.Namespace) -> None:

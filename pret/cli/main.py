@@ -106,6 +106,9 @@ def _add_jobs(group: argparse.ArgumentParser) -> None:
         if name == "results":
             text = f"file for the scores, ending in {OUTPUT_ENDINGS}; - for CSV on stdout"
             added.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
+    text = "remove jobs with their rows and results; an open one is cancelled first"
+    removing = _add(groups, "rm", jobs.remove_jobs, text)
+    removing.add_argument("ids", nargs="+", metavar="ID", help="id of a job")
 
 
 def _add_models(group: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 For valid data this takes a few passes over each column; only a column with invalid values is searched for rows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from math import isfinite, isnan
@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from shared.contract.contract import INT64, Contract, Feature, not_ordered
+from shared.contract.kept import kept_column
 from shared.contract.matching import match_columns
+from shared.contract.plain import plain
 from shared.contract.validated import Validated, Write
 from shared.errors import ALL_VALID, Report, WrongColumns
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
@@ -69,36 +71,17 @@ def validate_columns(
         found.extend(column.found)
     batch = pa.RecordBatch.from_arrays(arrays, schema=contract.arrow_schema)
     found += list(_unordered(contract, batch, found))
-    kept = {name: kept_column(columns.column(names.index(name)), name, as_text=kept_as_text) for name in keep}
+    kept = {}
+    for name in keep:
+        kept[name], beyond = kept_column(columns.column(names.index(name)), name, as_text=kept_as_text)
+        if beyond is not None:
+            found.append(Invalid(beyond, InvalidValue(None, cut(name), "kept_date")))
     return Validated(
         batch,
         pa.RecordBatch.from_pydict(kept) if kept else None,
         _report(found, start),
         partial(_told, found) if found else None,
     )
-
-
-def kept_column(column: pa.Array, name: str, *, as_text: bool = False) -> pa.Array:
-    """Convert a kept column to one of a few types; raises WrongColumns if it is nested or binary."""
-    plain = _plain(column)
-    if types.is_float16(plain.type):
-        plain = pc.cast(plain, pa.float32())
-    if not any(is_kind(plain.type) for is_kind in KEPT_KINDS):
-        raise WrongColumns("kept-column-type", column=cut(name), kind=cut(str(column.type)))
-    return pc.cast(plain, pa.string()) if as_text else plain
-
-
-KEPT_KINDS: tuple[Callable[[pa.DataType], bool], ...] = (
-    types.is_null,
-    types.is_boolean,
-    types.is_integer,
-    types.is_floating,
-    types.is_decimal,
-    types.is_string,
-    types.is_date,
-    types.is_time,
-    types.is_timestamp,
-)
 
 
 class _Column:
@@ -108,7 +91,7 @@ class _Column:
         self.feature = feature
         self.found: list[Invalid] = []
         """Their row masks never contain null."""
-        self._values = _plain(column)
+        self._values = plain(column)
         if not _can_be(feature, self._values.type):
             raise WrongColumns(
                 "column-type",
@@ -210,16 +193,6 @@ class _Column:
         self._mark(pc.greater(self._values, pa.scalar(INT64[1], pa.uint64()).cast(kind)))
         if types.is_decimal(kind):
             self._mark(pc.less(self._values, pa.scalar(INT64[0]).cast(kind)))
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    """Decode dictionaries and the like, and convert all text to `string`."""
-    while types.is_dictionary(column.type) or types.is_run_end_encoded(column.type):
-        encoded = types.is_dictionary(column.type)
-        column = column.dictionary_decode() if encoded else pc.run_end_decode(column)
-    if types.is_large_string(column.type) or types.is_string_view(column.type):
-        return pc.cast(column, pa.string())
-    return column
 
 
 def _can_be(feature: Feature, kind: pa.DataType) -> bool:

@@ -71,7 +71,7 @@ def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contrac
 
 def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> None:
     """Raise WrongColumns if no row of these columns could be valid."""
-    nothing = pa.RecordBatch.from_pylist([], schema=schema)
+    nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
     validate_columns(contract, nothing, 0, options.keep, options.kept_as_text)
 
 
@@ -181,12 +181,20 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             batch.validate(full=True)
             small.append(batch)
         if small and (len(small) == FEW_BATCHES or batch.num_rows >= FEW_ROWS):
-            yield pa.concat_batches(small)
+            yield from _combined(small)
             small = []
         if batch.num_rows >= FEW_ROWS:
             yield batch
     if small:
-        yield pa.concat_batches(small)
+        yield from _combined(small)
+
+
+def _combined(batches: list[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    try:
+        return [pa.concat_batches(batches)]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        # Their dictionaries differ and are of a kind that Arrow cannot unify. Decoding them all could take too much memory.
+        return batches
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

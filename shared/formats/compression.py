@@ -14,6 +14,7 @@ from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.format import Encoding
 from shared.formats.members import XZ_BYTES, Members, Readable
 from shared.formats.zipped import unzipped
+from shared.formats.zstd_frames import Frames
 
 PIECE_BYTES = 1 << 20
 """Bytes read or copied at a time."""
@@ -79,10 +80,10 @@ class _Watched:
 
 
 class _Zstd:
-    """The decompressed data of concatenated frames."""
+    """The decompressed data of concatenated frames; zero padding may follow them, as it may other compressions."""
 
     def __init__(self, raw: Readable) -> None:
-        self._watched = _Watched(raw)
+        self._watched = _Watched(Frames(raw))
         self._stream = pa.CompressedInputStream(pa.PythonFile(self._watched, "r"), "zstd")
 
     def read(self, size: int, /) -> bytes:

@@ -54,13 +54,14 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
 
     Raises MalformedInput, with the line number, if the file is not such CSV, and WrongColumns.
     """
-    dialect = _dialect(options, DELIMITER if options.delimiter is None else options.delimiter)
+    delimiter = DELIMITER if options.delimiter is None else options.delimiter
     with source.stream() as stream:
-        blocks = Blocks(stream, dialect.delimiter, min(FIRST_BLOCK_BYTES, BLOCK_BYTES))
+        blocks = Blocks(stream, delimiter, min(FIRST_BLOCK_BYTES, BLOCK_BYTES))
         header, rest = _first_filled(blocks, Block(b"", 1))
         if separator := SEPARATOR_LINE.fullmatch(header.data):
-            dialect = _dialect(options, options.delimiter or separator[1].decode("latin-1"))
+            delimiter = options.delimiter or separator[1].decode("latin-1")
             header, rest = _first_filled(blocks, rest)
+        dialect = _dialect(options, delimiter)
         blocks.delimiter = dialect.delimiter
         names = _names(header, dialect, options, contract)
         reader = _Reader(names, dialect, options, contract)

@@ -10,6 +10,8 @@ ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 ENCODING_ENDINGS: dict[str, Encoding] = {"gz": "gzip", "zst": "zstd", "bz2": "bz2", "xz": "xz", "zip": "zip"}
 ENCODING_ALIASES: dict[str, Encoding] = {"x-gzip": "gzip", "bzip2": "bz2", "x-bzip2": "bz2", "x-xz": "xz"}
 """Aliases in `Content-Encoding`."""
+ZIP_MEDIA_TYPES = ("application/zip", "application/x-zip-compressed")
+"""Media types of an archive, in which the name of the file tells the format."""
 STREAMED = tuple(encoding for encoding in ENCODINGS if encoding != "zip")
 """Compressions that can be streamed; the directory of a zip archive is at its end."""
 

@@ -10,10 +10,8 @@ from shared.errors import MalformedInput
 from shared.formats.members import Readable
 
 MAGIC = b"PK\3\4"
-ENTRY_BYTES = 30
-"""Bytes of the header of an entry, before its name."""
-HEAD_BYTES = 4096
-"""Bytes of an archive that should contain the name of its first file."""
+DIRECTORY_BYTES = 1 << 20
+"""Size limit of the directory of an archive, enough for thousands of entries; in memory it takes ten times as much."""
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
 """Supported compression methods; LZMA may demand gigabytes of memory."""
 IS_ENCRYPTED = 1
@@ -37,22 +35,11 @@ def unzipped(raw: BinaryIO) -> Iterator[Readable]:
         yield _Entry(file, watched)
 
 
-def first_name(head: bytes) -> str:
-    """Read the name of the first file, skipping folders, from the beginning of an archive; "" if it is not found.
-
-    Raises MalformedInput if it is not an archive.
-    """
-    if not head:
-        raise MalformedInput("file-empty")
-    if not head.startswith(MAGIC):
-        raise MalformedInput("compressed-data-damaged", encoding="zip")
-    while head.startswith(MAGIC):
-        name_end = ENTRY_BYTES + int.from_bytes(head[26:28], "little")
-        name = head[ENTRY_BYTES:name_end].decode("utf-8", "replace")
-        if not name.endswith("/"):
-            return name if name_end <= len(head) else ""
-        head = head[name_end + int.from_bytes(head[28:30], "little") + int.from_bytes(head[18:22], "little") :]
-    return ""
+def name_inside(raw: BinaryIO) -> str:
+    """Return the name of the single file in an archive; raises MalformedInput, like `unzipped`."""
+    watched = _Watched(raw)
+    with _told(watched), zipfile.ZipFile(watched) as archive:
+        return _only_entry(archive).filename
 
 
 class _Watched:
@@ -68,6 +55,9 @@ class _Watched:
         """Whether an invalid archive is a truncated one."""
 
     def read(self, size: int = -1) -> bytes:
+        if size > DIRECTORY_BYTES:
+            # Nothing else is read in one piece of that size.
+            raise MalformedInput("zip-too-many-entries")
         try:
             return self._raw.read(size) if size >= 0 else self._raw.read()
         except Exception as error:

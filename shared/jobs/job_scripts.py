@@ -273,8 +273,12 @@ redis.call('ZADD', webhooks, now + tonumber(ARGV[3]), id)
 return answered(redis.call('HINCRBY', record, 'webhook_attempts', 1) - 1)
 """
 
+_NOTE_REPORT = """
+if state then redis.call('SET', report, ARGV[3]) end
+"""
+
 _FORGET = """
-if live then return 0 end
+if live and ARGV[3] == '0' then return 0 end
 redis.call('DEL', record, due, leases, attempts, report)
 redis.call('ZREM', open, id)
 redis.call('ZREM', ended, id)
@@ -302,6 +306,7 @@ SCRIPTS = {
         "postpone": _POSTPONE,
         "queued_rows": _QUEUED_ROWS,
         "begin_webhook": _BEGIN_WEBHOOK,
+        "note_report": _NOTE_REPORT,
         "forget": _FORGET,
     }.items()
 }

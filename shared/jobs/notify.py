@@ -18,6 +18,7 @@ ATTEMPT_SECONDS = 60.0
 """Seconds after which an attempt counts as lost with its worker; longer than a DNS lookup and a request can take."""
 
 TOLD = ("id", "state", "model_version", "rows", "rows_done", "granted", "refused", "invalid")
+"""Fields of the job as they are."""
 
 
 def tell_caller(job_id: str, allowed_hosts: Sequence[str], secret: str | None, store: JobStore) -> None:
@@ -50,5 +51,5 @@ def message_of(job: Job) -> bytes:
     """Build the body of the webhook."""
     finished = datetime.fromtimestamp(job.finished_at, UTC).isoformat() if job.finished_at else None
     error = job.error.as_dict() if job.error else None
-    told = {name: getattr(job, name) for name in TOLD} | {"error": error, "finished_at": finished}
-    return json.dumps(told).encode()
+    own = {"unseen_categories": dict(job.unseen_categories), "error": error, "finished_at": finished}
+    return json.dumps({name: getattr(job, name) for name in TOLD} | own).encode()

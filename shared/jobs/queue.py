@@ -1,8 +1,8 @@
 """The task queue: the Celery app that both sides share, and the messages. The only place in `shared` that knows Celery.
 
 A message is a hint that a unit of work is ready; the job record is the source of truth. So a message may be lost or delivered
-twice. A worker serves three queues in turn: short tasks do not wait for the chunks of large jobs, and these do not wait for
-large files to be read as long as other workers do that.
+twice. A worker that serves several queues takes short tasks first, so that they do not wait for the chunks of large jobs
+(`turns.py`); these do not wait for large files to be read as long as other workers do that.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,7 @@ from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from shared.jobs.job import READING, WRITING, Job
+from shared.jobs.turns import Turns
 from shared.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, KEY_PREFIX, translated_errors
 from shared.settings import Settings
 
@@ -38,6 +40,7 @@ FILES = "files"
 """Queue of tasks whose duration depends on the file size: reading the file, writing the output."""
 
 QUEUES = (QUICK, CHUNKS, FILES)
+"""In the order in which a worker prefers them."""
 
 SMALL_UPLOAD = 1_000_000
 """Bytes; a file up to this size is read in the quick queue."""
@@ -59,6 +62,7 @@ Unit = tuple[str, str]
 
 TRANSPORT = {
     "global_keyprefix": QUEUE_PREFIX,
+    "queue_order_strategy": partial(Turns, QUEUES),
     # Both only speed up what the reconciler does anyway: redeliver the tasks of a dead worker.
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,

@@ -39,6 +39,9 @@ JOB_ID = re.compile("[0-9a-f]{32}")
 OVERDUE_AT_ONCE = 1000
 """Maximum number of units of one job that one reconciliation examines."""
 
+JOBS_AT_ONCE = 1000
+"""Jobs that are listed or looked up in one request."""
+
 IDEMPOTENCY_TTL = 24 * 3600
 """Lifetime of an idempotency key in seconds."""
 
@@ -201,9 +204,8 @@ class JobStore:
         return Report.from_dict(json.loads(report)) if report else ALL_VALID
 
     def note_report(self, job_id: str, report: Report) -> None:
-        """Store the report of a job that continues without its invalid rows."""
-        with translated_errors():
-            self._redis.set(f"{JOB_KEY}{job_id}:report", json.dumps(report.as_dict()))
+        """Store the report of a job that continues without its invalid rows, unless the job has been removed."""
+        self._run("note_report", job_id, json.dumps(report.as_dict()))
 
     def finished_chunks(self, job: Job) -> int:
         """Count the leading chunks that are done, up to the first that is not."""
@@ -257,10 +259,10 @@ class JobStore:
             else:
                 self._redis.zadd(WEBHOOKS_KEY, {job_id: time.time() + again_in}, xx=True)
 
-    def expired_jobs(self) -> list[str]:
-        """List the jobs that have expired."""
+    def expired_jobs(self, limit: int = JOBS_AT_ONCE) -> list[str]:
+        """List jobs that have expired, the first ones first."""
         with translated_errors():
-            return self._redis.zrangebyscore(ENDED_KEY, "-inf", time.time())  # type: ignore[return-value]
+            return self._redis.zrangebyscore(ENDED_KEY, "-inf", time.time(), 0, limit)  # type: ignore[return-value]
 
     def is_first_since(self, seconds: float) -> bool:
         """Whether no other worker has called this within `seconds`: lets one worker at a time do periodic work."""
@@ -271,8 +273,23 @@ class JobStore:
             return bool(is_set) or self._redis.get(TURN_KEY) == own
 
     def forget(self, job_id: str) -> bool:
-        """Remove all records of a job. False if it is open, having been retried in the meantime."""
-        return bool(self._run("forget", job_id))
+        """Remove all records of a job that has ended. False if it is open, having been retried in the meantime."""
+        return bool(self._run("forget", job_id, 0))
+
+    def purge(self, job_id: str) -> None:
+        """Remove all records of a job, open or not; its work in progress finds that there is nothing to do."""
+        self._run("forget", job_id, 1)
+
+    def without_record(self, job_ids: list[str]) -> list[str]:
+        """Return those of the jobs that have no record."""
+        found: list[str] = []
+        for start in range(0, len(job_ids), JOBS_AT_ONCE):
+            some = job_ids[start : start + JOBS_AT_ONCE]
+            with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+                for job_id in some:
+                    pipe.exists(f"{JOB_KEY}{job_id}")
+                found += [job_id for job_id, exists in zip(some, pipe.execute(), strict=True) if not exists]
+        return found
 
     def _run(self, name: str, job_id: str, *arguments: Any) -> Any:
         keys = job_scripts.keys_of(job_id, call=uuid4().hex)

@@ -108,6 +108,18 @@ def test_lost_messages_are_published_again(running: Service, mixed: Kit, rows: l
     check_results(running, job_id, mixed.expected(rows), 0.4)
 
 
+def test_small_jobs_go_before_the_chunks_of_a_large_one_that_came_first(
+    running: Service, rows: list[dict[str, Any]]
+) -> None:
+    large = running.submit(rows[: 20 * 30])
+    small = [running.submit(rows[:1]) for _ in range(60)]
+    running.start_worker(app=SLOW)
+    jobs = [running.wait_until_ended(job_id) for job_id in [large, *small]]
+    assert {job["state"] for job in jobs} == {"succeeded"}
+    # Taking turns one to one, the large job would have ended when half of the small ones had.
+    assert max(job["finished_at"] for job in jobs[1:]) < jobs[0]["finished_at"]
+
+
 def test_a_job_keeps_the_version_it_was_submitted_with(
     running: Service, mixed: Kit, rows: list[dict[str, Any]]
 ) -> None:

@@ -21,7 +21,12 @@ from scripts.bench.make_portfolio import (
     write_portfolio,
 )
 from scripts.bench.portfolio import CONTENT_TYPES, PeakMemory, kind_of
+from scripts.bench.slow_model import write_slow_model
+from scripts.bench.small_jobs import spread
 from scripts.lib.demo_portfolio import FEATURES, demo_data
+from shared.models.artifact import load
+from shared.scoring import score
+from tests.factories import Kit
 
 ROWS = 3000
 READERS = {
@@ -99,3 +104,15 @@ def test_the_peak_of_memory_is_that_of_the_block() -> None:
     peaks = [max(memory.peaks.values()) for memory in (before, large, after)]
     assert min(peaks) > 10 << 20
     assert peaks[1] - max(peaks[0], peaks[2]) > 100 << 20
+
+
+def test_a_slow_model_gives_the_same_scores_with_many_times_as_many_trees(numbers: Kit, tmp_path: Path) -> None:
+    source = numbers.write(tmp_path / "model")
+    trees = write_slow_model(source, tmp_path / "slow", 5)
+    assert trees == 5 * numbers.classifier.tree_count_
+    scores = score(load(tmp_path / "slow", "local-slow"), numbers.rows).scores.tolist()
+    assert scores == pytest.approx(numbers.expected(), rel=1e-9)
+
+
+def test_the_spread_of_waits_is_told() -> None:
+    assert spread([float(number) for number in range(100, 0, -1)]) == "p50 50.50 s, p95 96.00 s, at most 100.00 s"

@@ -4,22 +4,26 @@ import codecs
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import pyarrow as pa
-
 from pret.formats import ENCODINGS, guess_format
+from ui.batch.packed import DAMAGE, head_of, name_inside
 
 HEAD_BYTES = 1 << 20
 """Decompressed bytes of a file that a preview looks at."""
 MAGIC_BYTES = 8
 
 FORMATS = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrows"}
-PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\x03\x04": "zip",
+}
 FOREIGN = {
     b"\x89PNG": "image",
     b"\xff\xd8\xff": "image",
     b"GIF8": "image",
     b"%PDF": "document",
-    b"PK\x03\x04": "workbook",
     b"\xd0\xcf\x11\xe0": "workbook",
 }
 SUFFIXES = {encoding.name: f".{encoding.endings[0]}" for encoding in ENCODINGS}
@@ -39,7 +43,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """Format and compression (gzip, zstd or None) as the service names them."""
+    """Format and compression, if any, as the service names them."""
 
     format: str
     packing: str | None = None
@@ -72,8 +76,8 @@ def content_of(name: str, data: BinaryIO) -> Content:
         raise Unreadable("empty")
     if foreign := _starting(FOREIGN, magic):
         raise Unreadable(foreign)
-    format, _ = guess_format(name)
     packing = _starting(PACKED, magic)
+    format, _ = guess_format(_name_in(data, name) if packing == "zip" else name)
     if packing and format not in (None, *LINE_FORMATS):
         raise Unreadable("not_packed")
     binary = _starting(FORMATS, magic)
@@ -118,11 +122,18 @@ def _decoded(head: bytes, encoding: str, *, whole: bool) -> str:
     return codecs.getincrementaldecoder(encoding)().decode(head, final=whole)
 
 
+def _name_in(data: BinaryIO, name: str) -> str:
+    """Return the name of the file in an archive, or that of the archive if it tells the format; raises Unreadable."""
+    inner = name_inside(data)
+    if inner is None:
+        raise Unreadable("workbook")
+    return name if guess_format(name)[0] else inner
+
+
 def _unpacked(data: BinaryIO, packing: str) -> bytes:
     try:
-        with pa.CompressedInputStream(pa.PythonFile(data, mode="r"), packing) as stream:
-            return bytes(stream.read(HEAD_BYTES + 1))
-    except (OSError, pa.ArrowException) as error:
+        return head_of(data, packing, HEAD_BYTES + 1)
+    except DAMAGE as error:
         raise Unreadable("packing") from error
 
 

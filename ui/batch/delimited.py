@@ -17,6 +17,9 @@ _COMMA, _POINT = (re.compile(rf"\s*[-+]?\d*{mark}\d+\s*") for mark in (",", r"\.
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
 """Either thousands or three decimals: `45,000`."""
 
+_SEPARATOR_LINE = re.compile(r'(?:\r?\n)*"?sep=(.)"?(?:\r?\n|$)', re.IGNORECASE)
+"""A first line as written for Excel: it says the delimiter, and is not the header."""
+
 Row = tuple[str, ...]
 
 
@@ -29,7 +32,9 @@ class Delimited:
 
 
 def guess_delimiter(beginning: Beginning, features: Collection[str]) -> str:
-    """Choose the delimiter with which the header has the most features, then the most fields."""
+    """Return the delimiter that the first line says, else that with which the header has the most features, then fields."""
+    if said := _SEPARATOR_LINE.match(beginning.lines):
+        return said[1]
     line = beginning.lines.lstrip("\r\n").splitlines()[0]
 
     def worth(delimiter: str) -> tuple[int, int]:
@@ -59,8 +64,10 @@ def guess_decimal(rows: Sequence[Row], delimiter: str) -> tuple[str, str | None]
 
 def read_delimited(beginning: Beginning, delimiter: str) -> Delimited:
     """Read the header and the first rows; raises Unreadable if one of them is missing."""
+    said = _SEPARATOR_LINE.match(beginning.lines)
+    text = beginning.lines[said.end() :] if said else beginning.lines
     try:
-        records = csv.reader(io.StringIO(beginning.lines, newline=""), delimiter=delimiter)
+        records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         header, *rows = islice((tuple(record) for record in records if record), MAX_ROWS + 1)
     except (csv.Error, ValueError) as error:
         raise Unreadable("broken") from error

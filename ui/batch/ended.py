@@ -1,12 +1,13 @@
 """The part of the page that shows the outcome of a job: its results, or why there are none."""
 
 import errno
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import streamlit as st
 
-from pret import Client, Job, PretError
+from pret import Client, Job, PretError, UnknownJob
 from ui import reasons, service
 from ui.batch import results
 from ui.batch.charts import bars_of, histogram
@@ -37,10 +38,12 @@ def show_ended(say: Texts, client: Client, job: Job) -> None:
         st.info(say("portfolio.cancelled"), icon=":material/cancel:")
     else:
         _show_failure(say, client, job)
+    _show_removal(say, client, job)
 
 
 def _show_results(say: Texts, client: Client, job: Job) -> None:
     _show_shares(say, job)
+    _show_unseen(say, job)
     if (job.rows or 0) > MAX_ROWS_SHOWN:
         st.info(say("portfolio.too_many_rows", rows=MAX_ROWS_SHOWN), icon=":material/info:")
         show_command(job, "scores.parquet")
@@ -92,6 +95,13 @@ def _show_shares(say: Texts, job: Job) -> None:
             expires=say.moment(job.expires_at),
         )
     )
+
+
+def _show_unseen(say: Texts, job: Job) -> None:
+    counted = [(feature, count) for feature, count in job.unseen_categories.items() if count]
+    if counted:
+        lines = [f"- {say('portfolio.unseen_in', feature=feature, count=count)}" for feature, count in counted]
+        st.info("\n".join([say("portfolio.unseen"), "", *lines]), icon=":material/category:")
 
 
 def _shares(counts: list[int], rows: int) -> list[float]:
@@ -149,6 +159,26 @@ def _way_key(way: str | None) -> str:
     if way is None:
         return "portfolio.way_failed"
     return "portfolio.way_rejected" if way == "values" else f"common.way_{way}"
+
+
+def _show_removal(say: Texts, client: Client, job: Job) -> None:
+    with st.popover(say("portfolio.remove"), icon=":material/delete:", type="tertiary"):
+        st.markdown(say("portfolio.confirm_removal"))
+        if st.button(say("portfolio.confirm"), key="remove_job", type="primary"):
+            _remove(say, client, job)
+
+
+def _remove(say: Texts, client: Client, job: Job) -> None:
+    try:
+        # Gone already is as good.
+        with suppress(UnknownJob):
+            client.remove(job.id)
+    except PretError as error:
+        service.explain(error, say).show()
+    else:
+        shelf().remove(job.id)
+        open_job(None)
+        st.rerun()
 
 
 def _retry(say: Texts, client: Client, job: Job) -> None:

@@ -47,6 +47,11 @@ class Shelf:
                     self._tidy(path)
         return path
 
+    def remove(self, job_id: str) -> None:
+        """Remove what was fetched of a job."""
+        for path in self.folder.glob(f"{job_id}.*"):
+            path.unlink(missing_ok=True)
+
     def _is_there(self, path: Path) -> bool:
         """Whether there is such a file, which then counts as new."""
         with suppress(FileNotFoundError):

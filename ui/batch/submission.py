@@ -158,8 +158,8 @@ def _show_reading(say: Texts, preview: Preview) -> Order:
     first, second = st.columns(2)
     delimiter = first.selectbox(
         say("portfolio.delimiter"),
-        DELIMITERS,
-        format_func=lambda it: say.plain(f"portfolio.delimiter_{DELIMITER_NAMES[it]}"),
+        dict.fromkeys((*DELIMITERS, preview.delimiter or DELIMITERS[0])),
+        format_func=lambda it: say.plain(f"portfolio.delimiter_{DELIMITER_NAMES[it]}") if it in DELIMITER_NAMES else it,
         key="delimiter",
     )
     decimal = second.selectbox(

@@ -20,7 +20,7 @@ from shared.sentences import INVALID_PARAMETERS
 from shared.settings import Settings
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, in_pieces, kind_of
-from tests.unit.workbench import Workbench
+from tests.unit.workbench import Workbench, as_file
 
 CSV = "text/csv"
 ROWS = 10
@@ -248,6 +248,16 @@ def test_options_that_make_no_sense_are_rejected(api: ApiClient, query: str) -> 
     [detail] = problem["detail"]
     assert detail["loc"][0] == "query"
     assert detail["type"] in {*INVALID_PARAMETERS, "literal_error", "string_too_long"}
+
+
+@pytest.mark.parametrize(("line", "state"), [(b"sep=;\n", "succeeded"), (b"", "failed")])
+def test_decimal_commas_need_a_delimiter_only_where_the_file_has_none(
+    api: ApiClient, api_bench: Workbench, numbers: Kit, line: bytes, state: str
+) -> None:
+    body = line + as_file(numbers.rows[:ROWS]).replace(b",", b";").replace(b".", b",")
+    answer = api.post("/jobs?decimal=,", content=body, headers={"Content-Type": CSV})
+    job = api_bench.score_all(api_bench.read(answer.json()["id"]))
+    assert (job.state, job.error and job.error.type) == (state, None if line else "csv-signs-equal")
 
 
 def test_a_callback_needs_an_allowed_host(api: ApiClient) -> None:

@@ -119,6 +119,58 @@ def test_a_job_that_has_ended_cannot_be_cancelled(
     assert len(api.get(f"/jobs/{job_id}/results").json()["results"]) == ROWS
 
 
+@pytest.mark.parametrize("end", ["queued", "running", "succeeded", "failed", "cancelled"])
+def test_a_job_in_any_state_can_be_removed_with_all_that_is_stored_of_it(
+    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], end: str
+) -> None:
+    job_id, other = submitted(api, rows), submitted(api, rows)
+    bring_to(end, job_id, api_bench)
+    assert api.get(f"/jobs/{job_id}").json()["state"] == end
+    response = api.request("DELETE", f"/jobs/{job_id}?purge=true")
+    assert (response.status_code, response.content) == (204, b"")
+    for path in ("", "/results", "/events"):
+        assert_problem(api.get(f"/jobs/{job_id}{path}"), 404)
+    assert_problem(api.request("DELETE", f"/jobs/{job_id}?purge=true"), 404)
+    assert [job["id"] for job in api.get("/jobs").json()["jobs"]] == [other]
+    # What comes of work that was under way is not kept either.
+    api_bench.score(job_id, 1)
+    assert api_bench.client.keys(f"*{job_id}*") == []
+    assert {path.split("/")[1] for path in api_bench.stored_files()} == {other}
+    assert api_bench.score_all(api_bench.parts.store.get(other)).state == "succeeded"
+
+
+def bring_to(end: str, job_id: str, bench: Workbench) -> None:
+    if end == "running":
+        bench.score(job_id, 0)
+    elif end == "succeeded":
+        bench.score_all(bench.parts.store.get(job_id))
+    elif end == "failed":
+        bench.parts.store.fail(job_id, Reason("storage-full"))
+    elif end == "cancelled":
+        bench.parts.store.cancel(job_id)
+
+
+def test_only_a_clear_wish_removes_a_job(api: ApiClient, rows: list[dict[str, Any]]) -> None:
+    job_id = submitted(api, rows)
+    for query in ("purge=perhaps", "purge=", "purg=true"):
+        assert_problem(api.request("DELETE", f"/jobs/{job_id}?{query}"), 422)
+    assert api.get(f"/jobs/{job_id}").json()["state"] == "queued"
+    assert api.request("DELETE", f"/jobs/{job_id}?purge=false").json()["state"] == "cancelled"
+
+
+def test_the_key_of_a_job_that_was_removed_is_free(api: ApiClient, rows: list[dict[str, Any]]) -> None:
+    def submit(rows: list[dict[str, Any]]) -> str:
+        job_id: str = api.post("/jobs", json=rows, headers={"idempotency-key": "november"}).json()["id"]
+        return job_id
+
+    first = submit(rows)
+    assert submit(rows) == first
+    assert api.request("DELETE", f"/jobs/{first}?purge=true").status_code == 204
+    second = submit(rows[1:])
+    assert second != first
+    assert submit(rows[1:]) == second
+
+
 @SUBMISSIONS
 @pytest.mark.parametrize("body", ["[]", "{}", "null", "5", "[", '"[]"'])
 def test_what_is_no_list_of_rows_is_rejected(api: ApiClient, api_bench: Workbench, path: str, body: str) -> None:

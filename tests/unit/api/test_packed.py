@@ -76,6 +76,8 @@ def with_tabs(csv: bytes) -> bytes:
         ("rows.csv.zip", in_zip),
         ("portfolio.zip", lambda csv: zipped(csv, "november/rows.csv")),
         ("portfolio.zip", lambda csv: zipped(csv, "rows.csv", "folder/")),
+        ("portfolio.zip", lambda csv: zipped(csv, ".DS_Store", "folder/", "folder/.DS_Store", "folder/rows.csv")),
+        ("portfolio.zip", lambda csv: zipped(csv, "__MACOSX/", "__MACOSX/._rows.txt", "rows.csv")),
         ("portfolio.ZIP", lambda csv: zipped(csv, "rows.csv", "__MACOSX/._rows.csv")),
         ("rows.tsv", with_tabs),
         ("rows.tsv.gz", lambda csv: gzip.compress(with_tabs(csv))),
@@ -107,7 +109,9 @@ def test_an_archive_that_comes_byte_by_byte_is_stored_as_it_is(
     ("name", "content", "status", "kind"),
     [
         ("rows.zip", zipped(b"x", "rows.xlsx"), 415, "zip-name-unsupported"),
-        ("rows.zip", zipped(b"x", "folder/"), 415, "zip-name-unsupported"),
+        ("rows.zip", zipped(b"x", "folder/"), 400, "zip-not-one-file"),
+        ("rows.zip", zipped(b"x", "november.csv", "december.csv"), 400, "zip-not-one-file"),
+        ("rows.zip", zipped(b"x", "rows.csv")[:-30], 400, "compressed-data-cut-off"),
         ("rows.zip", zipped(b"[]", "rows.json"), 415, "zip-name-unsupported"),
         ("rows.zip", zipped(b"x", "rows.csv.gz"), 415, "zip-name-unsupported"),
         ("rows.zip", b"age\n5\n", 400, "compressed-data-damaged"),
@@ -129,10 +133,48 @@ def test_what_cannot_be_told_from_the_name_is_rejected_with_what_can(
 
 
 def test_an_archive_of_two_files_fails_the_job(api: ApiClient, api_bench: Workbench, csv: bytes) -> None:
-    response = api.post("/jobs", files={"file": ("rows.zip", zipped(csv, "november.csv", "december.csv"))})
+    response = api.post("/jobs", files={"file": ("rows.csv.zip", zipped(csv, "november.csv", "december.csv"))})
     job = api_bench.read(response.json()["id"])
     assert job.error is not None
     assert (job.error.type, job.error.params) == ("zip-not-one-file", {"count": 2})
+
+
+@pytest.mark.parametrize("media", ["application/zip", "Application/X-Zip-Compressed; x=y"])
+@pytest.mark.parametrize(("name", "form"), [("rows.csv", Format.CSV), ("folder/rows.pq", Format.PARQUET)])
+def test_an_archive_may_be_the_body(
+    api: ApiClient, api_bench: Workbench, numbers: Kit, media: str, name: str, form: Format
+) -> None:
+    content = zipped(as_file(numbers.rows[:ROWS], form), ".DS_Store", name)
+    headers = {"Content-Type": media, "Idempotency-Key": "archive"}
+    first, again = (api.post("/jobs?name=november", content=content, headers=headers).json() for _ in range(2))
+    assert (first["format"], first["name"], again["id"]) == (form, "november", first["id"])
+    assert_scored(api, api_bench, numbers, first["id"])
+
+
+def test_the_text_in_an_archive_may_have_a_charset_and_a_delimiter_of_its_own(
+    api: ApiClient, api_bench: Workbench, numbers: Kit, csv: bytes
+) -> None:
+    content = zipped(with_tabs(csv).decode().encode("utf-16"), "rows.tsv")
+    headers = {"Content-Type": "application/zip; charset=utf-16"}
+    assert_scored(api, api_bench, numbers, api.post("/jobs", content=content, headers=headers).json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "kind"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(in_zip(b"x")), 415, "compression-not-allowed"),
+        ({}, zipped(b"x", "rows.xlsx"), 415, "zip-name-unsupported"),
+        ({}, b"age\n5\n", 400, "compressed-data-damaged"),
+        ({}, b"", 400, "file-empty"),
+        ({"Content-Type": "application/zip; charset=koi8-r"}, zipped(b"x", "rows.csv"), 415, "charset-unsupported"),
+    ],
+)
+def test_an_archive_that_cannot_be_read_is_rejected_and_not_kept(
+    api: ApiClient, api_bench: Workbench, headers: dict[str, str], content: bytes, status: int, kind: str
+) -> None:
+    response = api.post("/jobs", content=content, headers={"Content-Type": "application/zip"} | headers)
+    assert kind_of(assert_problem(response, status)) == kind
+    assert api_bench.stored_files() == []
 
 
 @pytest.mark.parametrize("encoding", ["bz2", "xz"])

@@ -267,6 +267,9 @@ class ContractServer:
         if other := await self._note(request) or self._unknown(request):
             return other
         job = self.world.jobs[request.path_params["id"]]
+        if request.query_params.get("purge") == "true":
+            del self.world.jobs[job["id"]]
+            return Response(status_code=204)
         if request.method == "DELETE":
             if job["state"] == "succeeded":
                 return problem(409, "job-conflict", "The job has ended already: succeeded.")

@@ -295,6 +295,18 @@ def test_job_cancel_and_retry(world: World, capsys: Capture) -> None:
     assert capsys.readouterr().err == "The job has ended already: succeeded.\n"
 
 
+def test_job_rm(world: World, capsys: Capture) -> None:
+    for job_id in ("a", "b", "c"):
+        world.add(succeeded(job_id))
+    assert main(["job", "rm", "a", "c"]) == 0
+    assert capsys.readouterr().out == "Job a is removed.\nJob c is removed.\n"
+    assert list(world.jobs) == ["b"]
+    assert main(["job", "rm", "b", "a"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, list(world.jobs)) == ("Job b is removed.\n", [])
+    assert "a" in err
+
+
 def test_job_results(scored: World, folder: Path, capsys: Capture) -> None:
     scored.add(succeeded("a"))
     assert main(["job", "results", "a", "-o", "out.arrow"]) == 0

@@ -168,6 +168,16 @@ def test_cancel_and_retry(client: Any, world: World) -> None:
         client.cancel("b")
 
 
+def test_a_job_is_removed_in_any_state(client: Any, world: World) -> None:
+    for job in (job_body("a b", "running"), succeeded("b")):
+        world.add(job)
+        assert client.remove(job["id"]) is None
+        with pytest.raises(UnknownJob):
+            client.job(job["id"])
+        with pytest.raises(UnknownJob):
+            client.remove(job["id"])
+
+
 def test_events_follow_a_job_to_its_end(client: Any, world: World) -> None:
     world.add(job_body("a"))
     world.news = [READING, SCORING, succeeded("a")]

@@ -194,6 +194,7 @@ def test_the_charset_of_a_text_is_said(client: Any, world: World) -> None:
     [
         ("portfolio.zip", ["rows.csv"], {"name": "portfolio.zip"}),
         ("portfolio.zip", ["folder/", "folder/rows.tsv", "__MACOSX/._rows.tsv"], {"name": "portfolio.zip", "delimiter": "\t"}),
+        ("portfolio.zip", [".DS_Store", "folder/.DS_Store", "rows.tsv"], {"name": "portfolio.zip", "delimiter": "\t"}),
         ("rows.csv.zip", ["anything"], {"name": "rows.csv.zip"}),
     ],
 )  # fmt: skip

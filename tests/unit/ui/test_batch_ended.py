@@ -54,6 +54,24 @@ def test_results_are_counted_and_listed(language: str, share: str, reason: str) 
     assert table.iloc[:, 0].tolist() == ["2", "3", "4", "5"]
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["has not seen in training", "JOB: 1,200 rows"]),
+        ("fr", ["pas vues à l'entraînement", "JOB\u00a0: 1\u202f200 lignes"]),
+    ],
+)
+def test_categories_that_the_model_has_not_seen_are_counted(language: str, words: list[str]) -> None:
+    job = done(unseen_categories={"JOB": 1200, "TOWN": 0, "<b>*x*": 1})
+    test, _ = opened(language, job.id, job=job, download=results)
+    text = shown(test)
+    assert [word for word in words if word not in text] == []
+    assert "TOWN" not in text
+    assert "<b>*x*" not in text
+    test, _ = opened(language, job.id, job=done(unseen_categories={"TOWN": 0}), download=results)
+    assert words[0] not in shown(test)
+
+
 def test_a_share_that_is_hardly_any_is_not_said_to_be_none() -> None:
     job = done(rows=100_000, granted=99_999, refused=0)
     test, _ = opened("en", job.id, job=job, download=results)

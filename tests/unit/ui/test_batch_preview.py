@@ -1,6 +1,10 @@
+import bz2
 import gzip
 import io
 import json
+import lzma
+import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +15,7 @@ from ui.batch.content import HEAD_BYTES, Unreadable
 from ui.batch.preview import MAX_COLUMNS, Preview, look_at
 
 FEATURES = ("AGE", "RATE")
+GOOD = b"AGE,RATE\n40,0.5\n"
 TABLE = pa.table({"id": ["a", None], "AGE": [40, 41], "RATE": [0.5, 0.25]})
 
 
@@ -28,6 +33,20 @@ def parquet(table: pa.Table = TABLE) -> bytes:
     file = io.BytesIO()
     pq.write_table(table, file)
     return file.getvalue()
+
+
+def zipped(raw: bytes, *names: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, raw)
+    return content.getvalue()
+
+
+def changed(raw: bytes) -> bytes:
+    """Change some bytes in the middle."""
+    middle = len(raw) // 2
+    return raw[: middle - 4] + b"damage!!" + raw[middle + 4 :]
 
 
 def arrow(new: Any, table: pa.Table = TABLE) -> bytes:
@@ -69,11 +88,49 @@ def test_marks_quotes_and_blank_lines_are_understood() -> None:
     assert preview.rows == (("40", "x\ny"),)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress, lambda raw: pa.Codec("zstd").compress(raw, asbytes=True)])
-def test_a_packed_file_is_looked_into_whatever_its_name(packed: Any) -> None:
-    preview = seen(packed(b"AGE,RATE\n40,0.5\n"))
+@pytest.mark.parametrize(
+    ("line", "delimiter"),
+    [(b"sep=;\r\n", ";"), (b"SEP=\t\n", "\t"), (b'"sep=|"\n', "|"), (b"\xef\xbb\xbfsep=;\n", ";"), (b"\nsep=^\n", "^")],
+)
+def test_a_first_line_for_excel_says_the_delimiter_and_is_no_header(line: bytes, delimiter: str) -> None:
+    rows = "id,AGE,RATE\na,40,0.5\nb,41,0.25\n".replace(",", delimiter).encode()
+    preview = seen(line + rows)
+    assert (preview.delimiter, preview.columns) == (delimiter, ("id", "AGE", "RATE"))
+    assert preview.rows == (("a", "40", "0.5"), ("b", "41", "0.25"))
+    assert seen(line + rows, delimiter=delimiter).columns == preview.columns
+    assert fault(line) == "broken"
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": lambda raw: bytes(pa.Codec("zstd").compress(raw, asbytes=True)),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zip": lambda raw: zipped(raw, ".DS_Store", "folder/", "folder/rows.csv"),
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("rows", [1, 300_000])
+def test_a_packed_file_is_looked_into_whatever_its_name(packing: str, rows: int) -> None:
+    preview = seen(PACKINGS[packing](b"AGE,RATE\n" + b"40,0.5\n" * rows))
     assert preview.columns == FEATURES
-    assert preview.content.packing in ("gzip", "zstd")
+    assert preview.rows[0] == ("40", "0.5")
+    assert (preview.content.packing, preview.content.format) == (packing, "csv")
+
+
+@pytest.mark.parametrize("packing", ["bz2", "xz"])
+def test_packed_members_that_follow_one_another_are_one_file(packing: str) -> None:
+    pack = PACKINGS[packing]
+    preview = seen(pack(b"AGE,RATE\n") + pack(b"") + bytes(100_000) + pack(b"40,0.5\n") + bytes(7))
+    assert (preview.columns, preview.rows) == (FEATURES, (("40", "0.5"),))
+
+
+def test_the_format_of_an_archive_is_that_of_its_file_unless_its_own_name_tells() -> None:
+    rows = b'{"AGE": 40}\n'
+    assert seen(zipped(rows, "a.ndjson"), "november.zip").content.format == "ndjson"
+    assert seen(zipped(rows, "a.txt"), "november.ndjson.zip").content.format == "ndjson"
+    assert seen(zipped(b"AGE\n40\n", "rows"), "november.zip").content.format == "csv"
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
@@ -157,6 +214,15 @@ def test_ten_thousand_columns_are_read_and_few_are_shown() -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "rows.csv", "image"),
         (b"%PDF-1.7", "rows.csv", "document"),
         (b"PK\x03\x04" + bytes(100), "rows.xlsx", "workbook"),
+        (zipped(b"<x/>", "[Content_Types].xml", "xl/workbook.xml"), "rows.xlsx", "workbook"),
+        (zipped(GOOD, "a.csv", "b.csv"), "rows.zip", "workbook"),
+        (zipped(GOOD, "folder/"), "rows.csv.zip", "workbook"),
+        (zipped(GOOD, *(f"{number}/{'x' * 200}/" for number in range(5000)), "a.csv"), "rows.zip", "workbook"),
+        (zipped(parquet(), "rows.parquet"), "rows.zip", "not_packed"),
+        (changed(zipped(GOOD * 1000, "rows.csv")), "rows.zip", "packing"),
+        (lzma.compress(GOOD * 1000)[:-30], "rows.csv.xz", "packing"),
+        (changed(bz2.compress(GOOD * 1000)), "rows.csv.bz2", "packing"),
+        (lzma.compress(GOOD, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**28}]), "rows.csv.xz", "packing"),
         (b"AGE\0\0\1", "rows.csv", "binary"),
         (b"AGE\n\x81\x8d\x8f\n", "rows.csv", "encoding"),
         (b"a" * (HEAD_BYTES + 5), "rows.csv", "long_line"),

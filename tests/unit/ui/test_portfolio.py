@@ -26,6 +26,7 @@ from pret import (
 )
 from tests.unit.ui.conftest import CAPABILITIES, MODEL, NOON, THRESHOLD, a_service, view_of
 from tests.unit.ui.test_applicant import DOWN, NO_MODEL, shown
+from ui.batch.fetched import shelf
 from ui.texts import NOTHING
 
 HEADER = "id,LOW_RATE,HIGH_RATE,AGE,OWNS_HOME,AMOUNT"
@@ -93,6 +94,14 @@ def test_a_good_file_is_sent_with_what_was_guessed_and_its_job_is_opened() -> No
     assert "100 rows per second" in text
     assert "1 min 00 s left" in text.replace("\u00a0", " ")
     assert has(test, "cancel_job")
+
+
+def test_a_delimiter_that_the_file_itself_says_is_offered_and_sent() -> None:
+    test, fake = dropped(b"sep=^\n" + GOOD.replace(b",", b"^"), submit=DOWN)
+    assert test.selectbox(key="delimiter").value == "^"
+    assert "The columns are right" in shown(test)
+    test.button(key="submit_job").click().run()
+    assert fake.calls[[name for name, _, _ in fake.calls].index("submit")][2]["delimiter"] == "^"
 
 
 def test_options_that_are_chosen_are_sent() -> None:
@@ -265,7 +274,7 @@ def test_without_a_model_the_jobs_are_still_there() -> None:
 @pytest.mark.parametrize("job", ["../../etc/passwd", "0" * 32])
 def test_a_job_that_is_not_there_is_a_sentence_and_the_list(job: str) -> None:
     test, _ = opened("fr", job, job=GONE)
-    assert "n'existe pas, ou il a expiré" in shown(test)
+    assert "n'existe pas, a expiré ou a été supprimé" in shown(test)
     assert "Portefeuilles envoyés" in shown(test)
     test.button(key="back").click().run()
     assert test.file_uploader(key="upload")
@@ -329,6 +338,33 @@ def test_a_cancellation_that_came_too_late_is_a_sentence() -> None:
     error = Rejected("It has ended.", Problem(409, "job-ended", "It has ended.", {"state": "succeeded"}))
     test, _ = opened("en", job.id, job=job, cancel=error)
     assert "has already ended (state: done)" in shown(test.button(key="cancel_job").click().run())
+
+
+@pytest.mark.parametrize("answer", [None, GONE])
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
+def test_a_job_that_has_ended_can_be_removed(state: str, answer: Any) -> None:
+    job = a_job(state, rows=0)
+    kept = shelf().folder / f"{job.id}.csv"
+    kept.write_text("what was fetched for a download")
+    test, fake = opened("en", job.id, job=job, remove=answer, download=a_file_without_rows)
+    assert "deleted for everyone" in shown(test)
+    test.button(key="remove_job").click().run()
+    assert fake.called("remove") == [(job.id,)]
+    assert "job" not in test.query_params
+    assert test.file_uploader(key="upload")
+    assert list(shelf().folder.glob(f"{job.id}*")) == []
+
+
+def a_file_without_rows(job_id: str, path: Path, format: str) -> int:
+    pq.write_table(pa.table({"score": pa.array([], pa.float64()), "prediction": pa.array([], pa.int8())}), path)
+    return path.stat().st_size
+
+
+def test_a_removal_that_fails_is_a_sentence_and_the_job_stays_open() -> None:
+    job = a_job("cancelled")
+    test, _ = opened("en", job.id, job=job, remove=DOWN)
+    assert "is not responding" in shown(test.button(key="remove_job").click().run())
+    assert test.query_params["job"] == job.id
 
 
 def test_invalid_rows_are_named_as_a_spreadsheet_counts_them() -> None:

@@ -3,6 +3,7 @@
 import random
 import struct
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +280,42 @@ def test_record_batches_of_a_few_rows_are_put_together(kind: Kind, tmp_path: Pat
     pieces = list(slices)
     assert sum(piece.batch.num_rows for piece in pieces) == 500
     assert len(pieces) < 500 / 32
+
+
+DAYS = [date(2024, 1, 31), date(1999, 12, 31), None, date(2024, 1, 31)]
+
+
+@KINDS
+@pytest.mark.parametrize("batches", [1, 3, 1500])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(DAYS),
+        pa.array(DAYS).cast(pa.timestamp("s")),
+        pa.array([1, 2, None, 1]).cast(pa.decimal128(21, 2)),
+        pa.array(["a text that is kept elsewhere", "b", None, "b"], pa.string_view()),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_kept_columns_may_be_dictionaries_of_anything_that_can_be_kept(
+    kind: Kind, values: pa.Array, batches: int, tmp_path: Path
+) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, None, 1, 2, 3] * batches, pa.int8()), values)
+    rows = len(column)
+    data = table(rows, amount=[1.0] * rows, kept=column)
+    checked = read(kind, kind[1](data, -(-rows // batches)), tmp_path, ReadOptions(keep=("kept",)))
+    found = [value for part in checked if part.kept is not None for value in part.kept["kept"].to_pylist()]
+    assert found == [values[i].as_py() if i is not None else None for i in [0, None, 1, 2, 3] * batches]
+
+
+@pytest.mark.parametrize("values", [pa.array(DAYS), pa.array(["x", "y", None], pa.string_view())], ids=["date", "view"])
+def test_a_dictionary_that_is_kept_may_be_replaced_within_a_stream(values: pa.Array, tmp_path: Path) -> None:
+    schema = pa.schema([*table().schema, pa.field("kept", pa.dictionary(pa.int8(), values.type))])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for part in (values, values[1:]):
+            column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), part)
+            writer.write_table(table(2, amount=[1.0, 2.0]).append_column("kept", column))
+    checked = read((arrow.read_stream, stream_bytes), bytes(sink.getvalue()), tmp_path, ReadOptions(keep=("kept",)))
+    found = [value for part in checked if part.kept is not None for value in part.kept["kept"].to_pylist()]
+    assert found == [*values[:2].to_pylist(), *values[1:3].to_pylist()]

@@ -8,6 +8,7 @@ import os
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -16,8 +17,7 @@ import pytest
 from shared.errors import InputTooLarge, MalformedInput, StorageUnavailable
 from shared.formats.compression import PIECE_BYTES, decoded, spooled
 from shared.formats.format import ENCODINGS, STREAMED, Encoding
-from shared.formats.members import MEMBERS
-from shared.formats.zipped import ENTRY_BYTES, HEAD_BYTES, first_name
+from shared.formats.zipped import DIRECTORY_BYTES, name_inside
 from shared.storage.readahead import ReadAhead
 
 TEXT = b"amount,age\n" + b"1.5,40\n" * 10_000
@@ -111,7 +111,7 @@ def test_nothing_is_nothing(encoding: Encoding) -> None:
     assert unpacked(b"", encoding) == b""
 
 
-@pytest.mark.parametrize("encoding", MEMBERS)
+@BOTH
 @pytest.mark.parametrize("zeros", [1, 4, 511, PIECE_BYTES + 1])
 def test_zeros_behind_the_end_do_not_count(encoding: Encoding, zeros: int) -> None:
     raw = packed(TEXT, encoding) + bytes(zeros)
@@ -121,6 +121,15 @@ def test_zeros_behind_the_end_do_not_count(encoding: Encoding, zeros: int) -> No
         unpacked(raw + b"more", encoding)
     with pytest.raises(MalformedInput, match=f"is not {encoding} data"):
         unpacked(bytes(zeros) + packed(TEXT, encoding), encoding)
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 70_000, 3 * 2**17])
+def test_zeros_at_the_end_of_zstd_data_are_not_padding(size: int) -> None:
+    # What cannot be compressed is stored as it is, and its frame ends as the data do.
+    data = os.urandom(size) + bytes(8)
+    once = packed(data, "zstd")
+    other = b"\x50\x2a\x4d\x18\x05\0\0\0hello"
+    assert unpacked(once + bytes(5) + other + once + bytes(5), "zstd", 10 * MEGABYTE) == 2 * data
 
 
 def test_xz_that_asks_for_too_much_memory_is_rejected() -> None:
@@ -195,18 +204,66 @@ def test_an_archive_that_cannot_be_read_is_told_as_such(raw: bytes, kind: str) -
 
 
 @pytest.mark.parametrize(
-    ("names", "first"),
+    "names",
     [
-        (["rows.csv"], "rows.csv"),
-        (["november/", "november/10/", "november/10/données.csv"], "november/10/données.csv"),
-        (["rows.csv", "folder/"], "rows.csv"),
-        (["folder/"], ""),
+        ["rows.csv"],
+        ["november/", "november/10/", "november/10/données.csv"],
+        [".DS_Store", "november/.DS_Store", "__MACOSX/", "__MACOSX/november/._rows.csv", "november/rows.csv"],
+        ["rows.csv", "folder/"],
     ],
 )
-def test_the_name_of_the_first_file_is_read_from_the_beginning(names: list[str], first: str) -> None:
-    raw = zipped(*((name, b"" if name.endswith("/") else TEXT) for name in names))
-    assert first_name(raw[:HEAD_BYTES]) == first
-    assert first_name(raw[: ENTRY_BYTES + len(names[0]) - 1]) == ""
+def test_the_name_in_an_archive_is_that_of_the_file_that_is_read(names: list[str]) -> None:
+    [wanted] = [name for name in names if name.endswith(".csv") and "._" not in name]
+    contents = {name: bytes(0 if name.endswith("/") else 5000) for name in names} | {wanted: TEXT}
+    raw = zipped(*contents.items(), method=zipfile.ZIP_STORED)
+    assert name_inside(io.BytesIO(raw)) == wanted
+    assert unpacked(raw, "zip") == TEXT
+
+
+class Unseekable(io.RawIOBase):
+    """What an archive is written to piece by piece, so that sizes stand behind the entries, as macOS writes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.content += data
+        return len(data)
+
+
+def test_the_name_is_found_where_sizes_stand_behind_the_entries() -> None:
+    target = Unseekable()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(".DS_Store", os.urandom(6148))
+        archive.writestr("rows.csv", TEXT)
+    assert name_inside(io.BytesIO(target.content)) == "rows.csv"
+    assert unpacked(target.content, "zip") == TEXT
+
+
+def with_folders(count: int) -> bytes:
+    """An archive of one file and many folders, written at once: `zipfile` takes seconds for as many."""
+    head, entry = b"PK\3\4" + bytes(22) + b"\2\0\0\0x/", b"PK\1\2" + bytes(24) + b"\2\0" + bytes(16) + b"x/"
+    file = zipped(("rows.csv", TEXT))
+    start = file.index(b"PK\1\2")
+    [end] = struct.unpack_from("<L", file, file.index(b"PK\5\6") + 12)
+    directory = file[start : start + end] + entry * count
+    total = struct.pack("<HHLLH", 2, 2, len(directory), start + len(head) * count, 0)
+    return file[:start] + head * count + directory + b"PK\5\6" + bytes(4) + total
+
+
+def test_an_archive_with_folders_without_end_is_not_looked_into(tmp_path: Path) -> None:
+    assert unpacked(with_folders(1000), "zip") == TEXT
+    raw = with_folders(1_500_000)
+    before = psutil.Process().memory_info().rss
+    for look in (lambda: unpacked(raw, "zip"), lambda: name_inside(io.BytesIO(raw))):
+        with pytest.raises(MalformedInput) as caught:
+            look()
+        assert caught.value.reason.type == "zip-too-many-entries"
+    assert psutil.Process().memory_info().rss - before < 20 * DIRECTORY_BYTES
 
 
 def test_an_error_of_the_reader_is_not_taken_for_a_damaged_archive() -> None:

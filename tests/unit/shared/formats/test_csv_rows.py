@@ -401,6 +401,8 @@ SEMICOLONS = (HEADER + GOOD).replace(b",", b";")
         (b"sep=;\n" + HEADER + GOOD, ReadOptions(delimiter=",")),
         (b"sep=,\n" + SEMICOLONS, ReadOptions(delimiter=";")),
         (b"sep=;\n" + SEMICOLONS.replace(b"1.5", b"1,5"), COMMA),
+        (b"sep=;\n" + SEMICOLONS.replace(b"1.5", b"1,5"), ReadOptions(decimal=",")),
+        (b"sep=\t\n" + SEMICOLONS.replace(b";", b"\t").replace(b"1.5", b"1,5"), ReadOptions(decimal=",")),
     ],
 )
 @pytest.mark.parametrize("size", [8, csv_rows.BLOCK_BYTES])
@@ -427,6 +429,12 @@ def test_a_first_line_for_excel_says_the_delimiter(
 def test_a_first_line_for_excel_is_no_other_than_that(data: bytes, message: str) -> None:
     with pytest.raises((MalformedInput, WrongColumns), match=message):
         slices(data)
+
+
+@pytest.mark.parametrize("line", [b"", b"sep=,\n"])
+def test_a_comma_is_not_both_signs_unless_the_file_says_another_delimiter(line: bytes) -> None:
+    with pytest.raises(MalformedInput, match="must differ"):
+        slices(line + HEADER + GOOD, ReadOptions(decimal=","))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RedisUnavailable
+from shared.jobs import expiry
 from shared.jobs.expiry import ORPHAN_AGE, remove_expired
 from shared.jobs.job import JobState
 from shared.jobs.store import JobStore
@@ -37,6 +38,20 @@ def test_an_expired_job_goes_with_its_blobs_and_no_other(bench: Workbench, short
     assert bench.parts.store.get(lasting.id).state is JobState.SUCCEEDED
     assert folders(bench) == {running.id, lasting.id, waiting.id}
     assert bench.client.keys(f"*{done.id}*") == []
+
+
+def test_what_does_not_go_in_time_goes_in_the_next_round(
+    bench: Workbench, short_lived: JobStore, numbers: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [bench.submit(numbers.rows[:1]) for _ in range(5)]
+    for job in jobs:
+        short_lived.cancel(job.id)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(expiry, "REMOVAL_SECONDS", -1.0)
+        remove_expired(bench.parts.store, bench.parts.storage)
+    assert folders(bench) == {job.id for job in jobs}
+    remove_expired(bench.parts.store, bench.parts.storage)
+    assert folders(bench) == set()
 
 
 def test_a_job_that_is_tried_again_does_not_go(bench: Workbench, short_lived: JobStore, numbers: Kit) -> None:

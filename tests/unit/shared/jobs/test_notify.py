@@ -154,6 +154,7 @@ def test_the_message_says_what_became_of_the_job_and_repeats_no_address(job: Job
         make_job(),
         rows=5,
         finished_at=1_700_000_100.5,
+        unseen_categories={"JOB": 3, "TOWN": 0},
         granted=3,
         error=WHY,
         input_uri="s3://secret/a",
@@ -170,5 +171,6 @@ def test_the_message_says_what_became_of_the_job_and_repeats_no_address(job: Job
         "granted": 3,
         "refused": 0,
         "invalid": 0,
+        "unseen_categories": {"JOB": 3, "TOWN": 0},
         "error": {"type": "storage-full", "message": WHY.message, "params": {}},
     }

@@ -63,6 +63,8 @@ class TestStore(StoreContract):
         lambda store: store.expired_jobs(),
         lambda store: store.is_first_since(1),
         lambda store: store.forget(JOB),
+        lambda store: store.purge(JOB),
+        lambda store: store.without_record([JOB]),
     ],
 )
 def test_without_redis_every_use_says_so(
