@@ -11,7 +11,7 @@ from shared.models.artifact import Model
 from shared.models.labels import word
 from shared.reasons import Reason, cut
 
-UNSAFE = ("checksums-missing", "golden-missing")
+UNSAFE = ("checksums-missing", "golden-missing", "categories-not-counted")
 """Notes that tell of what is unsafe; the others tell of what is assumed."""
 
 HEADER = ("feature", "type", "required", "nullable", "allowed", "why nullable, or why not")
