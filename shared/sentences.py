@@ -194,7 +194,8 @@ REASONS: dict[str, str] = {
     "trial-crashed": "The process that tried the model died with exit code {code}: the model file is damaged.",
     # Model folders: signature and metadata.
     "mlmodel-invalid": "{file!r} cannot be served: {place}: {fault}.",
-    "features-repeated": "The signature names a feature more than once.",
+    "features-repeated": "Several features have the same name: {columns}. A row gives its values by name, so each feature needs "
+    "a name of its own.",
     "features-unknown": "The metadata names features that are not in the signature: {columns}.",
     "features-differ": "Signature and model do not have the same features: they differ in {columns}.",
     "features-count": "The signature has {count} columns, but the model has {expected} features.",
@@ -218,6 +219,8 @@ REASONS: dict[str, str] = {
     "threshold-default": "The model states no threshold, so DEFAULT_THRESHOLD ({value}) decides.",
     "checksums-missing": "The model has no SHA256SUMS: a file that was damaged before it came here goes unnoticed.",
     "golden-missing": "The model has no golden rows: nothing shows that it scores as it did when it was trained.",
+    "categories-not-counted": "The model file is larger than {limit} MB: jobs do not count the rows with a category that was not "
+    "in the training.",
     "example-unreadable": "{file!r} has no row in a form that MLflow writes, so no example is shown.",
     # Where models come from.
     "version-gone": "The model source no longer has version {version}.",
@@ -242,7 +245,8 @@ REASONS: dict[str, str] = {
     "mlflow-timed-out": "MLflow does not answer.",
     "mlflow-not-installed": "MODEL_URI needs MLflow. Install the extra 'train', or publish the model to the Hub.",
     "mlflow-model-unknown": "MLflow has no such model. Is it registered, and MLFLOW_TRACKING_URI right?",
-    "mlflow-failed": "MLflow does not provide the model. Does its server answer?",
+    "mlflow-module-missing": "MLflow needs the Python module {module!r} to fetch the model. Install it beside MLflow.",
+    "mlflow-failed": "MLflow does not provide the model ({fault}). Does its server answer? Can its files be read from here?",
     "model-not-fetched": "The model could not be fetched: {fault}.",
     "model-cache-not-writable": "The model cache cannot be written: {fault}.",
     # A version on its way into a process, and reloads.

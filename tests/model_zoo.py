@@ -32,21 +32,6 @@ SERVED = {name: variant for name, variant in ZOO.items() if not variant.rejected
 STOCK = {name: variant for name, variant in ZOO.items() if variant.is_stock}
 """Those that MLflow itself writes, of the model and the data."""
 
-REGISTERED = {
-    name: ZOO[name]
-    for name in (
-        "Labels: 0 and 1, with `class_names=[1, 0]`",
-        "Labels: good and bad, and nothing says which",
-        "Thresholds: a tag of the model version, in the registry",
-        "Thresholds: a parameter of the run, in the registry",
-        "Categories: text with gaps, with `metadata.missing_category: unknown`",
-        "Names of features: all of these in one model",
-        "Files: `data/model.bin`, as the flavour says",
-        "Written by older versions: MLflow 1.30",
-    )
-}
-"""Some of several groups, which are fetched from a registry too: each takes seconds, in which MLflow is imported."""
-
 BY_URI = "Labels: good and bad, with `metadata.positive_class: bad`"
 """One that is fetched by other URIs than those of registered versions."""
 

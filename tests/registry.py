@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 from catboost import CatBoostClassifier
 
+from shared.models.mlflow_source import Ask, answer_of
 from tests.factories import Kit, Row
+from tests.processes import ROOT
 
 NAME = "credit"
 
@@ -47,6 +51,16 @@ for each in models:
     version = max(int(version.version) for version in client.search_model_versions(f"name='{name}'"))
     for alias in each["aliases"]:
         client.set_registered_model_alias(name, alias, str(version))
+"""
+
+ANSWER = """
+import io, json, sys
+from contextlib import redirect_stdout
+from shared.models import mlflow_program
+for question in sys.stdin:
+    with redirect_stdout(io.StringIO()) as printed:
+        code = mlflow_program.main(*json.loads(question))
+    print(json.dumps([code, printed.getvalue()]), flush=True)
 """
 
 TARGET = "target"
@@ -88,6 +102,25 @@ def logged_as_stock(
     data.assign(**{TARGET: target}).to_parquet(frame)
     about = {"aliases": aliases, "parameters": parameters or {}}
     return {"file": str(file), "frame": (str(frame), TARGET, has_example), **about}
+
+
+@contextmanager
+def asking() -> Iterator[Ask]:
+    """Ask MLflow what the service asks it, but of one process: to import MLflow takes seconds."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ANSWER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        questions, answers = process.stdin, process.stdout
+
+        def ask(*arguments: str) -> str:
+            questions.write(f"{json.dumps(arguments)}\n")
+            questions.flush()
+            return answer_of(*json.loads(answers.readline()))
+
+        yield ask
+        questions.close()
 
 
 def log_models(folder: Path, *models: dict[str, Any]) -> list[str]:

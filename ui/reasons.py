@@ -56,7 +56,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     ),
     "revision": ("revision-", "version-"),
     "smaller": ("body-too-large", "decompressed-too-large", "too-many-rows"),
-    "source": ("hub-access-", "hub-repository-", "mlflow-failed", "mlflow-model-", "mlflow-not-"),
+    "source": ("hub-access-", "hub-repository-", "mlflow-failed", "mlflow-mod", "mlflow-not-"),
     "values": ("invalid-rows",),
 }
 """What to do about an error, `common.way_…`, by the beginning of its type."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import mlflow_environment as mlflow_environment
+from shared.models import mlflow_environment as mlflow_environment
 
 # isort: split
 import catboost

@@ -11,7 +11,7 @@ from shared.models.artifact import Model
 from shared.models.labels import word
 from shared.reasons import Reason, cut
 
-UNSAFE = ("checksums-missing", "golden-missing")
+UNSAFE = ("checksums-missing", "golden-missing", "categories-not-counted")
 """Notes that tell of what is unsafe; the others tell of what is assumed."""
 
 HEADER = ("feature", "type", "required", "nullable", "allowed", "why nullable, or why not")
@@ -71,6 +71,11 @@ def contract_table(contract: Contract) -> list[str]:
     lines += [f"These must not decrease: {', '.join(map(plain, names))}." for names in contract.ordered]
     if any(feature.kind.python is str and feature.nullable for feature in contract.features):
         lines.append(f"A missing category is scored as {plain(contract.missing_category)!r}.")
+    if any(feature.nullable_because == "no-missing-category" for feature in contract.features):
+        lines += [
+            "A row that lacks a category is invalid. If the model was trained with a word in its place, log the model with",
+            'that word, such as metadata={"missing_category": "Missing"}.',
+        ]
     return lines
 
 

@@ -63,8 +63,6 @@ def _from_folder(source: Path, folder: Path) -> None:
 
 def _from_mlflow(uri: str, settings: CommandSettings, folder: Path) -> None:
     store = settings.mlflow_tracking_uri or f"sqlite:///{ROOT / '.local' / 'mlflow' / 'mlflow.db'}"
-    from scripts.lib import mlflow_environment as mlflow_environment  # noqa: PLC0415 - the process that asks MLflow inherits it
-
     source = MlflowSource(uri, store)
     print(f"Fetching {uri} from MLflow ...", file=sys.stderr, flush=True)
     folder.mkdir()

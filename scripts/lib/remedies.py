@@ -103,6 +103,10 @@ REMEDIES: Mapping[str, Remedy] = {
     "golden-invalid": _SCORE_ANEW,
     "golden-scores-differ": _SCORE_ANEW,
     "golden-class-differs": _golden_class,
+    "features-repeated": _words(
+        "Train on a frame whose columns have different names; or rename the features of the model by set_feature_names,"
+        " and log it with a signature of these names."
+    ),
     "features-differ": _LOG_ANEW,
     "features-count": _LOG_ANEW,
     "feature-not-a-category": _LOG_ANEW,

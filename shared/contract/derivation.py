@@ -34,8 +34,7 @@ def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reas
     metadata = mlmodel.metadata
     columns, assumed = _columns(mlmodel, model)
     names = [str(column.name) for column in columns]
-    if len({*names}) < len(names):
-        raise BadArtifact("features-repeated")
+    _check_distinct(names)
     if untyped := [name for name, column in zip(names, columns, strict=True) if column.type == ANY]:
         assumed.append(Reason("signature-types-unknown", {"columns": cut_names(untyped)}))
     _check_mentioned(names, mlmodel)
@@ -64,10 +63,8 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
     names = [
         str(i) if column.name == "" and "" not in model.names else str(column.name) for i, column in enumerate(given)
     ]
+    _check_distinct([name for name in names if name in model.names])
     named = dict(zip(names, given, strict=True))
-    counts = Counter(names)
-    if any(counts[name] > 1 for name in model.names):
-        raise BadArtifact("features-repeated")
     if not named.keys() >= set(model.names):
         if model.are_numbered:
             return _in_order(given, model), [Reason("model-without-names")]
@@ -75,6 +72,12 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
     extra = [name for name in named if name not in model.names]
     assumed = [Reason("signature-columns-unused", {"columns": cut_names(extra)})] if extra else []
     return [named[name] for name in model.names], assumed
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    """Raise BadArtifact for a name of several features: neither a row nor CatBoost's own tables could tell them apart."""
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise BadArtifact("features-repeated", columns=cut_names(repeated))
 
 
 def _in_order(given: Sequence[Column], model: ModelFeatures) -> list[Column]:

@@ -23,7 +23,7 @@ from shared.contract.derivation import derive
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
 from shared.models import classifier, example
-from shared.models.categories import SeenCategories, seen_categories
+from shared.models.categories import SeenCategories, seen_categories, uncounted
 from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
@@ -143,7 +143,12 @@ def load(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) 
         positive_class=word(labels[positive]),
         chosen_threshold=threshold,
         input_example=shown,
-        notes=(*assumed, *_threshold_notes(threshold), *([unusable] if unusable else []), *_lacks(folder)),
+        notes=(
+            *assumed,
+            *_threshold_notes(threshold),
+            *filter(None, (unusable, uncounted(loaded, facts.st_size))),
+            *_lacks(folder),
+        ),
     )
     _check_golden_rows(model)
     return model

@@ -22,6 +22,8 @@ import pandas as pd
 import pyarrow as pa
 from catboost import CatBoost, CatBoostClassifier, CatBoostError, Pool
 
+from shared.reasons import Reason
+
 MAX_MODEL_BYTES = 32 << 20
 """Of a larger file nothing is told: it would have to be written out as text, which takes seconds and its size in memory."""
 
@@ -137,6 +139,13 @@ def seen_categories(
             if seen := _compared(category.values, shown, most):
                 found[name] = seen
     return SeenCategories(found)
+
+
+def uncounted(classifier: CatBoostClassifier, size: int) -> Reason | None:
+    """Say that nothing is told of the categories of a model of `size` bytes, if it is so for its size."""
+    if size <= MAX_MODEL_BYTES or not classifier.get_cat_feature_indices():
+        return None
+    return Reason("categories-not-counted", {"limit": MAX_MODEL_BYTES >> 20})
 
 
 def _compared(values: Sequence[int], shown: Iterable[str], most: int) -> _Seen | None:

@@ -6,84 +6,33 @@ that comes from its content, so it is known once it is downloaded.
 """
 
 import hashlib
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from shared.contract.mlmodel import THRESHOLD_KEYS
 from shared.errors import SourceUnavailable, UnknownRevision, VersionUnavailable
 from shared.models import files
 from shared.models.version import Resolution
+from shared.reasons import Reason
 
-SCHEMES = ("models:/", "runs:/")
+MODELS, RUNS = SCHEMES = ("models:/", "runs:/")
 
-PROGRAM = (
-    f"""
-import json, os, sys
-import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.utils.models import get_model_name_and_version
-uri, folder, tracking_uri = sys.argv[1:]
-if tracking_uri:
-    mlflow.set_tracking_uri(tracking_uri)
-REGISTRY_FILE, KEYS = {files.REGISTRY_FILE!r}, {THRESHOLD_KEYS!r}
-"""
-    + """
-def stated():
-    # What the registry and the run say of the model, each with its place; the most particular first.
-    client = mlflow.MlflowClient()
-    run_id = None
-    if uri.startswith("models:/"):
-        found = get_model_name_and_version(client, uri)
-        if len(found) == 2:
-            version = client.get_model_version(*found)
-            yield "tag %s of the model version", version.tags
-            run_id = version.run_id
-        else:
-            logged = client.get_logged_model(found[0])
-            yield "tag %s of the logged model", logged.tags
-            yield "parameter %s of the logged model", logged.params
-            run_id = logged.source_run_id
-    else:
-        run_id = uri.removeprefix("runs:/").partition("/")[0]
-    if run_id:
-        run = client.get_run(run_id)
-        yield "tag %s of the run", run.data.tags
-        yield "parameter %s of the run", run.data.params
+PROGRAM = "shared.models.mlflow_program"
+ROOT = Path(__file__).resolve().parents[2]
 
-def threshold_of(uri):
-    for place, values in stated():
-        for key in KEYS:
-            if key in values:
-                return {"value": values[key], "origin": place % key}
-
-try:
-    if folder:
-        from mlflow.artifacts import download_artifacts
-        path = download_artifacts(artifact_uri=uri, dst_path=folder)
-        said = threshold_of(uri)
-        if said:
-            with open(os.path.join(path, REGISTRY_FILE), "w") as file:
-                json.dump({"threshold": said}, file)
-        print(path)
-    elif uri.startswith("models:/"):
-        found = get_model_name_and_version(mlflow.MlflowClient(), uri)
-        print("models:/" + "/".join(str(part) for part in found))
-    else:
-        print(uri)
-except MlflowException as error:
-    sys.exit(3 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND") else 1)
-"""
-)
-"""Prints what a URI stands for; or downloads that, with the threshold that the registry states, and prints the model's folder."""
-
-UNKNOWN = 3
-"""Exit code for what the registry does not have."""
+FAILED = 3
+"""Exit code of the program where its last line is the reason not to answer, as JSON."""
 
 TIMEOUT = 300.0
 """Seconds for a download."""
+
+Ask = Callable[[str, str, str], str]
+"""Answers what the program is asked by its arguments; raises SourceUnavailable, UnknownRevision."""
 
 
 class MlflowSource:
@@ -91,9 +40,10 @@ class MlflowSource:
 
     is_slow: ClassVar[bool] = True
 
-    def __init__(self, uri: str, tracking_uri: str | None) -> None:
+    def __init__(self, uri: str, tracking_uri: str | None, ask: Ask | None = None) -> None:
         self._uri = uri
         self._tracking_uri = tracking_uri
+        self._ask = ask or ask_mlflow
 
     @property
     def name(self) -> str:
@@ -106,28 +56,37 @@ class MlflowSource:
         uri = revision or self._uri
         if not uri.startswith(SCHEMES):
             raise UnknownRevision("revision-not-mlflow")
-        return Resolution(None, self._run(uri, ""))
+        return Resolution(None, self._ask(uri, "", self._tracking_uri or ""))
 
     def fetch(self, found: Resolution, folder: Path) -> None:
         """Download what was resolved."""
         if found.origin is None:
             raise VersionUnavailable("version-gone", version=found.version)
         with TemporaryDirectory(prefix="pret-mlflow-") as downloaded:
-            # Of a run, the model comes in a folder of its own.
-            files.copy(Path(self._run(found.origin, downloaded)), folder)
+            files.copy(Path(self._ask(found.origin, downloaded, self._tracking_uri or "")), folder)
 
-    def _run(self, uri: str, folder: str) -> str:
-        # Nothing in the working folder may stand in for a module.
-        command = [sys.executable, "-P", "-c", PROGRAM, uri, folder, self._tracking_uri or ""]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)  # noqa: S603
-        except subprocess.TimeoutExpired as error:
-            raise SourceUnavailable("mlflow-timed-out") from error
-        if "No module named 'mlflow'" in done.stderr:
-            raise SourceUnavailable("mlflow-not-installed")
-        if done.returncode == UNKNOWN:
-            raise UnknownRevision("mlflow-model-unknown")
-        if done.returncode:
-            raise SourceUnavailable("mlflow-failed")
-        # What MLflow prints itself comes before.
-        return done.stdout.splitlines()[-1].strip()
+
+def ask_mlflow(uri: str, folder: str, tracking_uri: str) -> str:
+    """Run the program, and give its answer; raises SourceUnavailable, or UnknownRevision for what MLflow does not have."""
+    # Nothing in the working folder may stand in for a module.
+    command = [sys.executable, "-P", "-m", PROGRAM, uri, folder, tracking_uri]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise SourceUnavailable("mlflow-timed-out") from error
+    if "No module named 'mlflow'" in done.stderr:
+        raise SourceUnavailable("mlflow-not-installed")
+    return answer_of(done.returncode, done.stdout)
+
+
+def answer_of(code: int, printed: str) -> str:
+    """Take the answer from an exit code and what was printed; raises SourceUnavailable or UnknownRevision."""
+    if code not in (0, FAILED):
+        raise SourceUnavailable("mlflow-failed", fault=f"exit code {code}")
+    # What MLflow prints itself comes before.
+    last = printed.splitlines()[-1]
+    if code == 0:
+        return last
+    reason = Reason.from_dict(json.loads(last))
+    raise (UnknownRevision if reason.type == "mlflow-model-unknown" else SourceUnavailable).of(reason)

@@ -12,13 +12,12 @@ import pytest
 
 from shared.errors import BadArtifact
 from shared.models.hub import HubSource
-from shared.models.mlflow_source import MlflowSource
+from shared.models.mlflow_source import Ask, MlflowSource
 from shared.models.sources import FolderSource, Source
-from shared.models.version import Resolution
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN
-from tests.model_zoo import BY_URI, REGISTERED, STOCK, ZOO
-from tests.registry import NAME, tracking_uri
+from tests.model_zoo import BY_URI, STOCK, ZOO
+from tests.registry import NAME, asking, tracking_uri
 from tests.zoo.seen import Seen, expected, seen
 from tests.zoo.variant import Variant
 
@@ -40,6 +39,12 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    with asking() as ask:
+        yield ask
+
+
 def publish(hub: HubServer, folder: Path) -> str:
     """Commit what lies in a folder and below it."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -56,22 +61,19 @@ def fetched(source: Source, folder: Path, variant: Variant) -> Seen:
     return seen(folder, variant)
 
 
-def fetched_from_mlflow(registry: Path, uri: str, folder: Path, variant: Variant) -> Seen:
-    """See what MLflow gives for a URI that is resolved already; to resolve it would take another import of MLflow."""
-    (folder / "fetched").mkdir()
-    MlflowSource(uri, tracking_uri(registry)).fetch(Resolution(None, uri), folder / "fetched")
-    return seen(folder / "fetched", variant)
-
-
-@pytest.mark.parametrize("variant", ZOO.values(), ids=ZOO)
-def test_folder_and_hub_give_the_same(variant: Variant, hub: HubServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "variant"), [*enumerate(ZOO.values(), 1)], ids=ZOO)
+def test_folder_hub_and_mlflow_give_the_same(
+    number: int, variant: Variant, hub: HubServer, mlflow: Path, ask: Ask, tmp_path: Path
+) -> None:
     written = variant.write(tmp_path / "source")
-    from_folder = fetched(FolderSource(written), tmp_path / "folder", variant)
-    sha = publish(hub, written)
-    of_hub = HubSource(REPO, sha, model_file="model.cb", token=TOKEN, endpoint=hub.url)
-    from_hub = fetched(of_hub, tmp_path / "hub", variant)
-    assert from_folder == from_hub == expected(variant)
-    assert from_folder.contract == from_hub.contract
+    sources: dict[str, Source] = {
+        "folder": FolderSource(written),
+        "hub": HubSource(REPO, publish(hub, written), model_file="model.cb", token=TOKEN, endpoint=hub.url),
+        "mlflow": MlflowSource(f"models:/{NAME}/{number}", tracking_uri(mlflow), ask),
+    }
+    given = {name: fetched(source, tmp_path / name, variant) for name, source in sources.items()}
+    assert given == dict.fromkeys(sources, expected(variant))
+    assert given["hub"].contract == given["mlflow"].contract == given["folder"].contract
 
 
 @pytest.mark.parametrize(("number", "variant"), [*enumerate(STOCK.values())], ids=STOCK)
@@ -82,14 +84,10 @@ def test_what_mlflow_itself_writes_is_no_other(number: int, variant: Variant, ml
     assert logged.contract == seen(variant.write(tmp_path / "model"), variant).contract
 
 
-@pytest.mark.parametrize(("number", "variant"), [*enumerate(REGISTERED.values(), 1)], ids=REGISTERED)
-def test_a_registry_gives_the_same(number: int, variant: Variant, mlflow: Path, tmp_path: Path) -> None:
-    from_registry = fetched_from_mlflow(mlflow, f"models:/{NAME}/{number}", tmp_path, variant)
-    assert from_registry == expected(variant)
-    assert from_registry.contract == seen(variant.write(tmp_path / "model"), variant).contract
-
-
 @pytest.mark.parametrize("place", [0, 1], ids=["logged model", "run"])
-def test_a_model_that_is_logged_and_not_registered_is_served(place: int, mlflow: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_logged_and_not_registered_is_served(
+    place: int, mlflow: Path, ask: Ask, tmp_path: Path
+) -> None:
     uri = json.loads((mlflow / "uris.json").read_bytes())[BY_URI][place]
-    assert fetched_from_mlflow(mlflow, uri, tmp_path, ZOO[BY_URI]) == expected(ZOO[BY_URI])
+    source = MlflowSource(uri, tracking_uri(mlflow), ask)
+    assert fetched(source, tmp_path / "fetched", ZOO[BY_URI]) == expected(ZOO[BY_URI])

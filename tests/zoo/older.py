@@ -42,6 +42,8 @@ class Older(Variant):
 
 
 VARIANTS = (
+    Older("CatBoost 0.26, with MLflow 1.20", folder="catboost-0.26", nullable=("debt",)),
+    Older("CatBoost 1.0, with MLflow 1.26", folder="catboost-1.0", nullable=("debt",)),
     Older("MLflow 1.30", folder="mlflow-1.30", nullable=("debt",)),
     Older("MLflow 2.9, with CatBoost 1.2", folder="mlflow-2.9", threshold=METADATA, nullable=("debt",)),
     Older("MLflow 2.22", folder="mlflow-2.22", threshold=METADATA, nullable=("debt",)),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.zoo import artifact
+from tests.zoo import artifact, training
 from tests.zoo.applicants import FRACTIONS, NUMBERS
 from tests.zoo.variant import Variant
 
@@ -103,6 +103,14 @@ VARIANTS = (
         data=FRACTIONS,
         prepare=as_array,
         inputs=[{"type": "double", "name": "debt", "required": True}] * 2,
+        rejected="features-repeated",
+    ),
+    Variant(
+        "none, and the model has a name twice, by `set_feature_names`",
+        data=FRACTIONS,
+        train=training.of_one_name,
+        inputs=None,
+        example=None,
         rejected="features-repeated",
     ),
     Variant("with a date for a feature", inputs=column("datetime"), rejected="feature-type-unsupported"),

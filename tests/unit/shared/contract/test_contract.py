@@ -189,8 +189,9 @@ def test_metadata_that_does_not_fit_the_type_is_a_bad_artifact(kind: str, notes:
 
 
 def test_a_name_that_comes_twice_is_a_bad_artifact() -> None:
-    with pytest.raises(BadArtifact, match="more than once"):
-        make_contract([{"name": "x", "type": "double"}, {"name": "x", "type": "long"}])
+    with pytest.raises(BadArtifact, match="the same name: 'x', 'z'") as caught:
+        make_contract([{"name": name, "type": kind} for name, kind in zip("zxyxz", 5 * ["double"], strict=True)])
+    assert caught.value.reason.params == {"columns": ["x", "z"]}
 
 
 @pytest.mark.parametrize(("features", "ordered"), [({"y": {"ge": 0}}, []), ({}, [["x", "y"]])])

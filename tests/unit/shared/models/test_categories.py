@@ -10,7 +10,8 @@ import pytest
 from catboost import CatBoostClassifier, sum_models
 
 from shared.models import artifact, categories
-from shared.models.categories import NOTHING_SEEN, SeenCategories, UnseenCount, seen_categories
+from shared.models.categories import NOTHING_SEEN, SeenCategories, UnseenCount, seen_categories, uncounted
+from shared.reasons import Reason
 from tests.factories import Kit, fitted
 
 TOWNS = [f"ville {i}" for i in range(300)]
@@ -124,6 +125,18 @@ def test_nothing_is_told_without_categories_or_of_a_large_file(classifier: CatBo
     numbers = fitted(DATA[["amount"]], TARGET)
     assert seen_categories(numbers, ["amount"], [], 1) is NOTHING_SEEN
     assert seen_categories(classifier, NAMES, [], categories.MAX_MODEL_BYTES + 1) is NOTHING_SEEN
+
+
+def test_that_nothing_is_told_of_a_large_file_is_said(
+    classifier: CatBoostClassifier, mixed: Kit, numbers: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(categories, "MAX_MODEL_BYTES", 1 << 20)
+    assert uncounted(classifier, 1 << 20) is None
+    said = Reason("categories-not-counted", {"limit": 1})
+    assert uncounted(classifier, (1 << 20) + 1) == said
+    monkeypatch.setattr(categories, "MAX_MODEL_BYTES", 1)
+    notes = [artifact.load(kit.write(tmp_path / str(i)), "v1").notes for i, kit in enumerate((mixed, numbers))]
+    assert ["categories-not-counted" in [note.type for note in each] for each in notes] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How the scripts want MLflow to behave; it reads this when it is imported, so this module comes before it."""
+"""How MLflow is to behave here; it reads this when it is imported, so this module comes before it."""
 
 import os
 import sys
