@@ -75,6 +75,8 @@ class Plan:
     nth: int = 1
     seconds: float = 2.0
     seen: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set once the command has come, before anything befalls it."""
     done: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, seconds: float) -> bool:
@@ -154,11 +156,13 @@ class RedisProxy:
                 if plan.seen == plan.nth and chosen is None:
                     chosen = plan
                     self._plans.remove(plan)
+                    plan.reached.set()
         return chosen
 
     def plan_again(self, plan: Plan) -> None:
         """Have it happen to the next one instead: the server did not know the script, and carried nothing out."""
         plan.seen = plan.nth - 1
+        plan.reached.clear()
         with self._lock:
             self._plans.append(plan)
 
