@@ -1,7 +1,6 @@
 """The rows and models of a soak, and what CatBoost itself says of them."""
 
 import gzip
-import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -137,11 +136,11 @@ def compressed(content: bytes, encoding: Encoding | None) -> bytes:
     if encoding == "gzip":
         return gzip.compress(content, 1)
     if encoding == "zstd":
-        sink = io.BytesIO()
+        sink = pa.BufferOutputStream()
         with pa.CompressedOutputStream(sink, "zstd") as stream:
             stream.write(content)
-            stream.close()
-        return sink.getvalue()
+        packed: bytes = sink.getvalue().to_pybytes()
+        return packed
     return content
 
 

@@ -55,13 +55,8 @@ class Order:
 
     @property
     def name(self) -> str:
-        """The name of the job, where the way of sending has room for one."""
+        """The name of the job, where the way of sending has room for one; that of a file at an address has an ending besides."""
         return f"order-{self.number:06d}"
-
-    @property
-    def has_name(self) -> bool:
-        """Whether the job has the order's name."""
-        return self.way in (Way.BODY, Way.FORM)
 
     @property
     def is_rejected_at_once(self) -> bool:

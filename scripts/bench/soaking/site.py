@@ -135,7 +135,7 @@ class Site:
         with suppress(httpx.HTTPError, KeyError, ValueError):
             answer = http.get(f"{self.url}/router_health").json()
             reports = http.get(f"{self.url}/model_status").json()["processes"]
-            own = {process.pid for process in self.all_processes()}
+            own = {process.pid for process in self.parents("api")}
             return answer["status"] == "ready" and any(report["pid"] in own for report in reports)
         return False
 
@@ -150,10 +150,11 @@ class Site:
 
     def parents(self, kind: str) -> list[psutil.Process]:
         """Give the processes of one program that the supervisor started."""
-        if self._supervisor is None:
+        supervisor = self._supervisor
+        if supervisor is None:
             return []
         with suppress(psutil.Error):
-            below = psutil.Process(self._supervisor.pid).children()
+            below = psutil.Process(supervisor.pid).children()
             return [process for process in below if kind_of_process(process) == kind]
         return []
 

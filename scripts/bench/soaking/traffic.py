@@ -219,7 +219,7 @@ class Traffic:
             if job["state"] in ("queued", "running") or job["id"] in self._looked_at:
                 continue
             self._looked_at.add(job["id"])
-            order = self._placed.get(job["name"] or "")
+            order = self._placed.get((job["name"] or "").partition(".")[0])
             try:
                 self._check_stray(client, order, job)
             except Broken as broken:
