@@ -207,7 +207,9 @@ class RedisProxy:
         connection = _Connection(self, self._open, (reader, writer), redis)
         self._connections.add(connection)
         try:
-            await connection.run()
+            # At the end of the proxy; the stream's own callback takes a cancelled task for an error.
+            with suppress(asyncio.CancelledError):
+                await connection.run()
         finally:
             self._connections.discard(connection)
 
