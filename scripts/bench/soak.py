@@ -9,6 +9,7 @@ come up.
 """
 
 import argparse
+import faulthandler
 import os
 import signal
 import sys
@@ -42,6 +43,8 @@ def main() -> int:
     """Run the soak that the command line asks for; returns the exit code."""
     options = _parser().parse_args()
     os.chdir(ROOT)
+    # `kill -USR1` tells what each thread does.
+    faulthandler.register(signal.SIGUSR1)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())

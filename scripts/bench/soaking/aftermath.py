@@ -49,6 +49,7 @@ class Aftermath:
 
     def _hold(self, promise: str, rest: Callable[[], list[str]]) -> None:
         """Wait until there is nothing left that keeps a promise from being kept."""
+        print(f"looking whether {promise} ...", flush=True)
         left: list[str] = ["no answer"]
 
         def nothing_left() -> bool:
@@ -74,7 +75,10 @@ class Aftermath:
         return [f"{name} ({count})" for name, count in found.items() if count]
 
     def _remains_of_readings(self) -> list[str]:
-        return [path.name for path in self._site.storage.rglob(f"*{PARTIAL_SUFFIX}")]
+        # An upload that was cut off belongs to no job, and stays as long as a folder without one does.
+        return [
+            path.name for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")
+        ]
 
     def _let_time_pass(self) -> None:
         """Make it as if every time to live were over: that of jobs, of folders without one, and of webhooks that wait."""
