@@ -19,7 +19,7 @@ Targets = Callable[[Site], Iterable[psutil.Process]]
 Bring = Callable[[Site], AbstractContextManager[None]]
 
 LOST_KEYS = (*QUEUES, "unacked", "unacked_index")
-FILLER_KEYS = 4000
+FILLER_DATABASE, FILLER_KEYS = 1, 4000
 """Keys in another database of Redis, so that it takes two seconds to load its file."""
 
 CUT_OFF = 64 << 10
@@ -77,7 +77,7 @@ def redis_full(site: Site) -> Iterator[None]:
 @contextmanager
 def redis_loading(site: Site) -> Iterator[None]:
     """Kill a Redis that has much to load."""
-    with suppress(redis.RedisError), redis.Redis(**site.redis.get_connection_kwargs() | {"db": 1}) as other:
+    with suppress(redis.RedisError), site.direct(FILLER_DATABASE) as other:
         with other.pipeline(transaction=False) as pipe:
             for number in range(FILLER_KEYS):
                 pipe.set(f"filler:{number}", number)

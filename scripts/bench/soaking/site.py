@@ -65,7 +65,7 @@ class Site:
         ports = [free_port() for _ in range(4)]
         self._ports = Ports(ports[0], ports[1], ports[2], ports[3])
         self.proxy = RedisProxy(ports[3], SCRIPTS)
-        self.redis = redis.Redis(HOST, ports[3], socket_timeout=PROBE_TIMEOUT, decode_responses=True)
+        self.redis = self.direct(0)
         """A way to Redis past the proxy."""
         self._supervisor: Supervisor | None = None
         self._config = folder / "supervisord.conf"
@@ -77,6 +77,10 @@ class Site:
             "WEBHOOK_HOSTS": webhook_host,
             "TMPDIR": str(folder / "tmp"),
         }
+
+    def direct(self, database: int) -> "redis.Redis":
+        """Make a client of Redis that does not pass the proxy."""
+        return redis.Redis(HOST, self._ports.redis or 0, database, socket_timeout=PROBE_TIMEOUT, decode_responses=True)
 
     @property
     def url(self) -> str:

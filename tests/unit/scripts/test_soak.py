@@ -99,7 +99,7 @@ def test_orders_are_of_all_kinds_and_of_rows_that_there_are() -> None:
         "2026-01-02 03:04:05,678 WARNING shared.fleet.member: Redis is away; this process could not report itself",
         "123:M 02 Jan 2026 03:04:05.678 * Ready to accept connections tcp",
         "123:M 02 Jan 2026 03:04:05.678 # User requested shutdown...",
-        "",
+        "INFO:     Application startup complete.",
     ],
 )
 def test_lines_of_every_day_and_of_expected_faults_are_expected(line: str) -> None:
@@ -121,9 +121,27 @@ def test_other_lines_are_not(line: str) -> None:
     assert not logs.is_expected(line)
 
 
-def test_lines_that_differ_in_numbers_alone_are_told_once() -> None:
-    text = "Error 12 of 0123456789abcdef\nError 13 of fedcba9876543210\nanother"
-    assert sorted(logs.unexpected(text).values()) == [("Error 12 of 0123456789abcdef", 2), ("another", 1)]
+BANNER = """ -------------- celery@host v5.7.0
+--- ***** -----
+-- ******* ---- Linux-6.1 2026-01-02 03:04:05
+- ** ---------- [config]
+- ** ---------- .> transport:   redis://:**@127.0.0.1:6379/0
+ -------------- [queues]
+                .> files            exchange=quick(direct) key=quick
+"""
+ERROR = "2026-01-02 03:04:05,678 ERROR   celery.app.trace: Task score_chunk[{}] raised unexpected"
+TRACE = """Traceback (most recent call last):
+  File "shared/redis.py", line 1, in connect
+shared.errors.StorageUnavailable: The storage has no such file."""
+
+
+def test_entries_that_differ_in_numbers_alone_are_told_once_and_a_traceback_by_its_end() -> None:
+    calm = "2026-01-02 03:04:05,678 INFO    worker.tasks: all is well"
+    first, second = ERROR.format("0123456789abcdef"), ERROR.format("fedcba9876543210")
+    text = "\n".join([BANNER, calm, first, TRACE, calm, second, TRACE, calm, TRACE])
+    told = " … shared.errors.StorageUnavailable: The storage has no such file."
+    assert logs.unexpected(text) == {first + told: 2, calm + told: 1}
+    assert logs.unexpected(f"{BANNER}{calm}\n") == {}
 
 
 def test_a_single_bit_of_a_score_is_seen() -> None:
