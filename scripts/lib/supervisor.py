@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -15,10 +16,18 @@ LINE_HEAD = re.compile(r"^\S+ \S+ [A-Z]+ ")
 """Date, time and level, which begin every line of the supervisor's log."""
 
 
-class Supervisor:
-    """A running supervisor. It is given a configuration file, and its programs inherit this process's environment."""
+def _say(line: str) -> None:
+    print(line, flush=True)
 
-    def __init__(self, configuration: Path) -> None:
+
+class Supervisor:
+    """A running supervisor. It is given a configuration file, and its programs inherit this process's environment.
+
+    `tell` is called with a line for each program that has died.
+    """
+
+    def __init__(self, configuration: Path, tell: Callable[[str], None] = _say) -> None:
+        self._tell = tell
         # A session of its own: Ctrl-C reaches the script alone, which then ends the others in order.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
@@ -32,6 +41,11 @@ class Supervisor:
         self._deaths: Counter[str] = Counter()
         assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
         threading.Thread(target=self._relay, args=(self._process.stdout,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Its number as a process; the programs are its children."""
+        return self._process.pid
 
     @property
     def has_ended(self) -> bool:
@@ -56,9 +70,9 @@ class Supervisor:
             event = LINE_HEAD.sub("", line).strip()
             if event.startswith("exited:"):
                 self._deaths[event.split()[1]] += 1
-                print(f"{event}; it is started again", flush=True)
+                self._tell(f"{event}; it is started again")
             elif event.startswith("gave up:"):
-                print(f"{event}; see .local/logs/", flush=True)
+                self._tell(f"{event}; see .local/logs/")
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,105 @@
+"""What a service must look like once a soak is over and every job has ended: nothing is left, and all serve one model."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import redis
+
+from scripts.bench.soaking.client import FINAL
+from scripts.bench.soaking.record import Record
+from scripts.bench.soaking.site import Site, wait_for
+from scripts.bench.soaking.traffic import Traffic
+from shared.fleet.records import PROCESS_KEY
+from shared.jobs.expiry import ORPHAN_AGE
+from shared.jobs.job_scripts import ENDED_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.jobs.queue import QUEUE_PREFIX, QUEUES
+from shared.redis import KEY_PREFIX
+from shared.storage.local import PARTIAL_SUFFIX
+
+DEADLINE = 300.0
+"""Seconds for each thing to come about; all come within a few on a machine that has nothing else to do."""
+
+LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.binding.", TURN_KEY)
+"""Beginnings of keys that stay as long as the service does."""
+
+
+class Aftermath:
+    """The checks, in order; each notes a violation and lets the next one follow."""
+
+    def __init__(self, site: Site, record: Record, traffic: Traffic, stop: threading.Event) -> None:
+        self._site = site
+        self._record = record
+        self._traffic = traffic
+        self._stop = stop
+        self._client = traffic.client()
+
+    def check(self) -> None:
+        """Run all checks. Raises Ended if the soak is stopped."""
+        self._hold("every job ends", self._open_jobs)
+        self._traffic.check_strays(self._client)
+        self._hold("the fleet serves one version", self._differing_versions)
+        self._hold("no message is left", self._messages)
+        self._hold("what a killed reading leaves is removed with the next", self._remains_of_readings)
+        self._let_time_pass()
+        self._hold("nothing is left in Redis beyond its time", self._keys)
+        self._hold("nothing is left in the storage beyond its time", self._blobs)
+
+    def _hold(self, promise: str, rest: Callable[[], list[str]]) -> None:
+        """Wait until there is nothing left that keeps a promise from being kept."""
+        print(f"looking whether {promise} ...", flush=True)
+        left: list[str] = ["no answer"]
+
+        def nothing_left() -> bool:
+            left[:] = rest()
+            return not left or self._stop.is_set()
+
+        if not wait_for(nothing_left, DEADLINE, pause=0.3):
+            self._record.violation(promise, f"{len(left)} left, as {', '.join(left[:5])}")
+
+    def _open_jobs(self) -> list[str]:
+        return [job["id"] for job in self._client.jobs() if job["state"] not in FINAL]
+
+    def _differing_versions(self) -> list[str]:
+        status = self._client.get("/model_status").json()
+        if status["converged"]:
+            return []
+        return [f"{process['kind']} {process['version']}" for process in status["processes"]] or ["none"]
+
+    def _messages(self) -> list[str]:
+        """Name the queues that have messages, and those under way."""
+        found = {name: self._site.redis.llen(f"{QUEUE_PREFIX}{name}") for name in QUEUES}
+        found |= {"unacked": self._site.redis.hlen(f"{QUEUE_PREFIX}unacked")}
+        return [f"{name} ({count})" for name, count in found.items() if count]
+
+    def _remains_of_readings(self) -> list[str]:
+        # An upload that was cut off belongs to no job, and stays as long as a folder without one does.
+        return [
+            path.name for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")
+        ]
+
+    def _let_time_pass(self) -> None:
+        """Make it as if every time to live were over: that of jobs, of folders without one, and of webhooks that wait."""
+        with suppress(redis.RedisError):
+            for key in (ENDED_KEY, WEBHOOKS_KEY):
+                members: list[str] = self._site.redis.zrange(key, 0, -1)  # type: ignore[assignment]
+                if members:
+                    self._site.redis.zadd(key, dict.fromkeys(members, 1))
+            self._site.redis.delete(TURN_KEY)
+        long_ago = time.time() - 2 * ORPHAN_AGE
+        for path in self._site.storage.rglob("*"):
+            with suppress(FileNotFoundError):
+                os.utime(path, (long_ago, long_ago))
+
+    def _keys(self) -> list[str]:
+        """Name the keys that nothing removes."""
+        ended = [f"{ENDED_KEY}: {self._site.redis.zcard(ENDED_KEY)}"] if self._site.redis.exists(ENDED_KEY) else []
+        found = [key for key in self._site.redis.scan_iter(f"{KEY_PREFIX}*", count=1000) if not key.startswith(LASTING)]
+        return ended + [key for key in found if self._site.redis.ttl(key) == -1]
+
+    def _blobs(self) -> list[str]:
+        # A sweep that found nothing old enough a moment ago does not come again for a minute.
+        self._site.redis.delete(TURN_KEY)
+        return [path.name for path in self._site.storage.rglob("*") if path.is_file()]
