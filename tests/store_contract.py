@@ -646,13 +646,13 @@ class StoreContract:
     def test_of_a_removed_job_nothing_is_left_whatever_its_state(
         self, store: JobStore, store_client: redis.Redis, state: JobState
     ) -> None:
-        keys = set(store_client.keys())
+        keys = lasting_keys(store_client)
         store.create(make_file_job(NEWER, callback_url=CALLER), WINDOW)
         if state is not JobState.QUEUED:
-            store.claim(NEWER, READING)
+            store.claim(NEWER, READING, "owner")
             store.note_report(NEWER, REPORT)
         if state is JobState.SUCCEEDED:
-            store.commit_reading(read(make_file_job(NEWER)), WINDOW)
+            store.commit_reading(read(make_file_job(NEWER)), WINDOW, "owner")
             self.commit_all(store, NEWER)
         elif state is JobState.FAILED:
             store.fail(NEWER, WHY)
@@ -662,8 +662,8 @@ class StoreContract:
         store.purge(NEWER)
         with pytest.raises(UnknownJob):
             store.get(NEWER)
-        assert store.commit_reading(read(make_file_job(NEWER)), WINDOW) is None
-        assert set(store_client.keys()) == keys
+        assert store.commit_reading(read(make_file_job(NEWER)), WINDOW, "owner") is None
+        assert lasting_keys(store_client) == keys
         assert (store.open_jobs(), store.due_webhooks(), store.expired_jobs()) == ([JOB], [], [])
         assert [job.id for job in store.page(None, 0, 10)[0]] == [JOB]
 
