@@ -213,8 +213,8 @@ def configuration(found: dict[str, Program], pid_file: Path, logs: Path) -> str:
     # Groups are stopped one after another, the programs of a group at once. Redis comes last: a worker still records its
     # last chunk. What has a socket is a group of its own.
     together = ",".join(name for name, program in found.items() if name != "redis" and program.port is None)
-    group = f"[group:programs]\nprograms={together}\npriority=2\n"
-    return "\n".join([head, group, *(_section(name, program, logs) for name, program in found.items())])
+    groups = [f"[group:programs]\nprograms={together}\npriority=2\n"] if together else []
+    return "\n".join([head, *groups, *(_section(name, program, logs) for name, program in found.items())])
 
 
 def _section(name: str, program: Program, logs: Path) -> str:
