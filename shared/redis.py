@@ -25,7 +25,10 @@ REJECTIONS = ("MISCONF", "OOM", "READONLY", "LOADING", "NOREPLICAS", "CLUSTERDOW
 
 
 def connect(url: str, *, patient: bool = False) -> redis.Redis:
-    """Make a client that retries once, at once (a pooled connection may be stale), or for some 10 s if `patient`."""
+    """Make a client that retries once, at once (a pooled connection may be stale), or for some 10 s if `patient`.
+
+    A patient one also waits for a server that is there but cannot write, such as a full one.
+    """
     retry = Retry(ExponentialBackoff(cap=2, base=0.1), 8) if patient else Retry(NoBackoff(), 1)
     return redis.Redis.from_url(
         url,
@@ -34,7 +37,7 @@ def connect(url: str, *, patient: bool = False) -> redis.Redis:
         socket_timeout=ANSWER_TIMEOUT,
         socket_keepalive=True,
         retry=retry,
-        retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        retry_on_error=[redis.ConnectionError, redis.TimeoutError, *(REJECTION_ERRORS if patient else ())],
     )
 
 

@@ -193,6 +193,7 @@ JOB_CALLS = [
     Call("retry", (JOB, 2), queued, case="not failed"),
     Call("note_report", (JOB, REPORT), waiting_file),
     Call("postpone", (JOB, ["0", "1", "2"]), queued),
+    Call("hasten", (JOB, ["0", "1", "2"]), queued),
     Call("begin_webhook", (JOB, LONG), failed(queued)),
     Call("begin_webhook", (JOB, LONG), queued, case="not due"),
     Call("end_webhook", (JOB, None), failed(queued)),

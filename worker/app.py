@@ -4,28 +4,34 @@ from functools import lru_cache
 
 from celery import Celery, signals
 
-from shared import logging as service_logging
 from shared.errors import RedisDenied, RedisUnavailable
 from shared.jobs import queue
 from shared.memory import use_few_arenas
 from shared.redis import connect, ping
 from shared.settings import Settings, settings_or_exit
 from worker import control as control  # registers the control commands on import
+from worker import logs, transport
 from worker.services import Services, create_services
 from worker.steps import add_steps
+from worker.stopping import Stopping
 from worker.tasks import register
 
 
 def create_celery(settings: Settings) -> Celery:
     """Create the app with its tasks, its control commands and the steps of its parent process."""
     use_few_arenas()
+    transport.use()
     celery = queue.create_app(settings)
+    celery.conf.worker_consumer = "worker.consumer:Consumer"
+
+    stopping = Stopping()
 
     # Created in the process that uses them, on first use: connections and models must not be shared across a fork.
     @lru_cache(maxsize=1)
     def of_child() -> Services:
         # A worker scores, and can wait for Redis.
-        return create_services(settings, celery, connect(settings.redis_url, patient=True))
+        client = connect(settings.redis_url, patient=True)
+        return create_services(settings, celery, client, stopping=stopping.__bool__)
 
     @lru_cache(maxsize=1)
     def of_parent() -> Services:
@@ -34,7 +40,8 @@ def create_celery(settings: Settings) -> Celery:
     register(celery, of_child, of_parent)
     add_steps(celery, of_parent)
     signals.worker_init.connect(lambda **_: _end_if_denied(settings), weak=False)
-    signals.setup_logging.connect(lambda **_: service_logging.set_up(settings.log_level), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: stopping.ask(), weak=False)
+    signals.setup_logging.connect(lambda **_: logs.set_up(settings.log_level), weak=False)
     return celery
 
 

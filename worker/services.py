@@ -1,5 +1,6 @@
 """The objects that the processes of a worker use, created once per process from the settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
@@ -35,11 +36,12 @@ class Services:
     member: Member
     window: Window
     limits: Limits
+    stopping: Callable[[], bool]
 
     @property
     def workplace(self) -> Workplace:
         """Return the dependencies of a unit of work."""
-        return Workplace(WORKER, self.store, self.storage, self.models, self.window, self.limits)
+        return Workplace(WORKER, self.store, self.storage, self.models, self.window, self.limits, self.stopping)
 
 
 def create_services(
@@ -48,6 +50,7 @@ def create_services(
     client: redis.Redis,
     models: ModelCache | None = None,
     prepare: Prepare | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Services:
     """Create the services; nothing is loaded or forked yet. Versions are prepared in a separate process, or by `prepare`."""
     fleet = Fleet(client)
@@ -65,4 +68,5 @@ def create_services(
         member=Member("worker", models, fleet, prepare, loads=False),
         window=Window(fleet),
         limits=Limits.from_settings(settings),
+        stopping=stopping,
     )

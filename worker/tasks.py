@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
 
-from shared.errors import UnknownJob
+from shared.errors import PretError, RedisUnavailable, UnknownJob
 from shared.jobs import expiry, notify, queue, read, score, unit, write
 from shared.reasons import Reason
 from worker.services import WORKER, Services
@@ -25,24 +26,27 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
     def attempt(job_id: str, name: str, step: unit.Step) -> None:
         units = unit.attempt(job_id, name, step, services().workplace)
         if units:
-            services().queue.publish(services().store.get(job_id), units)
+            _publish(job_id, units, services())
 
-    @celery.task(name=queue.SCORE_CHUNK, shared=False)  # type: ignore[untyped-decorator]
+    # What it throws is logged in a line, without a traceback: these errors are states that are expected.
+    task = partial(celery.task, shared=False, throws=(PretError,))
+
+    @task(name=queue.SCORE_CHUNK)  # type: ignore[untyped-decorator]
     def score_chunk(job_id: str, chunk: str) -> None:
         """Score one chunk of a job."""
         attempt(job_id, chunk, score.score_chunk)
 
-    @celery.task(name=queue.READ_FILE, shared=False, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @task(name=queue.READ_FILE, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def read_file(job_id: str, name: str) -> None:
         """Split the file of a job into chunks."""
         attempt(job_id, name, read.read_file)
 
-    @celery.task(name=queue.WRITE_OUTPUT, shared=False, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @task(name=queue.WRITE_OUTPUT, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def write_output(job_id: str, name: str) -> None:
         """Write the results of a job to its output URI."""
         attempt(job_id, name, write.write_output)
 
-    @celery.task(name=queue.SEND_WEBHOOK, shared=False)  # type: ignore[untyped-decorator]
+    @task(name=queue.SEND_WEBHOOK)  # type: ignore[untyped-decorator]
     def send_webhook(job_id: str) -> None:
         """Send the webhook of a job that has ended."""
         settings = services().settings
@@ -50,7 +54,7 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         hosts = settings.listed(settings.webhook_hosts)
         notify.tell_caller(job_id, hosts, secret.get_secret_value() if secret else None, services().store)
 
-    @celery.task(name=queue.REMOVE_EXPIRED, shared=False)  # type: ignore[untyped-decorator]
+    @task(name=queue.REMOVE_EXPIRED)  # type: ignore[untyped-decorator]
     def remove_expired() -> None:
         """Remove jobs past their time to live, and folders that belong to no job."""
         expiry.remove_expired(services().store, services().storage)
@@ -61,6 +65,14 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and len(args) == UNIT_ARGUMENTS:
             job_id, name = args
             parent = of_parent()
-            parent.store.release(job_id, name, WORKER, Reason("worker-died"))
-            with suppress(UnknownJob):
-                parent.queue.publish(parent.store.get(job_id), [name])
+            # Without Redis it is found once its lease is over.
+            with suppress(RedisUnavailable):
+                parent.store.release(job_id, name, WORKER, Reason("worker-died"))
+                _publish(job_id, [name], parent)
+
+
+def _publish(job_id: str, units: list[str], parts: Services) -> None:
+    """Publish units, unless their job is gone; what cannot be published now is not waited for as if it were lost on its way."""
+    with suppress(UnknownJob):
+        if not parts.queue.publish(parts.store.get(job_id), units):
+            parts.store.hasten(job_id, units)

@@ -1,5 +1,6 @@
 """`pret model check`: a script of the project does it, which reads models as the service does; the client cannot."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,9 +21,9 @@ def check_model(arguments: Sequence[str], script: Path = SCRIPT) -> int:
         print(ABSENT, file=sys.stderr)
         return WRONG_USAGE
     with subprocess.Popen([sys.executable, "-P", str(script), *arguments]) as running:  # noqa: S603 - a script of our own
-        while True:
-            try:
-                return running.wait()
-            except KeyboardInterrupt:
-                # It gets the signal too, and ends by itself when it has cleaned up.
-                continue
+        # Ctrl-C reaches the script too, which ends by itself when it has cleaned up.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return running.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
@@ -124,6 +124,9 @@ class Program:
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    port: int | None = None
+    """Where the supervisor listens for it; the socket is the standard input of all its processes."""
+    processes: int = 1
 
 
 def programs(ports: Ports, data: Path) -> dict[str, Program]:
@@ -132,7 +135,7 @@ def programs(ports: Ports, data: Path) -> dict[str, Program]:
         "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
         # A process of its own reads large files, so that scoring goes on beside it.
         "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
-        "api": _python("uvicorn", "api.main:app", "--host", HOST, "--port", str(ports.api), "--no-access-log"),
+        "api": replace(_python("scripts.lib.serve", "api.main:app"), port=ports.api, processes=_api_processes()),
         "console": _console(ports),
         "flower": _python(
             *("celery", "-A", "worker.monitor", "flower"),
@@ -144,6 +147,13 @@ def programs(ports: Ports, data: Path) -> dict[str, Program]:
     if ports.redis is not None:
         found["redis"] = _redis(ports.redis, data)
     return found
+
+
+def _api_processes() -> int:
+    text = os.environ.get("WEB_CONCURRENCY") or "2"
+    if not text.isdigit() or int(text) < 1:
+        raise StartError("WEB_CONCURRENCY must be a number of processes, 1 or more.")
+    return int(text)
 
 
 def _python(module: str, *options: str, **environment: str) -> Program:
@@ -195,30 +205,37 @@ def _near(path: str) -> str:
 
 
 def configuration(found: dict[str, Program], pid_file: Path, logs: Path) -> str:
-    """Write the supervisor's configuration: the programs run where it runs itself, each with a log in `logs`.
+    """Write the supervisor's configuration: the programs run where it runs itself, each process with a log in `logs`.
 
     The paths are best relative: there are signs in the names of folders that such a file has other uses for.
     """
     head = f"[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={_escaped(str(pid_file))}\nsilent=true\n"
-    return "\n".join([head, *(_section(name, program, logs) for name, program in found.items())])
+    # Groups are stopped one after another, the programs of a group at once. Redis comes last: a worker still records its
+    # last chunk. What has a socket is a group of its own.
+    together = ",".join(name for name, program in found.items() if name != "redis" and program.port is None)
+    groups = [f"[group:programs]\nprograms={together}\npriority=2\n"] if together else []
+    return "\n".join([head, *groups, *(_section(name, program, logs) for name, program in found.items())])
 
 
 def _section(name: str, program: Program, logs: Path) -> str:
-    # Redis is stopped last: a worker still records its last chunk.
-    priority = 1 if name == "redis" else 2
+    served = program.port is not None
+    process = "%(program_name)s-%(process_num)d" if served else "%(program_name)s"
     return "\n".join(
         [
-            f"[program:{name}]",
+            f"[fcgi-program:{name}]\nsocket=tcp://{HOST}:{program.port}" if served else f"[program:{name}]",
             "command=" + _escaped(" ".join(f'"{part}"' for part in program.command)),
             "environment=" + _escaped(",".join(f'{key}="{value}"' for key, value in program.environment.items())),
-            f"priority={priority}",
+            f"process_name={process}",
+            f"numprocs={program.processes}",
+            "numprocs_start=1",
+            f"priority={1 if name == 'redis' else 2}",
             "autorestart=true",
             "startsecs=2",
             "startretries=10",
             f"stopwaitsecs={STOP_SECONDS}",
             "stopasgroup=false",
             "killasgroup=true",
-            f"stdout_logfile={_escaped(str(logs / name))}.log",
+            f"stdout_logfile={_escaped(str(logs))}/{process}.log",
             "redirect_stderr=true",
             "stdout_logfile_maxbytes=10MB",
             "stdout_logfile_backups=2",

@@ -30,7 +30,7 @@ class Supervisor:
         self._tell = tell
         # A session of its own: Ctrl-C reaches the script alone, which then ends the others in order.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+            [sys.executable, "-m", "scripts.lib.supervisord", "-n", "-c", str(configuration)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -53,7 +53,7 @@ class Supervisor:
         return self._process.poll() is not None
 
     def deaths(self, program: str) -> int:
-        """Tell how often a program has ended so far."""
+        """Tell how often the processes of a program have ended so far."""
         return self._deaths[program]
 
     def stop(self) -> None:
@@ -69,7 +69,7 @@ class Supervisor:
         for line in log:
             event = LINE_HEAD.sub("", line).strip()
             if event.startswith("exited:"):
-                self._deaths[event.split()[1]] += 1
+                self._deaths[event.split()[1].partition("-")[0]] += 1
                 self._tell(f"{event}; it is started again")
             elif event.startswith("gave up:"):
                 self._tell(f"{event}; see .local/logs/")

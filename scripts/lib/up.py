@@ -43,6 +43,7 @@ CALLER = Path(os.environ.get("OLDPWD") or ROOT)
 EPILOG = """environment variables:
   UI_PORT            port of the console (default 8501)
   API_PORT           port of the API (default 8000)
+  WEB_CONCURRENCY    processes of the API (default 2)
   FLOWER_PORT        port of Flower (default 5555)
   FLOWER_ADDRESS     where Flower listens (default 127.0.0.1); elsewhere only with a login
   FLOWER_BASIC_AUTH  login of Flower, user:password (default none)

@@ -86,11 +86,10 @@ class Member:
         try:
             deployed, candidate = self._fleet.look()
         except RedisUnavailable as error:
-            self._note_absence(error)
+            self._note_absence("The active model version is not known", error)
             if self._version is None:
                 self._start()
             return
-        self._absence = None
         try:
             if candidate is not None and candidate.reload_id != self._answered and self.has_settled:
                 self._answer(candidate)
@@ -99,13 +98,14 @@ class Member:
             else:
                 self._follow(deployed)
             self._report()
-        except RedisUnavailable:
-            logger.warning("Redis is away; this process could not report itself")
+            self._absence = None
+        except RedisUnavailable as error:
+            self._note_absence("This process could not report itself", error)
 
-    def _note_absence(self, error: RedisUnavailable) -> None:
-        """Say why there is no Redis, once."""
+    def _note_absence(self, consequence: str, error: RedisUnavailable) -> None:
+        """Say why there is no Redis, or one that takes nothing, and what follows; once."""
         if error.reason != self._absence:
-            logger.warning("The active model version is not known: %s", error)
+            logger.warning("%s: %s", consequence, error)
         self._absence = error.reason
 
     def _is_abandoned(self, deployed: Deployment) -> bool:

@@ -63,9 +63,6 @@ Unit = tuple[str, str]
 TRANSPORT = {
     "global_keyprefix": QUEUE_PREFIX,
     "queue_order_strategy": partial(Turns, QUEUES),
-    # Both only speed up what the reconciler does anyway: redeliver the tasks of a dead worker.
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
     "socket_connect_timeout": CONNECT_TIMEOUT,
     "socket_timeout": ANSWER_TIMEOUT,
     "socket_keepalive": True,
@@ -104,7 +101,7 @@ def create_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
-        broker_transport_options=TRANSPORT | {"visibility_timeout": settings.chunk_lease * 2},
+        broker_transport_options=TRANSPORT,
         # Only the service's own log lines; the broker URL may contain a password.
         worker_redirect_stdouts=False,
     )
@@ -132,9 +129,9 @@ class TaskQueue:
         # A connection must be used by one thread at a time.
         self._lock = Lock()
 
-    def publish(self, job: Job, units: Sequence[str]) -> None:
-        """Send one message per unit. Failures are logged, not raised: the reconciler resends lost messages."""
-        self._send([_message(job, unit) for unit in units])
+    def publish(self, job: Job, units: Sequence[str]) -> bool:
+        """Send one message per unit. Failures are logged, not raised: the reconciler resends lost messages. False if there are."""
+        return self._send([_message(job, unit) for unit in units])
 
     def publish_webhook(self, job_id: str) -> None:
         """Publish the webhook task of an ended job."""
@@ -144,7 +141,7 @@ class TaskQueue:
         """Publish the task that removes expired jobs."""
         self._send([_Message(REMOVE_EXPIRED, (), "expired.jobs", QUICK, "()")])
 
-    def _send(self, messages: Sequence[_Message]) -> None:
+    def _send(self, messages: Sequence[_Message]) -> bool:
         waiting = list(messages)
         # The connection may be stale, for instance after a restart of Redis: retry with a new one.
         for connection_is_new in (self._producer is None, True):
@@ -153,7 +150,7 @@ class TaskQueue:
                     while waiting:
                         self._send_one(waiting[0])
                         waiting.pop(0)
-                return
+                return True
             except (OperationalError, redis.RedisError, OSError) as error:
                 self._disconnect()
                 failure = error
@@ -161,6 +158,7 @@ class TaskQueue:
                 break
         names = ", ".join(message.name for message in waiting[:3])
         logger.warning("%d task(s) could not be published yet (%s): %s", len(waiting), names, type(failure).__name__)
+        return False
 
     def _send_one(self, message: _Message) -> None:
         if self._producer is None:

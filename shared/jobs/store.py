@@ -241,6 +241,10 @@ class JobStore:
         """Mark these units as published now."""
         self._run("postpone", job_id, self._lease, *units)
 
+    def hasten(self, job_id: str, units: list[str]) -> None:
+        """Mark these units as not published, so that they are overdue."""
+        self._run("postpone", job_id, 0, *units)
+
     def due_webhooks(self) -> list[str]:
         """List the ended jobs whose webhook is due."""
         with translated_errors():

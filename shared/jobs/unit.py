@@ -51,10 +51,16 @@ class Workplace:
     models: ModelCache
     window: Callable[[], int]
     limits: Limits
+    stopping: Callable[[], bool] = lambda: False
+    """Whether the worker was told to end, so that long work is left to another one."""
 
 
 class JobEnded(Exception):
     """The job was cancelled or removed, or its work done or taken over by another worker, during this attempt."""
+
+
+class Interrupted(Exception):
+    """The worker was told to end during this attempt."""
 
 
 class Attempt:
@@ -68,7 +74,12 @@ class Attempt:
         self._renewed_at = -inf
 
     def renew(self, rows_read: int | None = None) -> bool:
-        """Send a heartbeat if one is due; return whether it was sent. Raises JobEnded once the work is no longer needed."""
+        """Send a heartbeat if one is due; return whether it was sent.
+
+        Raises JobEnded once the work is no longer needed, Interrupted once the worker is to end.
+        """
+        if self.at.stopping():
+            raise Interrupted
         if time.monotonic() - self._renewed_at <= RENEW_INTERVAL:
             return False
         if not self.at.store.renew(self.job.id, self.unit, self.owner, rows_read):
@@ -85,8 +96,10 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
     """Run the unit if it is still pending, and return the units to publish now.
 
     Invalid input or a model that cannot serve fails the job. Any other error releases the unit for another attempt and is
-    raised; that Redis did not answer does not count as an attempt.
+    raised; that Redis did not answer, or that the worker was told to end, does not count as an attempt.
     """
+    if at.stopping():
+        return [unit]
     owner = f"{at.worker}/{uuid4().hex[:8]}"
     try:
         return _run(job_id, unit, owner, step, at) if at.store.claim(job_id, unit, owner) is Claim.TAKEN else []
@@ -109,6 +122,8 @@ def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[
         units = None
     except JobEnded:
         units = None
+    except Interrupted:
+        return [unit] if at.store.hand_back(job_id, unit, owner) else []
     except RedisUnavailable:
         raise
     except Exception as error:

@@ -12,6 +12,7 @@ from shared.formats.charset import recoded
 from shared.formats.compression import decoded, spooled
 from shared.jobs.job import Job
 from shared.storage import Storage, open_uri
+from shared.storage.faults import translated
 
 TEMPORARY = "pret-reading-"
 """Prefix of temporary folders for files that are not read sequentially."""
@@ -54,13 +55,17 @@ class StoredFile:
 
     @contextmanager
     def local_file(self) -> Iterator[Path]:
-        """Yield the path of a local file, which is a copy if the file is remote or compressed."""
+        """Yield the path of a local file, which is a copy if the file is remote or compressed.
+
+        Raises StorageUnavailable if it is gone, since its job was done or removed meanwhile, or if there is no room for a copy.
+        """
         own = None if self._job.input_uri else self._storage.local_path(self._job.upload_blob)
-        if own is not None and self._job.encoding is None:
-            yield own
-            return
-        with self.stream() as stream, spooled(_LivingStream(stream, self._give_sign), self._folder) as path:
-            yield path
+        with translated((OSError,)):
+            if own is not None and self._job.encoding is None:
+                yield own
+                return
+            with self.stream() as stream, spooled(_LivingStream(stream, self._give_sign), self._folder) as path:
+                yield path
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from uuid import uuid4
 
@@ -94,5 +95,8 @@ class LocalStorage:
 
 
 def _changed_at(folder: "os.DirEntry[str]") -> float:
-    """Return when a file was last added to the folder or written to: an upload may take hours."""
-    return max([folder.stat().st_mtime, *(entry.stat().st_mtime for entry in os.scandir(folder))])
+    """Return when a file was last added to the folder or written to: an upload may take hours. What vanished is not old."""
+    try:
+        return max([folder.stat().st_mtime, *(entry.stat().st_mtime for entry in os.scandir(folder))])
+    except FileNotFoundError:
+        return inf

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit, write_checksums
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
-from tests.processes import http, redis_server, wait_for
+from tests.processes import DEADLINE, http, redis_server, wait_for
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def refusal(up: Up) -> str:
 def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     own.start()
     for name, words in (
-        ("api", "uvicorn"),
+        ("api", "api.main"),
         ("worker", "--hostname worker@"),
         ("reader", "--hostname reader@"),
         ("redis", "valkey-server"),
@@ -53,10 +54,36 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
         ("flower", "worker.monitor"),
     ):
         own.process_of(words).kill()
-        wait_for(f"word of the end of {name}", lambda name=name: f"exited: {name} (terminated by SIGKILL" in own.log)  # type: ignore[misc]
+        said = rf"exited: {name}(-\d)? \(terminated by SIGKILL"
+        wait_for(f"word of the end of {name}", lambda said=said: re.search(said, own.log))  # type: ignore[misc]
     wait_for("the service", lambda: http.get(f"{own.url}/router_health").json()["status"] == "ready")
     wait_for("Flower", lambda: http.get(f"{own.flower_url}/healthcheck").is_success)
     wait_for("the console", lambda: http.get(f"{own.console_url}/_stcore/health").is_success)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+def test_one_process_of_the_api_answers_for_the_other(own: Up, numbers: Kit, number: signal.Signals) -> None:
+    own.start()
+    processes = [process for process in own.processes() if "api.main" in command_line(process)]
+    assert len(processes) == 2
+    for process in processes:
+        wait_for("both processes", lambda: kinds(own).count("api") == 2)
+        process.send_signal(number)
+        if number is not signal.SIGSTOP:
+            process.wait(DEADLINE)
+        # Each on a connection of its own.
+        for row in numbers.rows[:20]:
+            answer = http.post(f"{own.url}/individual_score", json=row)
+            assert (answer.status_code, answer.json()["score"]) == (200, numbers.expected([row])[0])
+        if number is signal.SIGSTOP:
+            process.send_signal(signal.SIGCONT)
+
+
+def kinds(up: Up) -> list[str]:
+    """Of each process that is alive, what it is."""
+    found = http.get(f"{up.url}/model_status").json()["processes"]
+    pids = {process.pid for process in up.processes()}
+    return [process["kind"] for process in found if process["pid"] in pids]
 
 
 def test_the_table_begins_with_the_console_which_answers(up: Up) -> None:
@@ -75,7 +102,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, num
     processes = own.processes()
     assert len(processes) > 4
     assert own.interrupt() == 0
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=DEADLINE)
     assert alive == []
     own.start()
     wait_for("the job", lambda: http.get(own.url + location).json()["state"] == "succeeded")

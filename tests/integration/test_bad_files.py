@@ -8,7 +8,6 @@ import re
 import socket
 import struct
 import threading
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -461,9 +460,7 @@ def test_chunks_that_break_off_make_no_job(running: Service) -> None:
 
 
 def test_many_bad_files_at_once_are_all_refused(running: Service) -> None:
-    begun = time.monotonic()
     answers = [send(running, csv_of(LINE, "1"), name="../x") for _ in range(20)]
     assert {rejection(running, answer) for answer in answers} == {
         f"Line 3 has 1 field, but the header has {len(ROWS[0])}."
     }
-    assert time.monotonic() - begun < 30

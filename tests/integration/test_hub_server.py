@@ -26,7 +26,7 @@ from huggingface_hub.utils import _http
 from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
 from tests.hub import HubServer, Kind, What
-from tests.processes import http, wait_for
+from tests.processes import DEADLINE, http, wait_for
 
 # The client uploads LFS files in a way that its own HTTP models deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -322,7 +322,7 @@ def test_healing_lets_a_stalled_call_go_on(hub: HubServer, api: HfApi, sha: str)
     thread.start()
     wait_for("the call", lambda: hub.count("info"))
     hub.heal()
-    thread.join(5)
+    thread.join(DEADLINE)
     assert outcome == [sha]
 
 

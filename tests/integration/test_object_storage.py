@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.storage import Storage, create_storage, open_uri, write_uri
 from tests.objects import BUCKET, ObjectServer, broken_way, object_server
+from tests.patience import within
 from tests.processes import ROOT, wait_for
 from tests.storage_contract import MIB, StorageContract, Stored, read, write
 
@@ -63,11 +63,12 @@ def uses_of(storage: Storage) -> list[Callable[[], object]]:
 
 
 def message_of(use: Callable[[], object]) -> str:
-    begun = time.monotonic()
-    with pytest.raises(StorageUnavailable) as caught:
-        use()
-    assert time.monotonic() - begun < GIVE_UP
-    return str(caught.value)
+    def give_up() -> str:
+        with pytest.raises(StorageUnavailable) as caught:
+            use()
+        return str(caught.value)
+
+    return within(GIVE_UP, give_up)
 
 
 def messages_of(storage: Storage) -> list[str]:

@@ -155,6 +155,12 @@ class TestPods:
         pause = int(container("api")["lifecycle"]["preStop"]["exec"]["command"][-1])
         assert pod("api")["terminationGracePeriodSeconds"] > pause + patience
 
+    def test_the_api_answers_while_a_pod_or_a_process_is_replaced(self) -> None:
+        spec = of_kind("Deployment")["api"]["spec"]
+        assert spec["replicas"] >= 2
+        assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        assert COMPOSE["api"]["environment"]["WEB_CONCURRENCY"] == "${WEB_CONCURRENCY:-2}"
+
     def test_a_worker_scores_as_many_chunks_at_a_time_as_it_has_processors(self) -> None:
         limits = container("worker")["resources"]["limits"]
         assert int(settings()["CELERY_WORKER_CONCURRENCY"]) == cpus(limits["cpu"])

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from configparser import RawConfigParser
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,26 @@ class TestPrograms:
     def test_what_a_configuration_has_other_uses_for_is_escaped(self) -> None:
         text = configuration({"x": Program(["run"], {"URL": "http://a/%20"})}, Path("pid"), Path("logs"))
         assert 'environment=URL="http://a/%%20"\n' in text
+
+    def test_all_but_redis_are_stopped_together_and_the_api_has_a_socket_for_its_processes(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("WEB_CONCURRENCY", "3")
+        parser = RawConfigParser()
+        parser.read_string(configuration(programs(Ports(1, 2, 3, 4), tmp_path), Path("pid"), Path("logs")))
+        assert set(parser["group:programs"]["programs"].split(",")) == {"worker", "reader", "console", "flower"}
+        assert parser["fcgi-program:api"]["socket"] == "tcp://127.0.0.1:1"
+        assert parser["fcgi-program:api"]["numprocs"] == "3"
+        priorities = {name: int(section["priority"]) for name, section in parser.items() if "priority" in section}
+        assert priorities.pop("program:redis") < min(priorities.values())
+
+    @pytest.mark.parametrize("number", ["0", "-1", "two"])
+    def test_a_number_of_processes_that_is_none_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: str
+    ) -> None:
+        monkeypatch.setenv("WEB_CONCURRENCY", number)
+        with pytest.raises(StartError, match="WEB_CONCURRENCY must be a number of processes"):
+            programs(Ports(1, 2, 3, None), tmp_path)
 
     def test_programs_of_the_project_are_named_from_its_folder(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

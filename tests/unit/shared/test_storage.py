@@ -99,6 +99,25 @@ def test_a_folder_is_as_old_as_its_last_addition(storage: Storage, tmp_path: Pat
     assert storage.folders_older_than("jobs", HOUR) == ["old"]
 
 
+def test_a_folder_that_vanishes_meanwhile_hides_no_other(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, gone = os.scandir, tmp_path / "jobs/gone"
+
+    def scan_and_remove(folder: Path) -> list["os.DirEntry[str]"]:
+        found = list(scan(folder))
+        (gone / "x").unlink(missing_ok=True)
+        if gone.exists():
+            gone.rmdir()
+        return found
+
+    for name in ("gone", "old"):
+        write(storage, f"jobs/{name}/x", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scan_and_remove)
+        assert storage.folders_older_than("jobs", -HOUR) == ["old"]
+
+
 def test_what_an_interrupted_write_left_is_listed_and_can_be_deleted(storage: Storage, tmp_path: Path) -> None:
     with storage.write("jobs/a/x") as file:
         file.write(b"1")

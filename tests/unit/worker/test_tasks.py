@@ -1,11 +1,13 @@
 """Each task hands its ids to the function that does the work; a worker that died gives its unit back."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fakeredis
 import pytest
+import redis
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
@@ -15,6 +17,7 @@ from tests.factories import Kit, is_known
 from tests.store_contract import new_attempt, store_over
 from tests.unit.workbench import Workbench, as_file
 from worker import tasks
+from worker.logs import without_traceback
 
 TASKS = ("score_chunk", "read_file", "write_output", "send_webhook", "remove_expired")
 
@@ -174,3 +177,37 @@ def test_a_chunk_that_failed_by_itself_waits_for_the_reconciler(
         sender=registered["score_chunk"], task_id="x", exception=ValueError(), args=(job.id, "1"), kwargs={}
     )
     assert bench.take_units() == []
+
+
+def test_what_cannot_be_published_is_overdue_at_once(
+    bench: Workbench, numbers: Kit, registered: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submit(numbers.rows[:20], chunk_rows=1)
+    bench.take_messages()
+    before = bench.parts.store.get(job.id).next_chunk
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.parts.queue, "publish", lambda *_: False)
+        registered["score_chunk"](job.id, "0")
+    assert bench.parts.store.overdue(job.id) == [str(before)]
+
+
+def test_a_state_that_is_expected_is_a_line_in_the_log_without_a_traceback(
+    bench: Workbench, job: Job, registered: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.parts.storage.delete(job.rows_blob)
+    with caplog.at_level(logging.INFO):
+        registered["score_chunk"].apply((job.id, "1"))
+    [record] = [record for record in caplog.records if "score_chunk" in record.getMessage()]
+    assert "StorageUnavailable" in record.getMessage()
+    assert record.exc_info is None
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(WorkerLostError("signal 9"), False), (redis.OutOfMemoryError("full"), False), (ZeroDivisionError(), True)],
+)
+def test_only_what_is_not_expected_has_a_traceback_in_the_log(error: Exception, shown: bool) -> None:
+    record = logging.LogRecord("celery", logging.ERROR, "x", 1, "failed", None, (type(error), error, None))
+    assert without_traceback(record)
+    assert (record.exc_info is not None) == shown

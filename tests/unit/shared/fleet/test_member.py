@@ -7,7 +7,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 
-from shared.errors import NoModel
+from shared.errors import NoModel, RedisUnavailable
 from shared.fleet.member import Member
 from shared.fleet.records import DEPLOYMENT_KEY, PROCESS_KEY, REPORT_TTL, Deployment, Fleet, ProcessReport
 from shared.models import artifact, files, trial_load
@@ -163,6 +163,22 @@ def test_that_redis_is_away_is_said_once_and_again_the_next_time(
         redis_server.connected = connected
         look(process)
     assert caplog.text.count("Redis does not answer") == 2
+
+
+def test_a_redis_that_takes_no_reports_is_told_once_and_again_after_it_did(
+    process: Member, fleet: Fleet, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: ProcessReport) -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr("shared.fleet.member.REPORT_INTERVAL", 0)
+    look(process)
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet, "report", refuse)
+            look(process)
+        look(process)
+    assert caplog.text.count("This process could not report itself") == 2
 
 
 def test_without_redis_a_running_process_serves_on_and_catches_up_when_it_is_back(

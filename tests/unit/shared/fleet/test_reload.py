@@ -51,8 +51,9 @@ def fleet() -> Answering:
     return made
 
 
-def coordinator(fleet: Fleet) -> Coordinator:
-    return Coordinator(fleet, Offering(), timeout=0.2)
+def coordinator(fleet: Fleet, patience: float = 30) -> Coordinator:
+    """Nobody waits so long for what answers at once; a test in which nobody answers has less patience."""
+    return Coordinator(fleet, Offering(), timeout=patience)
 
 
 def active(fleet: Fleet) -> str:
@@ -82,7 +83,7 @@ def test_what_is_resolved_is_what_every_process_is_asked_to_fetch(fleet: Answeri
 def test_without_any_process_nothing_becomes_active(fleet: Answering) -> None:
     fleet.answer = None
     with pytest.raises(ReloadTimedOut, match="No process answered"):
-        coordinator(fleet).reload(None, "test")
+        coordinator(fleet, patience=0.2).reload(None, "test")
     assert (active(fleet), fleet.look()[1], fleet.history()[0].outcome) == (OLD, None, "rejected")
     assert fleet.history()[0].reason == Reason("reload-unanswered")
 
@@ -91,7 +92,7 @@ def test_a_silent_process_is_named(fleet: Answering) -> None:
     fleet.answer = None
     fleet.report(API)
     with pytest.raises(ReloadTimedOut, match="api:host:1") as caught:
-        coordinator(fleet).reload(None, "test")
+        coordinator(fleet, patience=0.2).reload(None, "test")
     assert caught.value.reason == Reason("reload-timed-out", {"names": ["api:host:1"]})
     assert active(fleet) == OLD
 

@@ -1,5 +1,6 @@
 """Reading a file: it becomes chunks, or its job says why not; whatever happens meanwhile, nothing is lost or left over."""
 
+import errno
 import gzip
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from shared.errors import ALL_VALID, RedisUnavailable, StorageUnavailable
 from shared.formats import csv_rows, ndjson
 from shared.formats.format import Format
+from shared.jobs import upload
 from shared.jobs.job import READING, Job, JobState, Stage
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
@@ -281,6 +283,31 @@ def test_a_file_that_cannot_be_read_now_is_tried_again_and_then_fails_the_job(be
     (bench.folder / "elsewhere").rename(upload)
     bench.parts.store.retry(job.id, 10)
     assert bench.read(job.id).rows == ROWS
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_that_was_removed_meanwhile_is_no_fault_of_the_worker(
+    bench: Workbench, rows: list[Row], format: Format
+) -> None:
+    job = bench.submit_file(as_file(rows, format), format=format)
+    bench.parts.storage.delete(job.upload_blob)
+    with pytest.raises(StorageUnavailable) as caught:
+        bench.read(job.id)
+    assert caught.value.reason.type == "storage-file-missing"
+
+
+def test_no_room_for_a_copy_is_no_fault_of_the_worker(
+    bench: Workbench, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/copy")  # noqa: S108 - a path that must not be told
+
+    monkeypatch.setattr(upload, "spooled", full)
+    packed = gzip.compress(as_file(rows, Format.PARQUET))
+    job = bench.submit_file(packed, format=Format.PARQUET, encoding="gzip")
+    with pytest.raises(StorageUnavailable) as caught:
+        bench.read(job.id)
+    assert caught.value.reason == Reason("storage-full")
 
 
 def test_a_fault_of_the_worker_is_tried_again_and_its_message_kept_to_the_log(bench: Workbench, job: Job) -> None:

@@ -93,12 +93,46 @@ def test_anything_else_gives_the_unit_back_and_is_raised(bench: Workbench, job: 
     assert attempt(job.id, UNIT, count_rows, bench.place()) == []
 
 
+def test_a_worker_that_is_to_end_begins_nothing(bench: Workbench, job: Job) -> None:
+    at = bench.place(stopping=lambda: True)
+    assert attempt(job.id, UNIT, raising(AssertionError("called")), at) == [UNIT]
+    assert bench.parts.store.get(job.id).state is JobState.QUEUED
+
+
+def test_what_a_worker_hands_back_as_it_ends_is_taken_by_another_and_does_not_count(bench: Workbench, job: Job) -> None:
+    told: list[bool] = []
+    at = bench.place(stopping=lambda: bool(told))
+
+    def long_step(attempt: Attempt) -> list[str] | None:
+        told.append(True)
+        attempt.renew()
+        raise AssertionError("it goes on")
+
+    for _ in range(2 * bench.settings.chunk_attempts):
+        told.clear()
+        assert attempt(job.id, UNIT, long_step, at) == [UNIT]
+    assert attempt(job.id, UNIT, count_rows, bench.place()) == []
+    assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+
+
 def test_that_redis_did_not_answer_does_not_count_as_an_attempt(bench: Workbench, job: Job) -> None:
     for _ in range(10):
         with pytest.raises(RedisUnavailable):
             attempt(job.id, UNIT, raising(RedisUnavailable()), bench.place())
     assert attempt(job.id, UNIT, count_rows, bench.place()) == []
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
+
+
+def test_what_another_worker_has_taken_over_is_not_handed_back(bench: Workbench, job: Job) -> None:
+    def lose_and_renew(attempt: Attempt) -> list[str] | None:
+        bench.parts.store.release(job.id, UNIT, attempt.owner, StorageUnavailable().reason)
+        bench.parts.store.claim(job.id, UNIT, new_attempt())
+        stopping.append(True)
+        attempt.renew()
+        raise AssertionError("it goes on")
+
+    stopping: list[bool] = []
+    assert attempt(job.id, UNIT, lose_and_renew, bench.place(stopping=lambda: bool(stopping))) == []
 
 
 @pytest.mark.parametrize("script", ["claim", "commit"])

@@ -1,0 +1,30 @@
+"""The logs of a worker: the service's format, and no traceback of what Celery and kombu meet in the normal course of things."""
+
+import logging
+import warnings
+
+import redis
+from billiard.exceptions import WorkerLostError
+from celery.exceptions import CPendingDeprecationWarning
+
+from shared import logging as service_logging
+from shared.redis import REJECTION_ERRORS
+
+EXPECTED = (WorkerLostError, redis.ConnectionError, redis.TimeoutError, *REJECTION_ERRORS)
+"""A child that died, a Redis that is away or cannot write: nothing is wrong with the program."""
+
+
+def set_up(level: str) -> None:
+    """Send the logs of this process to standard error, from `level` up."""
+    service_logging.set_up(level)
+    for handler in logging.root.handlers:
+        handler.addFilter(without_traceback)
+    # Of what Celery 6 will do whenever a connection is lost.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Drop the traceback of what is expected, and log the rest of the record."""
+    if record.exc_info and isinstance(record.exc_info[1], EXPECTED):
+        record.exc_info = None
+    return True
