@@ -119,6 +119,7 @@ def _run(options: argparse.Namespace, site: Site, models: Models, record: Record
     memory.check()
     site.stop()
     logs.check(site.logs, record)
+    logs.check_webhooks(site.logs, traffic.webhooks, record)
     print_table(list(lines_of(record, memory, site.deaths, time.monotonic() - began)))
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import redis
 
-from scripts.bench.soaking.client import FINAL
+from scripts.bench.soaking.client import FINAL, Broken
 from scripts.bench.soaking.record import Record
 from scripts.bench.soaking.site import Site, wait_for
 from scripts.bench.soaking.traffic import Traffic
@@ -22,7 +22,7 @@ from shared.storage.local import PARTIAL_SUFFIX
 DEADLINE = 300.0
 """Seconds for each thing to come about; all come within a few on a machine that has nothing else to do."""
 
-LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.binding.", TURN_KEY)
+LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.", TURN_KEY)
 """Beginnings of keys that stay as long as the service does."""
 
 
@@ -39,11 +39,14 @@ class Aftermath:
     def check(self) -> None:
         """Run all checks. Raises Ended if the soak is stopped."""
         self._hold("every job ends", self._open_jobs)
-        self._traffic.check_strays(self._client)
+        self._hold("nobody's job is less than whole", self._strays)
         self._hold("the fleet serves one version", self._differing_versions)
         self._hold("no message is left", self._messages)
         self._hold("what a killed reading leaves is removed with the next", self._remains_of_readings)
-        self._let_time_pass()
+        self._make_due(WEBHOOKS_KEY)
+        self._hold("every webhook is sent or given up", self._webhooks)
+        self._make_due(ENDED_KEY)
+        self._age_folders()
         self._hold("nothing is left in Redis beyond its time", self._keys)
         self._hold("nothing is left in the storage beyond its time", self._blobs)
 
@@ -56,11 +59,19 @@ class Aftermath:
             left[:] = rest()
             return not left or self._stop.is_set()
 
-        if not wait_for(nothing_left, DEADLINE, pause=0.3):
-            self._record.violation(promise, f"{len(left)} left, as {', '.join(left[:5])}")
+        try:
+            if not wait_for(nothing_left, DEADLINE, pause=0.3):
+                self._record.violation(promise, f"{len(left)} left, as {', '.join(left[:5])}")
+        except Broken as broken:
+            self._record.violation(*broken.args)
 
     def _open_jobs(self) -> list[str]:
         return [job["id"] for job in self._client.jobs() if job["state"] not in FINAL]
+
+    def _strays(self) -> list[str]:
+        """Look at the jobs that nobody follows; what is wrong with one is noted there."""
+        self._traffic.check_strays(self._client)
+        return []
 
     def _differing_versions(self) -> list[str]:
         status = self._client.get("/model_status").json()
@@ -80,14 +91,19 @@ class Aftermath:
             path.name for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")
         ]
 
-    def _let_time_pass(self) -> None:
-        """Make it as if every time to live were over: that of jobs, of folders without one, and of webhooks that wait."""
+    def _webhooks(self) -> list[str]:
+        members: list[str] = self._site.redis.zrange(WEBHOOKS_KEY, 0, -1)  # type: ignore[assignment]
+        return members
+
+    def _make_due(self, key: str) -> None:
+        """Make it as if the time of every member were over."""
         with suppress(redis.RedisError):
-            for key in (ENDED_KEY, WEBHOOKS_KEY):
-                members: list[str] = self._site.redis.zrange(key, 0, -1)  # type: ignore[assignment]
-                if members:
-                    self._site.redis.zadd(key, dict.fromkeys(members, 1))
-            self._site.redis.delete(TURN_KEY)
+            members: list[str] = self._site.redis.zrange(key, 0, -1)  # type: ignore[assignment]
+            if members:
+                self._site.redis.zadd(key, dict.fromkeys(members, 1), xx=True)
+
+    def _age_folders(self) -> None:
+        """Make it as if nothing had been written for long: folders without a job stay for an hour."""
         long_ago = time.time() - 2 * ORPHAN_AGE
         for path in self._site.storage.rglob("*"):
             with suppress(FileNotFoundError):

@@ -50,6 +50,9 @@ BESIDES = re.compile(
 VARIABLE = re.compile(r"\b[0-9a-f]{6,}\b|\b\d+\b")
 
 
+WEBHOOK = re.compile(r"The webhook of job (\w+) was not delivered")
+
+
 def check(folder: Path, record: Record) -> None:
     """Look at every entry of every log; those that differ in numbers alone are told once."""
     for path in sorted(folder.glob("*.log*")):
@@ -58,6 +61,15 @@ def check(folder: Path, record: Record) -> None:
             record.violation(
                 "every line of the logs is an expected one", f"{path.stem}, {count} times: {example[:500]}"
             )
+
+
+def check_webhooks(folder: Path, jobs: set[str], record: Record) -> None:
+    """See that every job that has a caller to be told was told: the log says so, as no webhook goes to this machine."""
+    told: set[str] = set()
+    for path in folder.glob("*.log*"):
+        told.update(WEBHOOK.findall(path.read_text(encoding="utf-8", errors="replace")))
+    for job in sorted(jobs - told):
+        record.violation("every caller who wants to be told is told", f"job {job}")
 
 
 def unexpected(text: str) -> Counter[str]:

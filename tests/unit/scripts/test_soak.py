@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -142,6 +143,13 @@ def test_entries_that_differ_in_numbers_alone_are_told_once_and_a_traceback_by_i
     told = " … shared.errors.StorageUnavailable: The storage has no such file."
     assert logs.unexpected(text) == {first + told: 2, calm + told: 1}
     assert logs.unexpected(f"{BANNER}{calm}\n") == {}
+
+
+def test_a_caller_who_was_not_told_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "worker.log").write_text("… shared.jobs.notify: The webhook of job 12ab was not delivered: …\n")
+    record = Record()
+    logs.check_webhooks(tmp_path, {"12ab", "34cd"}, record)
+    assert [violation.detail for violation in record.violations] == ["job 34cd"]
 
 
 def test_a_single_bit_of_a_score_is_seen() -> None:
