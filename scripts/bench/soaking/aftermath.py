@@ -80,9 +80,8 @@ class Aftermath:
         return [f"{process['kind']} {process['version']}" for process in status["processes"]] or ["none"]
 
     def _messages(self) -> list[str]:
-        """Name the queues that have messages, and those under way."""
+        """Name the queues that have messages."""
         found = {name: self._site.redis.llen(f"{QUEUE_PREFIX}{name}") for name in QUEUES}
-        found |= {"unacked": self._site.redis.hlen(f"{QUEUE_PREFIX}unacked")}
         return [f"{name} ({count})" for name, count in found.items() if count]
 
     def _remains_of_readings(self) -> list[str]:

@@ -18,7 +18,6 @@ from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 Targets = Callable[[Site], Iterable[psutil.Process]]
 Bring = Callable[[Site], AbstractContextManager[None]]
 
-LOST_KEYS = (*QUEUES, "unacked", "unacked_index")
 FILLER_DATABASE, FILLER_KEYS = 1, 4000
 """Keys in another database of Redis, so that it takes two seconds to load its file."""
 
@@ -110,7 +109,7 @@ def redis_cut(site: Site) -> Iterator[None]:
 def queues_lost(site: Site) -> Iterator[None]:
     """Lose all messages, those under way included."""
     with suppress(redis.RedisError):
-        site.redis.delete(*(f"{QUEUE_PREFIX}{name}" for name in LOST_KEYS))
+        site.redis.delete(*(f"{QUEUE_PREFIX}{name}" for name in QUEUES))
     yield
 
 

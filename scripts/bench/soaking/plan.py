@@ -8,7 +8,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from scripts.bench.redis_proxy import Command, Disturbance, Match
-from shared.fleet.records import CANDIDATE_KEY, DEPLOYMENT_KEY, PREPARED_KEY, PROCESS_KEY
+from shared.fleet.records import PREPARED_KEY, PROCESS_KEY
 from shared.jobs.queue import QUEUE_PREFIX
 
 Card = TypeVar("Card")
@@ -72,15 +72,6 @@ def _on_key(prefix: str, *names: str) -> Callable[[Command], bool]:
     )
 
 
-def _activates(command: Command) -> bool:
-    return command.name == "EVALSHA" and {DEPLOYMENT_KEY.encode(), CANDIDATE_KEY.encode()} <= set(command.arguments)
-
-
-def _withdraws(command: Command) -> bool:
-    keys = set(command.arguments)
-    return command.name == "EVALSHA" and CANDIDATE_KEY.encode() in keys and DEPLOYMENT_KEY.encode() not in keys
-
-
 MID_UPLOAD = Moment("half of a file is sent")
 
 OF_JOBS = tuple(
@@ -90,13 +81,12 @@ OF_JOBS = tuple(
 OF_MESSAGES = (
     Moment("a message is published", _on_key(QUEUE_PREFIX, "LPUSH")),
     Moment("a message is taken", lambda command: command.name in ("BRPOP", "BLPOP")),
-    Moment("a message is acknowledged", _on_key(f"{QUEUE_PREFIX}unacked", "HDEL")),
 )
 OF_RELOADS = (
-    Moment("a candidate is proposed", _on_key(CANDIDATE_KEY, "SET"), Fault.RELOAD),
+    Moment("a candidate is proposed", "propose", Fault.RELOAD),
     Moment("a process says that it is ready", _on_key(PREPARED_KEY, "HSET"), Fault.RELOAD),
-    Moment("a candidate is activated", _activates, Fault.RELOAD),
-    Moment("a bad candidate is withdrawn", _withdraws, Fault.BAD_RELOAD),
+    Moment("a candidate is activated", "activate", Fault.RELOAD),
+    Moment("a bad candidate is withdrawn", "withdraw", Fault.BAD_RELOAD),
     Moment("a process reports itself", _on_key(PROCESS_KEY, "SET")),
 )
 MOMENTS = (MID_UPLOAD, *OF_JOBS, *OF_MESSAGES, *OF_RELOADS)

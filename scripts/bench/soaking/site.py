@@ -20,7 +20,8 @@ from scripts.bench.portfolio import kind_of
 from scripts.bench.redis_proxy import RedisProxy
 from scripts.lib.programs import HOST, Ports, configuration, programs
 from scripts.lib.supervisor import Supervisor
-from shared.jobs.job_scripts import SCRIPTS
+from shared.fleet import records
+from shared.jobs import job_scripts
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Site:
         """Programs that ended with an error, and not by a signal or when told to."""
         ports = [free_port() for _ in range(4)]
         self._ports = Ports(ports[0], ports[1], ports[2], ports[3])
-        self.proxy = RedisProxy(ports[3], SCRIPTS)
+        self.proxy = RedisProxy(ports[3], job_scripts.SCRIPTS | records.SCRIPTS)
         self.redis = self.direct(0)
         """A way to Redis past the proxy."""
         self._supervisor: Supervisor | None = None

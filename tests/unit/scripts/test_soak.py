@@ -16,9 +16,10 @@ from scripts.bench.soaking.models import same
 from scripts.bench.soaking.orders import BASE_ROWS, Way, orders_of
 from scripts.bench.soaking.plan import ALONE, MID_UPLOAD, MOMENTS, Fault, chosen_moments, plan_of
 from scripts.bench.soaking.record import Record
+from shared.fleet import records
 from shared.formats.format import FORMATS, Format
 from shared.formats.writers import encode
-from shared.jobs.job_scripts import SCRIPTS
+from shared.jobs import job_scripts
 
 EVENTS = 400
 """Fewer than half an hour has."""
@@ -69,7 +70,7 @@ def test_the_short_soak_has_every_moment() -> None:
 def test_moments_name_scripts_that_there_are() -> None:
     named = {moment.match for moment in MOMENTS if isinstance(moment.match, str)} - {""}
     assert named
-    assert named <= SCRIPTS.keys()
+    assert named <= job_scripts.SCRIPTS.keys() | records.SCRIPTS.keys()
 
 
 def test_every_fault_can_be_brought_about() -> None:
