@@ -2,8 +2,10 @@
 
 import logging
 import time
+import warnings
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 
@@ -32,6 +34,8 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
         alone = {"without_gossip": True, "without_mingle": True}
         super().__init__(*args, worker_options=(worker_options or {}) | alone, **kwargs)
         self._restart_state = _Pause()
+        # Of what Celery 6 will do whenever a connection is lost. Celery asks for these warnings when it sets up its logs.
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)
 
     def connect(self) -> Any:
         """Connect, and put back what was under way when the last connection was lost."""

@@ -1,11 +1,9 @@
 """The logs of a worker: the service's format, and no traceback of what Celery and kombu meet in the normal course of things."""
 
 import logging
-import warnings
 
 import redis
 from billiard.exceptions import WorkerLostError
-from celery.exceptions import CPendingDeprecationWarning
 
 from shared import logging as service_logging
 from shared.redis import REJECTION_ERRORS
@@ -19,8 +17,6 @@ def set_up(level: str) -> None:
     service_logging.set_up(level)
     for handler in logging.root.handlers:
         handler.addFilter(without_traceback)
-    # Of what Celery 6 will do whenever a connection is lost.
-    warnings.simplefilter("ignore", CPendingDeprecationWarning)
 
 
 def without_traceback(record: logging.LogRecord) -> bool:

@@ -23,7 +23,7 @@ HARMLESS = {"DEBUG", "INFO", ".", "-", "*"}
 EXPECTED: tuple[tuple[str, str], ...] = (
     (r"worker\.reconciler: Republishing \d+ unit\(s\) of job \w+$", "a message was lost"),
     (r"worker\.reconciler: Redis is unavailable", "Redis was away"),
-    (r"shared\.fleet\.member: Redis is away", "Redis was away"),
+    (r"shared\.fleet\.member: (Redis is away|This process could not report itself)", "Redis was away"),
     (r"shared\.fleet\.member: The active model version is not known", "Redis was away"),
     (
         r"shared\.fleet\.member: Model version \S+ cannot be served",
@@ -31,6 +31,8 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     ),
     (r"shared\.jobs\.queue: \d+ task\(s\) could not be published yet", "Redis was away; the reconciler publishes them"),
     (r"shared\.jobs\.notify: The webhook of job \w+ was not delivered", "webhooks go to no address of this machine"),
+    (r"worker\.consumer: Redis is unavailable", "Redis was away"),
+    (r"kombu\.transport\.redis: Redis BRPOP got no reply", "its answer was lost, or Redis frozen"),
     (r"celery\.worker\.consumer\.consumer: consumer: (Connection to broker lost|Cannot connect)", "Redis was away"),
     (r"celery\.worker\.request: Couldn't ack .* reason:network:", "Redis was away; the message comes again"),
     (r"(WARNING|.*overcommit_memory)", "advice of Redis about the machine"),
