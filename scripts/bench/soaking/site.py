@@ -34,7 +34,6 @@ SETTINGS = {
     "CHUNK_LEASE": "5",
     "RECONCILE_INTERVAL": "1",
     "JOB_TTL": "600",
-    "RELOAD_TIMEOUT": "20",
     "WEBHOOK_SECRET": "soak",
 }
 """Small chunks, so that there is something to be in the middle of; lost work is found within seconds."""
