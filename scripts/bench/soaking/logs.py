@@ -25,10 +25,8 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (r"worker\.reconciler: Redis is unavailable", "Redis was away"),
     (r"shared\.fleet\.member: (Redis is away|This process could not report itself)", "Redis was away"),
     (r"shared\.fleet\.member: The active model version is not known", "Redis was away"),
-    (
-        r"shared\.fleet\.member: Model version \S+ cannot be served",
-        "the disk took no model, or a damaged one was offered",
-    ),
+    (r"shared\.fleet\.member: Model version .+ cannot be served", "the disk took no model, or the machine is slow"),
+    (r"kombu\.transport\.redis: Redis BRPOP got no reply for \d+ seconds", "the answer was lost"),
     (r"shared\.jobs\.queue: \d+ task\(s\) could not be published yet", "Redis was away; the reconciler publishes them"),
     (r"shared\.jobs\.notify: The webhook of job \w+ was not delivered", "webhooks go to no address of this machine"),
     (r"worker\.consumer: Redis is unavailable", "Redis was away"),
