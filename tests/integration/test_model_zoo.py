@@ -21,6 +21,9 @@ from tests.registry import NAME, asking, tracking_uri
 from tests.zoo.seen import Seen, expected, seen
 from tests.zoo.variant import Variant
 
+# The first test waits until MLflow has logged them all: 20 s, but minutes where many processes want the cores.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[HubServer]:
@@ -35,7 +38,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mlflow")
     command = [sys.executable, "-m", "tests.zoo.log", str(folder)]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=250)
     return folder
 
 
