@@ -17,7 +17,10 @@ from shared.formats.format import FORMATS, Format
 
 PAGE = 1000
 
-EXCUSES = {"worker-died", "storage-unavailable", "storage-full", "redis-unavailable"}
+LASTING = {"storage-unavailable", "storage-full", "redis-unavailable"}
+"""States that last: one of them may meet every attempt at a unit of work."""
+
+EXCUSES = LASTING | {"worker-died"}
 """Why a unit of work may be given up while faults come one upon another: never that what was stored is missing."""
 
 GIVEN_UP = {"chunk-given-up", "file-given-up"}

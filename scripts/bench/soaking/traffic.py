@@ -155,7 +155,8 @@ class Traffic:
             if job["state"] != "failed" or not checks.is_given_up(job):
                 return job
             reason = checks.reason_within(job)
-            if reason not in checks.EXCUSES or self._record.events_since(began) < ATTEMPTS:
+            needed = 1 if reason in checks.LASTING else ATTEMPTS
+            if reason not in checks.EXCUSES or self._record.events_since(began) < needed:
                 raise Broken("work is given up only after three faults", f"job {job_id}: {job['error']['message']}")
             self._record.count(self._record.notes, f"given up for {reason}, tried again")
             client.insist(lambda http: http.post(f"/jobs/{job_id}/retry"), 202, 409)
