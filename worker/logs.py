@@ -3,13 +3,13 @@
 import logging
 
 import redis
-from billiard.exceptions import WorkerLostError
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 
 from shared import logging as service_logging
 from shared.redis import REJECTION_ERRORS
 
-EXPECTED = (WorkerLostError, redis.ConnectionError, redis.TimeoutError, *REJECTION_ERRORS)
-"""A child that died, a Redis that is away or cannot write: nothing is wrong with the program."""
+EXPECTED = (WorkerLostError, TimeLimitExceeded, redis.ConnectionError, redis.TimeoutError, *REJECTION_ERRORS)
+"""A child that died or took too long, a Redis that is away or cannot write: nothing is wrong with the program."""
 
 
 def set_up(level: str) -> None:
@@ -21,6 +21,9 @@ def set_up(level: str) -> None:
 
 def without_traceback(record: logging.LogRecord) -> bool:
     """Drop the traceback of what is expected, and log the rest of the record."""
-    if record.exc_info and isinstance(record.exc_info[1], EXPECTED):
-        record.exc_info = None
+    if record.exc_info:
+        # billiard wraps what its parent process raised.
+        fault = getattr(record.exc_info[1], "exc", record.exc_info[1])
+        if isinstance(fault, EXPECTED):
+            record.exc_info = None
     return True

@@ -17,7 +17,7 @@ UNIT_ARGUMENTS = 2
 """Arguments of a task for a job and one of its units; its attempt is recorded, so the unit can be released."""
 
 FILE_TIME_LIMIT = 24 * 3600.0
-"""Seconds allowed for a task whose duration depends on the file size; it sends heartbeats to the job record."""
+"""Seconds allowed for a task whose duration depends on the size of files; units send heartbeats to the job record meanwhile."""
 
 
 def register(celery: Celery, services: Callable[[], Services], of_parent: Callable[[], Services]) -> None:
@@ -54,7 +54,7 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         hosts = settings.listed(settings.webhook_hosts)
         notify.tell_caller(job_id, hosts, secret.get_secret_value() if secret else None, services().store)
 
-    @task(name=queue.REMOVE_EXPIRED)  # type: ignore[untyped-decorator]
+    @task(name=queue.REMOVE_EXPIRED, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def remove_expired() -> None:
         """Remove jobs past their time to live, and folders that belong to no job."""
         expiry.remove_expired(services().store, services().storage)

@@ -11,7 +11,7 @@ ORPHAN_AGE = 3600.0
 """Seconds after which a folder without a job record is considered left over from an interrupted submission."""
 
 REMOVAL_SECONDS = 5.0
-"""Time for the expired jobs of one round, well below the time limit of a task; the next round goes on."""
+"""Time for the expired jobs of one round, so that a worker is soon free again; the next round goes on."""
 
 
 def remove(job_id: str, store: JobStore, storage: Storage) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 from uuid import uuid4
@@ -61,7 +61,9 @@ class LocalStorage:
 
     def delete_folder(self, name: str) -> None:
         """Remove a folder and its contents."""
-        shutil.rmtree(self.local_path(name), ignore_errors=True)
+        # Interrupted by a signal, it may raise in spite of its option.
+        with suppress(OSError):
+            shutil.rmtree(self.local_path(name), ignore_errors=True)
 
     def blobs(self, folder: str) -> list[str]:
         """List the files directly below a folder, whole or partial."""

@@ -27,11 +27,19 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (r"shared\.fleet\.member: The active model version is not known", "Redis was away"),
     (r"shared\.fleet\.member: Model version .+ cannot be served", "the disk took no model, or the machine is slow"),
     (r"kombu\.transport\.redis: Redis BRPOP got no reply for \d+ seconds", "the answer was lost"),
-    (r"shared\.jobs\.queue: \d+ task\(s\) could not be published yet", "Redis was away; the reconciler publishes them"),
+    (
+        r"shared\.jobs\.queue: (\[\w+\] )?\d+ task\(s\) could not be published yet",
+        "Redis was away; the reconciler publishes them",
+    ),
     (r"shared\.jobs\.notify: The webhook of job \w+ was not delivered", "webhooks go to no address of this machine"),
     (r"worker\.consumer: Redis is unavailable", "Redis was away"),
     (r"kombu\.transport\.redis: Redis BRPOP got no reply", "its answer was lost, or Redis frozen"),
     (r"celery\.worker\.consumer\.consumer: consumer: (Connection to broker lost|Cannot connect)", "Redis was away"),
+    (
+        r"celery\.worker\.request: (Task handler raised error: (WorkerLostError|TimeLimitExceeded)|Hard time limit)",
+        "a child was killed or frozen",
+    ),
+    (r"kombu\.transport\.virtual\.base: Requeuing undeliverable message", "a worker ended"),
     (r"celery\.worker\.request: Couldn't ack .* reason:network:", "Redis was away; the message comes again"),
     (r"(WARNING|.*overcommit_memory)", "advice of Redis about the machine"),
     (r"User requested shutdown|.* is now ready to exit, bye bye", "Redis was ended"),
@@ -44,6 +52,7 @@ BESIDES = re.compile(
     r"|.*\.> |\s*-+ (\w+@|\[)|[- *]+ (Linux|\[config)|\[(config|queues|tasks)\]|\s*\[queues\]"
     r"|.*SecurityWarning|absolutely not recommended!|Please specify a different user|User information: uid="
     r"|  _warn_or_raise_security_error|worker: (Warm|Cold|Soft|Hitting) |\d+:signal-handler "
+    r"|Process 'ForkPoolWorker-\d+' pid:\d+ exited with 'signal "
 )
 """What Celery draws when it starts and says when it ends, and what it says to whoever runs it as root."""
 
