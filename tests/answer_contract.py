@@ -249,7 +249,8 @@ FLEET_CALLS = [
     Call("report_prepared", (CANDIDATE, PROCESS.name, Prepared(WHY, "model", 0.5))),
 ]
 
-TIME = re.compile(r"\b1[789]\d{8}(\.\d+)?\b|\b2\d{9}\.\d+\b")
+# Redis writes a number as it comes out shortest, which may be `1.79e+9`.
+TIME = re.compile(r"\b1[789]\d{8}(\.\d+)?\b|\b2\d{9}\.\d+\b|\b[12]\.\d+e\+0?9\b")
 RANDOM = re.compile(r"\b[0-9a-f]{32}\b")
 
 
