@@ -23,6 +23,7 @@ def create_celery(settings: Settings) -> Celery:
     transport.use()
     celery = queue.create_app(settings)
     celery.conf.worker_consumer = "worker.consumer:Consumer"
+    celery.conf.worker_pool = "worker.pool:TaskPool"
 
     stopping = Stopping()
 

@@ -1,0 +1,78 @@
+"""A child that dies never holds what its parent waits for."""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+from billiard import pool as billiard_pool
+from celery.concurrency import get_implementation
+
+from shared.settings import Settings
+from worker.app import create_celery
+from worker.pool import Context, Counter, TaskPool
+
+
+def test_the_worker_runs_its_tasks_in_this_pool() -> None:
+    app = create_celery(Settings(_env_file=None))
+    assert get_implementation(app.conf.worker_pool) is TaskPool
+
+
+def test_a_child_sees_what_its_parent_counts() -> None:
+    counter = Context().Value("i")
+    read, write = os.pipe()
+
+    def tell() -> None:
+        os.read(read, 1)
+        os._exit(counter.value)
+
+    child = Context().Process(target=tell)
+    child.start()
+    with counter.get_lock():
+        counter.value += 3
+    os.write(write, b"x")
+    child.join(30)
+    assert child.exitcode == 3
+    os.close(read)
+    os.close(write)
+
+
+def test_a_child_that_is_killed_while_it_looks_stops_nobody() -> None:
+    counter = Context().Value("i")
+    read, write = os.pipe()
+
+    def look() -> None:
+        with counter.get_lock():
+            os.write(write, b"x")
+            signal.pause()
+
+    child = Context().Process(target=look)
+    child.start()
+    os.read(read, 1)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(30)
+    with counter.get_lock():
+        counter.value += 1
+    assert counter.value == 1
+    os.close(read)
+    os.close(write)
+
+
+def test_billiard_takes_its_counters_from_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Counter] = []
+
+    class Watched(Context):
+        def Value(self, *args: Any, **kwargs: Any) -> Counter:  # noqa: N802 - the name is billiard's
+            counter = super().Value(*args, **kwargs)
+            made.append(counter)
+            return counter
+
+    monkeypatch.setattr("worker.pool.Context", Watched)
+    pool = TaskPool.Pool(processes=1, threads=False, synack=False)
+    try:
+        assert list(pool._on_ready_counters.values()) == made
+        assert len(made) == 1
+        assert isinstance(pool, billiard_pool.Pool)
+    finally:
+        pool.terminate()
+        pool.join()
