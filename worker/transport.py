@@ -1,7 +1,7 @@
 """How a worker takes messages from Redis: what it has taken is kept in its memory only.
 
 kombu's own way is to note each message under way in Redis until it is acknowledged, and to put it back some time later if it is
-not. Here a message is a hint (docs/decisions/0020), and the reconciler finds what is lost. So the notes would only cost: four
+not. Here a message is a hint (docs/decisions/0019), and the reconciler finds what is lost. So the notes would only cost: four
 writes a task, a lock that survives a frozen worker by five minutes, and acknowledgements over connections that are gone, which
 end the worker.
 """
