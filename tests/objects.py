@@ -10,7 +10,8 @@ from pathlib import Path
 from threading import Thread
 from unittest import mock
 
-from tests.processes import Process, free_port, http, wait_for
+from scripts.lib.loopback import free_port
+from tests.processes import Process, http, wait_for
 
 BUCKET = "bucket"
 

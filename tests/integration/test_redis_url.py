@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from scripts.lib.loopback import free_port
 from tests.factories import Kit
-from tests.processes import ROOT, RedisServer, Service, free_port, redis_server, wait_for
+from tests.processes import ROOT, RedisServer, Service, redis_server, wait_for
 
 SECRET = "s3cr3t"  # noqa: S105 - nobody's
 DENIED = "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights."

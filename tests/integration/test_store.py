@@ -13,12 +13,6 @@ from tests.processes import RedisServer, redis_server
 from tests.store_contract import DIED, JOB, OVER, WINDOW, StoreContract, new_attempt, store_over
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
 @pytest.fixture
 def store_client(server: RedisServer) -> Iterator["redis.Redis"]:
     with redis.Redis.from_url(server.url, decode_responses=True) as client:

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import socket
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ import redis
 
 from scripts.bench.portfolio import kind_of
 from scripts.bench.redis_proxy import RedisProxy
+from scripts.lib.loopback import free_port
 from scripts.lib.programs import HOST, Ports, configuration, programs
 from scripts.lib.supervisor import Supervisor
 from shared.fleet import records
@@ -186,14 +186,6 @@ def kind_of_process(process: psutil.Process) -> str:
         return kind_of(process.cmdline())
     except psutil.Error:
         return "gone"
-
-
-def free_port() -> int:
-    """Find a port that nobody listens at."""
-    with closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(probe: Callable[[], T | None], deadline: float, pause: float = 0.05) -> T | None:

@@ -17,11 +17,11 @@ import pytest
 from api.model_schemas import ModelSignature
 from scripts.lib import example, loopback, served, terminal
 from scripts.lib.health import require_redis
+from scripts.lib.loopback import free_port
 from scripts.lib.programs import Ports, Program, StartError, configuration, programs
 from shared.models.version import Resolution, VersionRef
 from shared.settings import Settings
 from tests.factories import make_contract
-from tests.processes import free_port
 
 
 class TestLoopback:
