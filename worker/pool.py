@@ -46,6 +46,16 @@ class _Pool(prefork.AsynPool):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, context=Context(), **kwargs)
 
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Watch the children from this loop on, and replace those that died while no loop watched them."""
+        super().register_with_event_loop(hub)
+        hub.call_soon(self.maintain_pool)
+
+    def _track_child_process(self, proc: Any, hub: Any) -> None:
+        # A child whose end has been noted has no descriptor left to watch; Celery ends the worker over that.
+        if getattr(proc, "_sentinel_poll", proc) is not None:
+            super()._track_child_process(proc, hub)
+
 
 class TaskPool(prefork.TaskPool):  # type: ignore[misc]
     """The pool that the worker's app names."""

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 
 from api.dependencies import ServicesDep
 from api.problems import problems
 from api.schemas import JobBody
 from api.services import Services
+from api.streaming import Streamed
 from shared.errors import RedisUnavailable, UnknownJob
 from shared.jobs.job import Job
 
@@ -28,14 +28,14 @@ KEEP_ALIVE = 15.0
     responses={200: {"content": {EVENT_STREAM: {}}}, **problems(404, 503)},
     response_class=Response,
 )
-async def job_events(job_id: str, services: ServicesDep) -> StreamingResponse:
+async def job_events(job_id: str, services: ServicesDep) -> Streamed:
     """Stream the job: at once and on every change (`event: progress`), and when it has ended (`event: end`).
 
     If the stream stops without `end`, the connection was lost or the process is shutting down: reconnect.
     """
     job = await to_thread.run_sync(services.store.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(job, services), media_type=EVENT_STREAM, headers=headers)
+    return Streamed(_events(job, services), media_type=EVENT_STREAM, headers=headers)
 
 
 async def _events(job: Job, services: Services) -> AsyncIterator[str]:

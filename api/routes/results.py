@@ -10,7 +10,6 @@ import msgspec
 import pyarrow as pa
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.dependencies import ServicesDep
 from api.errors import NotAcceptable
@@ -19,6 +18,7 @@ from api.parameters import KnownParameters
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
+from api.streaming import Streamed, begun
 from shared.errors import StorageUnavailable
 from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
 from shared.formats.parallel import ahead
@@ -125,7 +125,7 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 def _part(results: Results, form: Format, start: int, end: int | None) -> Response:
     """Give a file of some of the rows."""
     pieces = _encoded(results, form, start, end)
-    return StreamingResponse(pieces, media_type=FORMATS[form].content_type, headers=_file_headers(results.job, form))
+    return Streamed(pieces, media_type=FORMATS[form].content_type, headers=_file_headers(results.job, form))
 
 
 def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:
@@ -133,20 +133,20 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
     headers = _file_headers(job, form)
     media = FORMATS[form].content_type
     if not job.state.is_final:
-        return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
+        return Streamed(_encoded(results, form), media_type=media, headers=headers)
     headers |= {"ETag": f'"{job.id}-{job.attempt}-{form}-{pa.__version__}"', "Accept-Ranges": "bytes"}
     asked = request.headers.get("range")
     if asked is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
-        return StreamingResponse(_encoded(results, form), media_type=media, headers=headers)
+        return Streamed(_encoded(results, form), media_type=media, headers=headers)
     # A range requires a complete file.
     name = f"{job.folder}/results.{form}"
     size = _made(results, form, name, storage)
     part = requested_range(asked, size)
     if part is None:
-        return StreamingResponse(_stored(name, 0, size, storage), media_type=media, headers=headers)
+        return Streamed(begun(_stored(name, 0, size, storage)), media_type=media, headers=headers)
     first, last = part
     headers |= {"Content-Range": f"bytes {first}-{last}/{size}", "Content-Length": str(last - first + 1)}
-    return StreamingResponse(_stored(name, first, last + 1, storage), 206, headers, media)
+    return Streamed(begun(_stored(name, first, last + 1, storage)), 206, headers, media)
 
 
 def _file_headers(job: Job, form: Format) -> dict[str, str]:
@@ -160,7 +160,7 @@ def _file_headers(job: Job, form: Format) -> dict[str, str]:
 
 def _encoded(results: Results, form: Format, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     # Produce the next chunk while one is being sent.
-    return ahead(encode(form, results.schema, results.batches(start, end)))
+    return ahead(encode(form, results.schema, begun(results.batches(start, end))))
 
 
 def _made(results: Results, form: Format, name: str, storage: Storage) -> int:

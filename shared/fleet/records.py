@@ -163,12 +163,19 @@ redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[4]) - 1)
 return 1
 """
 
+_REPORT_PREPARED = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], 3600)
+return 1
+"""
+
 SCRIPTS = {
     "deploy_first": _DEPLOY_FIRST,
     "propose": _PROPOSE,
     "activate": _ACTIVATE,
     "replace": _REPLACE,
     "withdraw": _WITHDRAW,
+    "report_prepared": _REPORT_PREPARED,
 }
 
 
@@ -252,11 +259,7 @@ class Fleet:
 
     def report_prepared(self, candidate: Candidate, process: str, prepared: Prepared) -> None:
         """Say what came of getting the candidate ready."""
-        key = f"{PREPARED_KEY}{candidate.reload_id}"
-        with translated_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(key, process, _encoded(prepared))
-            pipe.expire(key, 3600)
-            pipe.execute()
+        self._run("report_prepared", [f"{PREPARED_KEY}{candidate.reload_id}"], process, _encoded(prepared))
 
     def prepared(self, candidate: Candidate) -> dict[str, Prepared]:
         """Read what the processes said of the candidate so far."""

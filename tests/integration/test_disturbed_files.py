@@ -239,3 +239,26 @@ def test_a_copy_that_takes_longer_than_the_lease_is_one_attempt_and_ends_with_it
     assert time.monotonic() - begun < len(as_parquet(rows)) / 1000
     check_job(running, copied, rows, expected)
     assert f"of job {copied} again" not in running.workers[0].log.read_text()
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "arrows"])
+def test_a_download_whose_rest_is_missing_is_no_complete_one(running: Service, rows: list[Row], form: str) -> None:
+    job_id = running.upload(as_csv(rows), keep=ID)
+    assert running.wait_until_ended(job_id)["state"] == "succeeded"
+    for path in sorted(folder_of(running, job_id).glob("scores-*"))[10:]:
+        path.unlink()
+    before = running.api.log.read_text()
+    with pytest.raises(httpx.RemoteProtocolError):
+        running.client.get(f"/jobs/{job_id}/results", params={"format": form})
+    said = running.api.log.read_text().removeprefix(before)
+    assert said.count("A response was cut off: The storage has no such file.") == 1
+    assert "Traceback" not in said
+
+
+def test_a_download_that_cannot_begin_is_an_error(running: Service, rows: list[Row]) -> None:
+    job_id = running.upload(as_csv(rows), keep=ID)
+    assert running.wait_until_ended(job_id)["state"] == "succeeded"
+    for path in folder_of(running, job_id).glob("scores-*"):
+        path.unlink()
+    answer = running.client.get(f"/jobs/{job_id}/results", params={"format": "csv"})
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The storage has no such file.")

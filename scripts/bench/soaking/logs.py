@@ -26,7 +26,6 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (r"shared\.fleet\.member: (Redis is away|This process could not report itself)", "Redis was away"),
     (r"shared\.fleet\.member: The active model version is not known", "Redis was away"),
     (r"shared\.fleet\.member: Model version .+ cannot be served", "the disk took no model, or the machine is slow"),
-    (r"kombu\.transport\.redis: Redis BRPOP got no reply for \d+ seconds", "the answer was lost"),
     (
         r"shared\.jobs\.queue: (\[\w+\] )?\d+ task\(s\) could not be published yet",
         "Redis was away; the reconciler publishes them",
@@ -34,6 +33,12 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (r"shared\.jobs\.notify: The webhook of job \w+ was not delivered", "webhooks go to no address of this machine"),
     (r"worker\.consumer: Redis is unavailable", "Redis was away"),
     (r"kombu\.transport\.redis: Redis BRPOP got no reply", "its answer was lost, or Redis frozen"),
+    (r"kombu\.transport\.redis: maybe_refresh_binding_expiry: Redis error, will retry$", "Redis was away"),
+    (
+        r"api\.streaming: A response was cut off: ",
+        "Redis or the storage was away; the caller sees that its end is missing",
+    ),
+    (r"ASGI callable returned without completing response\.$", "what the line before it says"),
     (r"celery\.worker\.consumer\.consumer: consumer: (Connection to broker lost|Cannot connect)", "Redis was away"),
     (
         r"celery\.worker\.request: (Task handler raised error: (WorkerLostError|TimeLimitExceeded)|Hard time limit)",

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from scripts.bench.redis_proxy import Command, Disturbance, Match
-from shared.fleet.records import PREPARED_KEY, PROCESS_KEY
+from shared.fleet.records import PROCESS_KEY
 from shared.jobs.queue import QUEUE_PREFIX
 
 Card = TypeVar("Card")
@@ -84,7 +84,7 @@ OF_MESSAGES = (
 )
 OF_RELOADS = (
     Moment("a candidate is proposed", "propose", Fault.RELOAD),
-    Moment("a process says that it is ready", _on_key(PREPARED_KEY, "HSET"), Fault.RELOAD),
+    Moment("a process says that it is ready", "report_prepared", Fault.RELOAD),
     Moment("a candidate is activated", "activate", Fault.RELOAD),
     Moment("a bad candidate is withdrawn", "withdraw", Fault.BAD_RELOAD),
     Moment("a process reports itself", _on_key(PROCESS_KEY, "SET")),

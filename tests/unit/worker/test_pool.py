@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from billiard import pool as billiard_pool
 from celery.concurrency import get_implementation
+from kombu.asynchronous import Hub
+from kombu.asynchronous.hub import Stop
 
 from shared.settings import Settings
 from worker.app import create_celery
@@ -74,5 +76,29 @@ def test_billiard_takes_its_counters_from_the_context(monkeypatch: pytest.Monkey
         assert len(made) == 1
         assert isinstance(pool, billiard_pool.Pool)
     finally:
+        pool.terminate()
+        pool.join()
+
+
+def test_a_child_that_died_while_nobody_watched_is_replaced_and_ends_nobody() -> None:
+    pool = TaskPool.Pool(processes=2, threads=False, synack=False)
+    hub: Any = Hub()  # type: ignore[no-untyped-call]
+    try:
+        pool.register_with_event_loop(hub)
+        dead = pool._pool[0]
+        os.kill(dead.pid, signal.SIGKILL)
+        dead.join(30)
+        # Its end has been noted, but the connection was lost before another could take its place.
+        pool._untrack_child_process(dead, hub)
+        pool.register_with_event_loop(hub)
+        hub.call_soon(hub.stop)
+        with pytest.raises(Stop):
+            hub.run_once()
+            hub.run_once()
+        assert dead not in pool._pool
+        assert len(pool._pool) == 2
+        assert all(child._is_alive() for child in pool._pool)
+    finally:
+        hub.close()
         pool.terminate()
         pool.join()
