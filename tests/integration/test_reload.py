@@ -53,8 +53,8 @@ def on_the_hub(folder: Path, kit: Kit, reload_timeout: int) -> Iterator[Standing
             "HF_REPO_ID": REPO,
             "HF_ENDPOINT": hub.url,
             "HUGGINGFACE_TOKEN": TOKEN,
-            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
-            "HF_HUB_ETAG_TIMEOUT": "2",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "5",
+            "HF_HUB_ETAG_TIMEOUT": "5",
             "RELOAD_TIMEOUT": str(reload_timeout),
             "ADMIN_KEYS": ADMIN_KEYS,
             "CHUNK_ROWS": "20",
@@ -77,7 +77,7 @@ def own(tmp_path: Path, numbers: Kit) -> Iterator[Standing]:
 @pytest.fixture(scope="module")
 def common(tmp_path_factory: pytest.TempPathFactory, numbers: Kit) -> Iterator[Standing]:
     """For the tests that leave the first version active."""
-    with on_the_hub(tmp_path_factory.mktemp("common"), numbers, reload_timeout=20) as made:
+    with on_the_hub(tmp_path_factory.mktemp("common"), numbers, reload_timeout=60) as made:
         yield made
 
 

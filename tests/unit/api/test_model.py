@@ -10,6 +10,7 @@ from shared.fleet.records import ProcessReport
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX, QUEUES
 from shared.version import service_version
 from tests.factories import METADATA, Kit, put_in_cache, write_checksums
+from tests.processes import wait_for
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench
 
@@ -76,6 +77,8 @@ def test_the_status_tells_of_the_file_and_without_redis_nothing_of_the_fleet(cut
 
 
 def test_the_status_tells_who_serves_what(api: ApiClient) -> None:
+    # A process that stood still for long reports itself with its next turn.
+    wait_for("its report", lambda: api.get("/model_status").json()["processes"])
     body = api.get("/model_status").json()
     assert body["active_version"] == body["version"]
     assert body["converged"] is True
