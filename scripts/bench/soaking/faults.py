@@ -12,7 +12,7 @@ import psutil
 import redis
 
 from scripts.bench.soaking.plan import RELOADS, Fault
-from scripts.bench.soaking.site import Site, wait_for
+from scripts.bench.soaking.site import SLOW_LOADING, Site, wait_for
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 
 Targets = Callable[[Site], Iterable[psutil.Process]]
@@ -84,7 +84,11 @@ def redis_loading(site: Site) -> Iterator[None]:
         # Only what is in the snapshot takes its time.
         other.bgrewriteaof()
         wait_for(lambda: not other.info("persistence")["aof_rewrite_in_progress"], MEND_DEADLINE)
+    site.loading.write_text(SLOW_LOADING)
     with signalled(parent("redis"), signal.SIGKILL, site):
+        # It tells so while it loads, and must load at its own speed when another fault kills it.
+        wait_for(lambda: site.redis.info("persistence")["loading"], MEND_DEADLINE)
+        site.loading.write_text("")
         yield
 
 

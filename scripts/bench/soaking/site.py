@@ -38,8 +38,8 @@ SETTINGS = {
 }
 """Small chunks, so that there is something to be in the middle of; lost work is found within seconds."""
 
-LOADING = ("--key-load-delay", "500", "--loading-process-events-interval-bytes", "4096")
-"""Redis takes half a millisecond to load a key, so that loading is a state that one can meet."""
+SLOW_LOADING = "key-load-delay 500\nloading-process-events-interval-bytes 4096\n"
+"""Lets Redis take half a millisecond to load a key, so that loading is a state that one can meet."""
 
 FREE_SHARE = 0.25
 """Of the free space of the disk, what may go before the storage counts as full; the rest is left to others."""
@@ -60,6 +60,8 @@ class Site:
         self.storage = folder / "storage"
         self.inputs = folder / "inputs"
         self.logs = folder / "logs"
+        self.loading = folder / "loading.conf"
+        """What Redis reads at its start besides; SLOW_LOADING or nothing."""
         self.deaths: Counter[str] = Counter()
         """Programs that ended with an error, and not by a signal or when told to."""
         ports = [free_port() for _ in range(4)]
@@ -96,7 +98,8 @@ class Site:
         self._settings |= {"REDIS_URL": self.proxy.url, "MIN_FREE_BYTES": str(int(free * (1 - FREE_SHARE)))}
         os.environ.update(self._settings)
         found = programs(self._ports, self.folder)
-        found["redis"].command.extend(LOADING)
+        self.loading.touch()
+        found["redis"].command.extend(("--include", str(self.loading)))
         text = configuration({name: found[name] for name in PARTS}, self.folder / "supervisord.pid", self.logs)
         # Every line is looked at in the end.
         self._config.write_text(text.replace("maxbytes=10MB", "maxbytes=0"), encoding="utf-8")
