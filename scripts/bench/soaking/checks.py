@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,20 @@ def check_success(client: Client, models: Models, order: Order, job: Job) -> Non
 
 def check_results(client: Client, models: Models, order: Order, job: Job, expected: Floats) -> None:
     """Fetch the results, and compare every score, and every id where there is one."""
-    table = fetched(client, job["id"], order)
+    check_table(fetched(client, job["id"], order), models, order, job, expected)
+
+
+def check_output(path: Path, models: Models, order: Order, job: Job) -> None:
+    """Compare what the service has written to an address."""
+    if not path.exists():
+        raise Broken("the results are written to where they should", f"job {job['id']}: there is no such file")
+    check_table(
+        table_of(path.read_bytes(), order.results), models, order, job, models.expected(order, job["model_version"])
+    )
+
+
+def check_table(table: pa.Table, models: Models, order: Order, job: Job, expected: Floats) -> None:
+    """Compare every score of a table of results, and every id where there is one."""
     if table.num_rows != order.rows:
         raise Broken("every row has exactly one result", f"job {job['id']}: {table.num_rows} of {order.rows}")
     if not same(table["score"].to_pylist(), expected):
@@ -67,10 +81,7 @@ def fetched(client: Client, job_id: str, order: Order) -> pa.Table:
     """Fetch the results of an order in the format that it wants them in."""
     if order.results is Format.JSON:
         return table_of_rows(pages(client, job_id))
-    content = client.get(f"/jobs/{job_id}/results", format=str(order.results)).content
-    if order.results is Format.NDJSON:
-        return table_of_rows([json.loads(line) for line in content.splitlines()])
-    return table_of(content, order.results)
+    return table_of(client.get(f"/jobs/{job_id}/results", format=str(order.results)).content, order.results)
 
 
 def table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
@@ -80,6 +91,8 @@ def table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
 
 def table_of(content: bytes, format: Format) -> pa.Table:
     """Read a file of results."""
+    if format is Format.NDJSON:
+        return table_of_rows([json.loads(line) for line in content.splitlines()])
     if format is Format.CSV:
         # An empty cell is one without a value, in a column of text too.
         return pacsv.read_csv(io.BytesIO(content), convert_options=pacsv.ConvertOptions(strings_can_be_null=True))

@@ -1,8 +1,12 @@
 """The rows and models of a soak, and what CatBoost itself says of them."""
 
+import bz2
 import gzip
+import io
 import json
+import lzma
 import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +25,7 @@ from scripts.lib.export import replacing
 from scripts.lib.training import train
 from scripts.lib.training_data import catboost_frame
 from shared.contract.contract import Row
-from shared.formats.format import Encoding, Format
+from shared.formats.format import Format
 from shared.models import artifact, files
 from shared.models.files import MLMODEL_FILE, MODEL_FILE
 
@@ -110,7 +114,7 @@ class Models:
             path.unlink(missing_ok=True)
         if order.format is Format.JSON:
             content = b"[" + b",".join(content.splitlines()) + b"]"
-        return compressed(content, order.encoding)
+        return compressed(content, order)
 
     def _version(self, seed: int) -> Version:
         data = demo_data(TRAINING_ROWS, seed)
@@ -131,17 +135,28 @@ class Models:
         return Version(model.version, folder, model.threshold, scores)
 
 
-def compressed(content: bytes, encoding: Encoding | None) -> bytes:
-    """Compress as an order wants it."""
-    if encoding == "gzip":
-        return gzip.compress(content, 1)
-    if encoding == "zstd":
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, "zstd") as stream:
-            stream.write(content)
-        packed: bytes = sink.getvalue().to_pybytes()
-        return packed
-    return content
+def compressed(content: bytes, order: Order) -> bytes:
+    """Compress as an order wants it, quickly rather than well."""
+    match order.encoding:
+        case None:
+            return content
+        case "gzip":
+            return gzip.compress(content, 1)
+        case "bz2":
+            return bz2.compress(content, 1)
+        case "xz":
+            return lzma.compress(content, preset=0)
+        case "zip":
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+                file.writestr(f"rows.{order.format}", content)
+            return archive.getvalue()
+        case "zstd":
+            sink = pa.BufferOutputStream()
+            with pa.CompressedOutputStream(sink, "zstd") as stream:
+                stream.write(content)
+            packed: bytes = sink.getvalue().to_pybytes()
+            return packed
 
 
 def same(found: Sequence[float | None], expected: Floats) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 
-from shared.formats.format import Encoding, Format
+from shared.formats.format import ENCODING_ENDINGS, ENCODINGS, Encoding, Format
 from shared.jobs.job import OnInvalid
 
 BASE_ROWS = 2**17
@@ -15,8 +15,11 @@ BASE_ROWS = 2**17
 JSON_ROWS = 3000
 """Most rows of an order whose rows the soak writes as JSON, which is slow to make."""
 
+ENDING_OF = {encoding: ending for ending, encoding in ENCODING_ENDINGS.items()}
 
-ENCODINGS: tuple[Encoding | None, ...] = (None, None, "gzip", "zstd")
+PACKINGS: tuple[Encoding | None, ...] = (None, *ENCODINGS)
+PACKING_WEIGHTS = (6, 3, 3, 1, 1, 1)
+"""The slow ones of the compressions, which come last, are rare."""
 
 
 class Way(StrEnum):
@@ -52,11 +55,19 @@ class Order:
     slowly: bool
     """Whether the body is sent in pieces with pauses."""
     results: Format
+    output: bool
+    """Whether the service also writes the results to an address."""
 
     @property
     def name(self) -> str:
         """The name of the job, where the way of sending has room for one; that of a file at an address has an ending besides."""
         return f"order-{self.number:06d}"
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file of its rows, which tells the format and the compression."""
+        packing = f".{ENDING_OF[self.encoding]}" if self.encoding else ""
+        return f"{self.name}.{self.format}{packing}"
 
     @property
     def is_rejected_at_once(self) -> bool:
@@ -86,13 +97,16 @@ def _order(number: int, rng: random.Random) -> Order:
     format = Format.JSON if way in (Way.ARRAY, Way.WAITED) else rng.choice(tuple(Format))
     if way in (Way.FORM, Way.ADDRESS) and format is Format.JSON:
         format = Format.CSV
-    encoding = rng.choice(ENCODINGS) if way in (Way.BODY, Way.FORM) else None
+    encoding = rng.choices(PACKINGS, PACKING_WEIGHTS)[0] if way not in (Way.ARRAY, Way.WAITED) else None
+    if encoding == "zip" and format is Format.JSON:
+        encoding = None
     rows = int(10 ** rng.uniform(0, 4.8))
     if format in (Format.JSON, Format.NDJSON):
         rows = min(rows, JSON_ROWS)
     bad = min(rows, rng.randint(1, 20)) if rng.random() < 0.2 else 0
     has_options = way in (Way.BODY, Way.FORM)
     key = way is not Way.WAITED and rng.random() < 0.5
+    results = rng.choice(tuple(Format) if rows <= JSON_ROWS else (Format.PARQUET, Format.CSV, Format.ARROW))
     return Order(
         number=number,
         way=way,
@@ -108,7 +122,6 @@ def _order(number: int, rng: random.Random) -> Order:
         webhook=has_options and rng.random() < 0.2,
         cancels=rng.random() < 0.07,
         slowly=way is Way.BODY and format is not Format.JSON and rng.random() < 0.15,
-        results=rng.choice(tuple(Format))
-        if rows <= JSON_ROWS
-        else rng.choice((Format.PARQUET, Format.CSV, Format.ARROW)),
+        results=results,
+        output=way is Way.ADDRESS and results is not Format.JSON and rng.random() < 0.6,
     )

@@ -17,6 +17,7 @@ import redis
 
 from scripts.bench.portfolio import kind_of
 from scripts.bench.redis_proxy import RedisProxy
+from scripts.bench.soaking.orders import Order
 from scripts.lib.loopback import free_port
 from scripts.lib.programs import HOST, Ports, configuration, programs
 from scripts.lib.supervisor import Supervisor
@@ -59,6 +60,7 @@ class Site:
         self.model_dir = folder / "model"
         self.storage = folder / "storage"
         self.inputs = folder / "inputs"
+        self.outputs = folder / "outputs"
         self.logs = folder / "logs"
         self.loading = folder / "loading.conf"
         """What Redis reads at its start besides; SLOW_LOADING or nothing."""
@@ -76,6 +78,7 @@ class Site:
             "MODEL_CACHE_DIR": str(folder / "models"),
             "STORAGE_URL": str(self.storage),
             "INPUT_URI_PREFIXES": f"file://{self.inputs}",
+            "OUTPUT_URI_PREFIXES": f"file://{self.outputs}",
             "WEBHOOK_HOSTS": webhook_host,
             "TMPDIR": str(folder / "tmp"),
         }
@@ -91,7 +94,7 @@ class Site:
 
     def prepare(self) -> None:
         """Begin to listen for the service, and write down its programs."""
-        for name in ("logs", "inputs", "tmp", "valkey"):
+        for name in ("logs", "inputs", "outputs", "tmp", "valkey"):
             (self.folder / name).mkdir()
         self.proxy.start()
         free = shutil.disk_usage(self.folder).free
@@ -103,6 +106,10 @@ class Site:
         text = configuration({name: found[name] for name in PARTS}, self.folder / "supervisord.pid", self.logs)
         # Every line is looked at in the end.
         self._config.write_text(text.replace("maxbytes=10MB", "maxbytes=0"), encoding="utf-8")
+
+    def output_of(self, order: Order) -> Path:
+        """Tell the file to which the service writes the results of an order that wants that."""
+        return self.outputs / f"{order.name}.{order.results}"
 
     def start(self) -> None:
         """Start all programs; returns at once."""

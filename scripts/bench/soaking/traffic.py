@@ -174,6 +174,8 @@ class Traffic:
         if state != "succeeded":
             raise Broken("every accepted job ends as it should", f"job {job_id}: {state} {job['error']}")
         checks.check_success(client, self._models, order, job)
+        if order.output:
+            checks.check_output(self._site.output_of(order), self._models, order, job)
 
     def _check_answers(self, order: Order, answers: list[dict[str, Any]]) -> None:
         versions = {answer["model_version"] for answer in answers}
@@ -261,8 +263,7 @@ def sender(order: Order, models: Models, site: Site, at_half: Callable[[], None]
         return lambda http: http.post("/multiple_score", content=body, headers=headers)
     options = options_of(order)
     if order.way is Way.FORM:
-        ending = {"gzip": ".gz", "zstd": ".zst"}.get(order.encoding or "", "")
-        file = (f"rows.{order.format}{ending}", body)
+        file = (order.file_name, body)
         return lambda http: http.post("/jobs", files={"file": file}, data=options, headers=headers)
     headers["Content-Type"] = FORMATS[order.format].media_types[0]
     if order.encoding:
@@ -288,9 +289,12 @@ WEBHOOK_HOST = "localhost:9"
 
 
 def _address_sender(order: Order, models: Models, site: Site, headers: dict[str, str]) -> Send:
-    path = site.inputs / f"{order.name}.{order.format}"
+    path = site.inputs / order.file_name
     path.write_bytes(models.body(order))
-    body = json.dumps({"input_uri": f"file://{path}"}).encode()
+    addresses = {"input_uri": f"file://{path}"}
+    if order.output:
+        addresses["output_uri"] = f"file://{site.output_of(order)}"
+    body = json.dumps(addresses).encode()
     headers = headers | {"Content-Type": "application/json"}
     return lambda http: http.post("/jobs", content=body, headers=headers)
 

@@ -17,7 +17,7 @@ from scripts.bench.soaking.orders import BASE_ROWS, Way, orders_of
 from scripts.bench.soaking.plan import ALONE, MID_UPLOAD, MOMENTS, Fault, chosen_moments, plan_of
 from scripts.bench.soaking.record import Record
 from shared.fleet import records
-from shared.formats.format import FORMATS, Format
+from shared.formats.format import ENCODINGS, FORMATS, Format
 from shared.formats.writers import encode
 from shared.jobs import job_scripts
 
@@ -81,9 +81,20 @@ def test_orders_are_of_all_kinds_and_of_rows_that_there_are() -> None:
     orders = list(islice(orders_of(1), 600))
     assert {order.way for order in orders} == set(Way)
     assert {order.format for order in orders} == {order.results for order in orders} == set(Format)
-    assert {order.encoding for order in orders} == {None, "gzip", "zstd"}
+    assert {order.encoding for order in orders} == {None, *ENCODINGS}
     assert len({order.name for order in orders}) == len(orders)
-    for fact in ("bad", "keep", "key", "repeats", "webhook", "cancels", "slowly", "fails", "is_rejected_at_once"):
+    for fact in (
+        "bad",
+        "keep",
+        "key",
+        "repeats",
+        "webhook",
+        "cancels",
+        "slowly",
+        "fails",
+        "output",
+        "is_rejected_at_once",
+    ):
         assert 0 < sum(bool(getattr(order, fact)) for order in orders) < len(orders), fact
     for order in orders:
         assert order.rows > 0
