@@ -36,7 +36,8 @@ class Record:
     recoveries: list[tuple[float, str]] = field(default_factory=list)
     pauses: list[tuple[float, str]] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
-    history: list[tuple[float, str]] = field(default_factory=list)
+    history: list[tuple[float, str, tuple[str, ...]]] = field(default_factory=list)
+    """When each event began, its label, and the kinds of its faults."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def violation(self, what: str, detail: str) -> None:
@@ -62,7 +63,7 @@ class Record:
         with self._lock:
             self.events += 1
             self.faults.update(kinds)
-            self.history.append((time.monotonic(), label))
+            self.history.append((time.monotonic(), label, kinds))
 
     def recovered(self, seconds: float, label: str) -> None:
         """Note how long a job of a few rows took from the end of an event on, first refusals included."""
@@ -74,7 +75,8 @@ class Record:
         with self._lock:
             self.pauses.append((seconds, self.history[-1][1] if self.history else "the start"))
 
-    def events_since(self, moment: float) -> int:
-        """Count the events from a moment on, and the one before it, which may still have lasted."""
+    def events_since(self, moment: float) -> list[tuple[str, ...]]:
+        """Give the kinds of faults of each event from a moment on, and of the one before it, which may still have lasted."""
         with self._lock:
-            return 1 + sum(at >= moment for at, _ in self.history)
+            earlier = sum(at < moment for at, _, _ in self.history)
+            return [kinds for _, _, kinds in self.history[max(earlier - 1, 0) :]]

@@ -17,6 +17,7 @@ from scripts.bench.soaking import checks
 from scripts.bench.soaking.client import Broken, Client, Ended, Job, told
 from scripts.bench.soaking.models import Models, same
 from scripts.bench.soaking.orders import Order, Way, orders_of
+from scripts.bench.soaking.plan import LASTING
 from scripts.bench.soaking.record import Record
 from scripts.bench.soaking.site import Site
 from shared.contract.contract import Row
@@ -155,8 +156,10 @@ class Traffic:
             if job["state"] != "failed" or not checks.is_given_up(job):
                 return job
             reason = checks.reason_within(job)
-            needed = 1 if reason in checks.LASTING else ATTEMPTS
-            if reason not in checks.EXCUSES or self._record.events_since(began) < needed:
+            events = self._record.events_since(began)
+            # Only the reason of the last attempt is told.
+            lasted = reason in checks.LASTING or any(fault in LASTING for kinds in events for fault in kinds)
+            if reason not in checks.EXCUSES or len(events) < (1 if lasted else ATTEMPTS):
                 raise Broken("work is given up only after three faults", f"job {job_id}: {job['error']['message']}")
             self._record.count(self._record.notes, f"given up for {reason}, tried again")
             client.insist(lambda http: http.post(f"/jobs/{job_id}/retry"), 202, 409)

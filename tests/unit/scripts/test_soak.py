@@ -209,5 +209,16 @@ def test_the_record_tells_after_which_event_a_promise_was_broken(capsys: pytest.
     record.violation("a key is one job", "three")
     assert [violation.during for violation in record.violations] == ["before the first event", "kill Redis"]
     assert record.faults == Counter({"kill Redis": 1})
-    assert record.events_since(0) == 2
     assert "VIOLATION a key is one job: three" in capsys.readouterr().out
+
+
+def test_the_record_tells_the_faults_that_a_job_may_have_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, clock = Record(), iter((10.0, 20.0, 30.0))
+    monkeypatch.setattr("scripts.bench.soaking.record.time.monotonic", lambda: next(clock))
+    assert record.events_since(5) == []
+    for kind in ("a", "b", "c"):
+        record.begin(kind, (kind,))
+    assert record.events_since(5) == [("a",), ("b",), ("c",)]
+    assert record.events_since(20) == [("a",), ("b",), ("c",)]
+    assert record.events_since(25) == [("b",), ("c",)]
+    assert record.events_since(35) == [("c",)]
