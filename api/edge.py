@@ -4,7 +4,9 @@ The fast routes are called directly from here: middleware and router would take 
 to all requests belongs here.
 """
 
+import logging
 import re
+from asyncio import CancelledError
 from collections.abc import Mapping
 from random import getrandbits
 
@@ -12,7 +14,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.callers import Callers
+from api.errors import ShuttingDown, response_to
 from shared.logging import request_id
+
+logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 """Request IDs accepted from a caller: they are echoed in a header and logged, so only plain characters are allowed."""
@@ -46,10 +51,20 @@ class Edge:
         request_id.set(named.decode())
         scope.setdefault("state", {})["caller"] = self._callers.identify(authorization)
 
+        has_started = False
+
         async def send_named(message: Message) -> None:
+            nonlocal has_started
             if message["type"] == "http.response.start":
+                has_started = True
                 message["headers"] = [*message["headers"], (b"x-request-id", named)]
             await send(message)
 
         app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
-        await app(scope, receive, send_named)
+        try:
+            await app(scope, receive, send_named)
+        except CancelledError:
+            # At its end the server waits some seconds for the requests under way, and then cancels them.
+            logger.warning("A request was cut off by the end of the process")
+            if not has_started:
+                await response_to(ShuttingDown())(scope, receive, send_named)

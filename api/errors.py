@@ -28,6 +28,7 @@ from shared.errors import (
     RedisUnavailable,
     ReloadFailed,
     ReloadInProgress,
+    ReloadInterrupted,
     ReloadSourceFailed,
     ReloadTimedOut,
     Report,
@@ -81,6 +82,12 @@ class InvalidParameters(PretError):
         self.details = details
 
 
+class ShuttingDown(PretError):
+    """The process ends, and does not wait for this request any longer."""
+
+    default = "shutting-down"
+
+
 class NotAcceptable(PretError):
     """There is no such format."""
 
@@ -111,10 +118,12 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     SourceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ReloadInProgress: HTTPStatus.CONFLICT,
     ReloadFailed: HTTPStatus.CONFLICT,
+    ReloadInterrupted: HTTPStatus.SERVICE_UNAVAILABLE,
     ReloadTimedOut: HTTPStatus.GATEWAY_TIMEOUT,
     ReloadSourceFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     NoPreviousVersion: HTTPStatus.CONFLICT,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -52,12 +52,13 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
     store = JobStore.from_settings(client, settings)
     storage = create_storage(settings.storage_url)
     queue = TaskQueue(create_app(settings), client)
+    closing = Closing()
 
     return Services(
         settings=settings,
         member=Member("api", models, fleet, partial(PreparationProcess, settings=settings), loads=True),
         fleet=fleet,
-        coordinator=Coordinator(fleet, models, settings.reload_timeout),
+        coordinator=Coordinator(fleet, models, settings.reload_timeout, ends=lambda: closing),
         store=store,
         storage=storage,
         queue=queue,
@@ -66,5 +67,5 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         batcher=MicroBatcher(),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
-        closing=Closing(),
+        closing=closing,
     )

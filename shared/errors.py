@@ -184,6 +184,12 @@ class ReloadInProgress(ReloadError):
     default = "reload-in-progress"
 
 
+class ReloadInterrupted(ReloadError):
+    """The process that ran the reload ended before the new model was active."""
+
+    default = "reload-interrupted"
+
+
 class ReloadFailed(ReloadError):
     """A process could not take the new model, so none did."""
 

@@ -69,10 +69,10 @@ async def multiple_score(request: Request, model: ModelDep, services: ServicesDe
 
 
 async def _wait_for(job: Job, seconds: float, services: Services) -> Job:
-    """Poll the job until it has ended or the time is up."""
+    """Poll the job until it has ended, the time is up, or the process is shutting down."""
     began = anyio.current_time()
     with anyio.move_on_after(seconds):
-        while not job.state.is_final:
+        while not (job.state.is_final or services.closing):
             waited = anyio.current_time() - began
             await anyio.sleep(min(max(FIRST_PAUSE, waited / 10), LONGEST_PAUSE))
             job = await to_thread.run_sync(services.store.get, job.id)

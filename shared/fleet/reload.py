@@ -17,6 +17,7 @@ from shared.errors import (
     RedisUnavailable,
     ReloadFailed,
     ReloadInProgress,
+    ReloadInterrupted,
     ReloadSourceFailed,
     ReloadTimedOut,
 )
@@ -74,10 +75,14 @@ class ReloadOutcome:
 class Coordinator:
     """Runs reloads; any process of the service, or a script, may."""
 
-    def __init__(self, fleet: Fleet, models: Resolver, timeout: float) -> None:
+    def __init__(
+        self, fleet: Fleet, models: Resolver, timeout: float, ends: Callable[[], object] = lambda: False
+    ) -> None:
+        """Take the fleet's records and what finds versions; `ends` tells whether this process is to end, and so its reload."""
         self._fleet = fleet
         self._models = models
         self._timeout = timeout
+        self._ends = ends
 
     @classmethod
     def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
@@ -88,7 +93,7 @@ class Coordinator:
         """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
 
         Raises ModelError or Unavailable if the source does not have it, ReloadInProgress, ReloadFailed or ReloadTimedOut
-        with what each process said, or RedisUnavailable; the fleet then serves what it served before.
+        with what each process said, ReloadInterrupted, or RedisUnavailable; the fleet then serves what it served before.
         """
         deployed, _ = self._fleet.look()
         version, source = self._version_of(revision, deployed)
@@ -105,7 +110,7 @@ class Coordinator:
             change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
             _insist(lambda: self._activate(candidate, change))
         except BaseException as error:
-            self._withdraw(candidate, error.reason if isinstance(error, PretError) else Reason("reload-interrupted"))
+            self._withdraw(candidate, error.reason if isinstance(error, PretError) else ReloadInterrupted().reason)
             raise
         after = self._wait_until_served(version.id, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
@@ -130,6 +135,8 @@ class Coordinator:
             # Nobody's word is no yes: right after Redis lost its records no process seems to live.
             if not waiting and prepared:
                 return prepared
+            if self._ends():
+                raise ReloadInterrupted
             if time.monotonic() > deadline:
                 raise _timed_out(waiting, _table(before, prepared))
             time.sleep(PAUSE)
@@ -157,7 +164,7 @@ class Coordinator:
         while True:
             reports = {report.name: report for report in _insist(self._fleet.processes)}
             late = [name for name, report in reports.items() if name in expected and report.version != version]
-            if not late or time.monotonic() > deadline:
+            if not late or self._ends() or time.monotonic() > deadline:
                 return reports
             time.sleep(PAUSE)
 

@@ -200,6 +200,25 @@ def test_an_api_ends_though_events_are_followed(running: Service, pace: Pace, ro
     assert running.wait_until_ended(job_id)["state"] == "succeeded"
 
 
+def test_an_api_that_ends_answers_a_caller_who_waits_with_the_job(
+    running: Service, pace: Pace, rows: list[Row]
+) -> None:
+    pace.set(SCORING, 0.5)
+    assert running.api.running is not None
+    with ThreadPoolExecutor(1) as pool:
+        url, headers = f"{running.client.base_url}/multiple_score", {"Prefer": "wait=60"}
+        applicants = [{name: value for name, value in row.items() if name != ID} for row in rows]
+        waiting = pool.submit(http.post, url, json=applicants, headers=headers, timeout=DEADLINE)
+        wait_for("the job", lambda: running.client.get("/jobs", params={"state": "running"}).json()["jobs"])
+        psutil.Process(running.api.pid).send_signal(signal.SIGTERM)
+        answer = waiting.result()
+    assert answer.status_code == 202
+    running.api.running.wait(DEADLINE)
+    running.start_api()
+    pace.free()
+    assert running.wait_until_ended(answer.json()["id"])["state"] == "succeeded"
+
+
 def test_a_disk_that_becomes_full_fails_the_job_and_it_can_be_done_again(
     running: Service, pace: Pace, rows: list[Row], expected: list[float | None]
 ) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import redis
 
+from shared.fleet.records import CANDIDATE_KEY
 from tests.factories import Kit, make_kit, make_rows, write_checksums
 from tests.hub import HubServer
-from tests.processes import ROOT, Service, service, wait_for
+from tests.processes import DEADLINE, ROOT, Service, service, wait_for
 
 REPO = "credit/model"
 TOKEN = "hf_alice"  # noqa: S105 - of the local Hub
@@ -391,6 +393,25 @@ def test_a_service_whose_hub_is_away_starts_with_the_version_it_served_last(own:
     running.redis.start()
     hub.start()
     wait_for("all to be well", lambda: status(running)["error"] is None)
+
+
+def test_an_api_that_ends_gives_up_its_reload(own: Standing, second: Kit, tmp_path: Path) -> None:
+    running, first = own.service, own.first
+    publish(own.hub, second, tmp_path / "v2")
+    worker = psutil.Process(running.workers[0].pid)
+    worker.suspend()
+    assert running.api.running is not None
+    with ThreadPoolExecutor(1) as pool, redis.Redis.from_url(running.redis.url) as client:
+        reloading = pool.submit(reload, running)
+        wait_for("the reload", lambda: client.exists(CANDIDATE_KEY))
+        psutil.Process(running.api.pid).send_signal(signal.SIGTERM)
+        answer = reloading.result()
+    worker.resume()
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:pret-a-depenser:reload-interrupted")
+    running.api.running.wait(DEADLINE)
+    running.start_api()
+    wait_until_converged(running, first)
+    assert running.client.get("/model_versions").json()[0]["reason"]["type"] == "reload-interrupted"
 
 
 def test_reloads_in_a_row_under_load_lose_nothing_and_mix_nothing(own: Standing, second: Kit, tmp_path: Path) -> None:

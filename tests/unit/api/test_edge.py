@@ -1,12 +1,17 @@
 """Whatever way a request takes, it passes the edge: it gets an id, and it is known who sends it."""
 
+import asyncio
+import json
 import logging
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import Message, Receive, Scope, Send
 
 from api.callers import ANONYMOUS, ANYBODY, Callers
+from api.edge import Edge
 from api.routes.scoring import INDIVIDUAL_SCORE
 from shared.logging import set_up
 from tests.factories import Kit
@@ -89,3 +94,42 @@ KEYS = SecretStr("ann:first-key, bob:second-key")
 def test_a_caller_is_known_by_its_key(keys: SecretStr | None, authorization: bytes, name: str, is_admin: bool) -> None:
     caller = Callers(keys).identify(authorization)
     assert (caller.name, caller.is_admin) == (name, is_admin)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_request_that_outlasts_the_process_is_cut_off_in_one_line(
+    caplog: pytest.LogCaptureFixture, begins: bool
+) -> None:
+    sent: list[Message] = []
+    start: Message = {"type": "http.response.start", "status": 200, "headers": []}
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if begins:
+            await send(start)
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def serve() -> None:
+        edge = Edge(FastAPI(), {("POST", "/x"): endless}, Callers(None))
+        scope = {"type": "http", "method": "POST", "path": "/x", "headers": []}
+        task = asyncio.create_task(edge(scope, receive, send))
+        await reached.wait()
+        task.cancel()
+        await task
+
+    reached = asyncio.Event()
+    asyncio.run(serve())
+    [record] = caplog.records
+    assert (record.message, record.exc_info) == ("A request was cut off by the end of the process", None)
+    if begins:
+        assert sent == [start]
+    else:
+        assert sent[0]["status"] == 503
+        assert (b"retry-after", b"2") in sent[0]["headers"]
+        assert json.loads(sent[1]["body"])["type"] == "urn:pret-a-depenser:shutting-down"

@@ -5,7 +5,14 @@ import time
 import fakeredis
 import pytest
 
-from shared.errors import NoPreviousVersion, ReloadFailed, ReloadInProgress, ReloadSourceFailed, ReloadTimedOut
+from shared.errors import (
+    NoPreviousVersion,
+    ReloadFailed,
+    ReloadInProgress,
+    ReloadInterrupted,
+    ReloadSourceFailed,
+    ReloadTimedOut,
+)
 from shared.fleet.records import Blame, Candidate, Deployment, Fleet, Prepared, ProcessReport
 from shared.fleet.reload import PREVIOUS, Coordinator
 from shared.models.version import VersionRef
@@ -86,6 +93,16 @@ def test_without_any_process_nothing_becomes_active(fleet: Answering) -> None:
         coordinator(fleet, patience=0.2).reload(None, "test")
     assert (active(fleet), fleet.look()[1], fleet.history()[0].outcome) == (OLD, None, "rejected")
     assert fleet.history()[0].reason == Reason("reload-unanswered")
+
+
+def test_a_process_that_ends_gives_the_reload_up(fleet: Answering) -> None:
+    fleet.answer = None
+    fleet.report(API)
+    asked = iter([False, True])
+    with pytest.raises(ReloadInterrupted, match="Nothing was changed"):
+        Coordinator(fleet, Offering(), timeout=30, ends=lambda: next(asked)).reload(None, "test")
+    assert (active(fleet), fleet.look()[1]) == (OLD, None)
+    assert fleet.history()[0].reason == Reason("reload-interrupted")
 
 
 def test_a_silent_process_is_named(fleet: Answering) -> None:
