@@ -132,6 +132,18 @@ class ModelSignature(Body):
         )
 
 
+class EvaluatorBody(Body):
+    """The library that evaluates the trees."""
+
+    name: str = Field(description="The library and its version.", examples=["pylignum 0.3.0"])
+    reason: ReasonBody = Field(description="Why this one scores the model; all give the same bits.")
+
+    @classmethod
+    def of(cls, model: Model) -> "EvaluatorBody":
+        """Build the body from a model."""
+        return cls(name=model.scorer.evaluator.name, reason=ReasonBody.model_validate(model.evaluation.as_dict()))
+
+
 class ModelInfo(Body):
     """The origin of the model."""
 
@@ -149,6 +161,7 @@ class ModelInfo(Body):
     integrity: Literal["checksums", "golden rows", "none"] = Field(
         description="How the files were verified to be the published ones."
     )
+    evaluator: EvaluatorBody
     notes: list[ReasonBody] = Field(description="Assumptions made about the model, and what it lacks.")
 
 

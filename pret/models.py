@@ -209,6 +209,16 @@ class ModelSignature:
 
 
 @dataclass(frozen=True)
+class Evaluator:
+    """The library that evaluates the trees of the model; all give the same bits."""
+
+    name: str
+    """With its version, such as pylignum 0.3.0."""
+    reason: Reason | None = None
+    """Why it is this one."""
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """Where the model comes from."""
 
@@ -227,6 +237,7 @@ class ModelInfo:
     """The class that the score is the probability of."""
     integrity: str | None = None
     """What shows that the files are those that were published: checksums, golden rows or none."""
+    evaluator: Evaluator | None = None
     notes: tuple[Reason, ...] = ()
     """What was assumed of the model, and what it lacks."""
 

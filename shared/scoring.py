@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from shared.contract.contract import Row
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
-from shared.models.scorer import Scores
+from shared.models.evaluator import Scores
 
 Decision = Literal["Accordé", "Refusé"]
 GRANTED: Decision = "Accordé"

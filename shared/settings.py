@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     Field,
@@ -27,6 +27,9 @@ SOURCES = SettingsConfigDict(
 
 SIGNED_AS_GIVEN = ("webhook_secret",)
 """What is not stripped: a receiver may have the same secret with the same space at its end."""
+
+
+EvaluatorChoice = Literal["auto", "catboost"]
 
 
 class FormerNames(BaseSettings):
@@ -62,6 +65,10 @@ class Settings(BaseSettings):
     positive_class: str | None = Field(
         None,
         description="Class whose probability is the score, for models that do not state it.",
+    )
+    evaluator: EvaluatorChoice = Field(
+        "auto",
+        description="What scores a model: `auto`, a fast evaluator if it equals CatBoost on this model; `catboost`, CatBoost always.",
     )
     default_threshold: float = Field(0.5, ge=0, le=1, description="Threshold of models that state none.")
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store.")

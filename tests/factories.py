@@ -24,10 +24,15 @@ from shared.formats.json_rows import validated_from_json
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
-from shared.models import files
+from shared.models import artifact, files, verdict
 from shared.models.cache import MARK
+from shared.models.proof import prove
+from shared.reasons import Reason
 
 Row = dict[str, Any]
+
+FOUND: dict[str, Reason] = {}
+"""What proofs found, by version."""
 
 MISSING = "unknown"
 PURPOSES = ["car", "café", "nan"]
@@ -207,7 +212,15 @@ def put_in_cache(source: Path, cache: Path) -> str:
     version = files.folder_version(source)
     shutil.copytree(source, cache / version, dirs_exist_ok=True)
     (cache / version / MARK).write_text(files.digest(source))
+    verdict.write(cache / version, None, _found(cache / version, version))
     return version
+
+
+def _found(folder: Path, version: str) -> Reason:
+    """Make the proof that a preparation would make, once for each version."""
+    if version not in FOUND:
+        FOUND[version] = prove(artifact.load(folder, version))
+    return FOUND[version]
 
 
 def fields_of(sentence: str) -> set[str]:

@@ -12,6 +12,7 @@ from api.errors import NoModelCard
 from api.intake.body import JSON, read_optional_json
 from api.model_schemas import (
     CandidateBody,
+    EvaluatorBody,
     ModelInfo,
     ModelSignature,
     ModelStatus,
@@ -89,6 +90,7 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
         threshold_origin=model.chosen_threshold.origin,
         positive_class=model.positive_class,
         integrity=model.integrity,
+        evaluator=EvaluatorBody.of(model),
         notes=ReasonBody.all_of(model.notes),
         model_type=model.kind,
         classes=model.classes,

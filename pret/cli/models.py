@@ -34,7 +34,11 @@ def model_show(client: Client, options: argparse.Namespace) -> None:
         print(f"score = probability of {info.positive_class}")
     if info.recommended_threshold is not None:
         print(f"threshold = {info.recommended_threshold!r}{_in_brackets(info.threshold_origin)}")
-    show.record(info, leave_out=("positive_class", "recommended_threshold", "threshold_origin", "notes"))
+    show.record(
+        info, leave_out=(*("positive_class", "recommended_threshold", "threshold_origin"), "evaluator", "notes")
+    )
+    if info.evaluator is not None:
+        print(f"Scored by {info.evaluator.name}. {info.evaluator.reason or ''}".rstrip())
     for note in info.notes:
         print(f"Note: {note}")
 

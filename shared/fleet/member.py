@@ -196,7 +196,7 @@ class Member:
             if outcome.error is not None:
                 raise outcome.error
             version = outcome.version
-        if version is not None and self._models.has(version.id):
+        if version is not None and self._models.is_ready(version.id):
             return version
         self._preparation, self._wanted, self._purpose = self._prepare(wanted), wanted, purpose
         return None

@@ -24,6 +24,7 @@ from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
 from shared.models import classifier, example
 from shared.models.categories import SeenCategories, seen_categories, uncounted
+from shared.models.evaluator import CatBoostEvaluator
 from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
@@ -53,6 +54,8 @@ class Assumptions:
 
 NO_ASSUMPTIONS = Assumptions()
 
+UNTRIED = Reason("evaluator-untried")
+
 
 @dataclass(frozen=True)
 class Model:
@@ -74,6 +77,8 @@ class Model:
     """The row that shows what the model takes, or None where the artifact has none that does."""
     notes: tuple[Reason, ...]
     """What was assumed, and what the artifact lacks."""
+    evaluation: Reason = UNTRIED
+    """Why its evaluator scores it, and not another one."""
 
     @cached_property
     def card(self) -> str | None:
@@ -86,9 +91,13 @@ class Model:
     @cached_property
     def seen_categories(self) -> SeenCategories:
         """The categories of the training, of the features where the file tells them. The first time, it takes some milliseconds."""
-        rows = [*_golden_rows(self.folder), *([self.input_example] if self.input_example else [])]
-        examples = list(map(self.scorer.categories_of, rows))
+        examples = list(map(self.scorer.categories_of, self.known_rows))
         return seen_categories(self.classifier, self.contract.names, examples, self.size)
+
+    @property
+    def known_rows(self) -> list[Row]:
+        """The golden rows and the input example, as far as there are any; read anew each time."""
+        return [*_golden_rows(self.folder), *([self.input_example] if self.input_example else [])]
 
     @property
     def kind(self) -> str:
@@ -99,6 +108,11 @@ class Model:
     def classes(self) -> list[Any]:
         """The two labels, in CatBoost's order."""
         return classifier.labels_of(self.classifier)
+
+    @property
+    def positive(self) -> int:
+        """The place of the positive class among the two."""
+        return [*map(word, self.classes)].index(self.positive_class)
 
     @property
     def trees(self) -> int:
@@ -139,7 +153,7 @@ def load(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) 
         mlmodel=description,
         contract=contract,
         classifier=loaded,
-        scorer=Scorer(loaded, contract, positive),
+        scorer=Scorer(CatBoostEvaluator(loaded, positive), contract, frozenset(loaded.get_cat_feature_indices())),
         positive_class=word(labels[positive]),
         chosen_threshold=threshold,
         input_example=shown,

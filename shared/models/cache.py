@@ -2,6 +2,7 @@
 
 A version is fetched into a folder of its own and checked there in a process of its own, the trial load; only then does it get its
 final name, with a mark that holds the digest of its files. What bears the mark and still has that digest may be loaded.
+What the trial found of the fast evaluator is noted there too, and found out again where the software or the machine has changed.
 """
 
 import hashlib
@@ -16,11 +17,13 @@ from tempfile import mkdtemp
 from filelock import FileLock
 
 from shared.errors import BadArtifact, VersionUnavailable
-from shared.models import artifact, files, trial_load
-from shared.models.artifact import NO_ASSUMPTIONS, Assumptions, Model
+from shared.models import artifact, files, proof, trial_load, verdict
+from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions, Model
+from shared.models.evaluator import FastEvaluator
 from shared.models.sources import Source, create_source
 from shared.models.version import Resolution, VersionRef
-from shared.settings import Settings
+from shared.reasons import Reason
+from shared.settings import EvaluatorChoice, Settings
 
 LOADED_VERSIONS = 3
 """Versions that a process keeps in memory: the active one, a candidate, and one that jobs in flight are pinned to."""
@@ -47,18 +50,21 @@ class ModelCache:
         folder: Path,
         assumptions: Assumptions = NO_ASSUMPTIONS,
         origin_of: OriginOf = lambda _: None,
+        evaluator_choice: EvaluatorChoice = "auto",
     ) -> None:
         self._source = source
         self._folder = folder
         self._assumptions = assumptions
         self._origin_of = origin_of
+        self._no_proof = _no_proof(evaluator_choice)
         self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, origin_of: OriginOf = lambda _: None) -> "ModelCache":
         """Make the cache of a process."""
-        return cls(create_source(settings), settings.model_cache_dir, Assumptions.from_settings(settings), origin_of)
+        assumptions = Assumptions.from_settings(settings)
+        return cls(create_source(settings), settings.model_cache_dir, assumptions, origin_of, settings.evaluator)
 
     @property
     def source_name(self) -> str:
@@ -88,10 +94,15 @@ class ModelCache:
         except (OSError, BadArtifact):
             return False
 
+    def is_ready(self, version: str) -> bool:
+        """Whether a verified copy is here, and it is known what may score it."""
+        return self.has(version) and (self._no_proof or self._noted(version)) is not None
+
     def prepare(self, version: VersionRef) -> None:
         """Get a verified copy onto this machine, if there is none; raises ModelError or Unavailable, and leaves nothing then."""
         if not self.has(version.id):
             self._install(Resolution(version.id, version.origin))
+        self._evaluation(version.id)
 
     def _install(self, found: Resolution) -> str:
         """Fetch and verify, once for all processes of the machine, and give the id."""
@@ -120,7 +131,7 @@ class ModelCache:
                 raise VersionUnavailable("version-gone", version=version)
             # Two origins may have the same content.
             if not self.has(version):
-                trial_load.check(partial, version, self._assumptions)
+                self._try(partial, version)
                 (partial / MARK).write_text(digest)
                 partial.chmod(0o755)
                 # What may lie there bears no mark that fits: it is damaged.
@@ -133,6 +144,28 @@ class ModelCache:
                 notes.write(f"{found.origin}\n")
         return version
 
+    def _try(self, folder: Path, version: str) -> None:
+        """Load it in a process of its own, and note what that found of the fast evaluator."""
+        if self._no_proof:
+            trial_load.check(folder, version, self._assumptions)
+        else:
+            found = trial_load.check_and_prove(folder, version, self._assumptions)
+            verdict.write(folder, self._assumptions.positive_class, found)
+
+    def _noted(self, version: str) -> Reason | None:
+        return verdict.read(self._folder / version, self._assumptions.positive_class)
+
+    def _evaluation(self, version: str) -> Reason:
+        """Say whether the fast evaluator may score a copy that is here; one that was proven by other software is tried again."""
+        if self._no_proof:
+            return self._no_proof
+        if (noted := self._noted(version)) is None:
+            with FileLock(self._folder / f"{version}.lock", timeout=LOCK_TIMEOUT):
+                if self._noted(version) is None:
+                    self._try(self._folder / version, version)
+            noted = self._noted(version)
+        return noted or UNTRIED
+
     def load(self, version: str) -> Model:
         """Give the version from memory or disk, fetched first if need be; raises ModelError or Unavailable."""
         with self._lock:
@@ -140,7 +173,8 @@ class ModelCache:
             if model is None:
                 if not self.has(version):
                     self.prepare(VersionRef(version, self._origin_of(version)))
-                model = artifact.load(self._folder / version, version, self._assumptions)
+                evaluation = self._evaluation(version)
+                model = proof.apply(artifact.load(self._folder / version, version, self._assumptions), evaluation)
             self._loaded[version] = model
             while len(self._loaded) > LOADED_VERSIONS:
                 self._loaded.popitem(last=False)
@@ -168,3 +202,10 @@ class ModelCache:
             with suppress(OSError):
                 if folder.is_dir() and not needed and folder.stat().st_mtime < older_than:
                     shutil.rmtree(folder)
+
+
+def _no_proof(choice: EvaluatorChoice) -> Reason | None:
+    """Say why no fast evaluator comes into question on this machine, if so."""
+    if choice == "catboost":
+        return Reason("evaluator-off")
+    return None if FastEvaluator.is_installed() else Reason("evaluator-missing")

@@ -1,7 +1,6 @@
 """Scores: the probability of the positive class, exactly as CatBoost's `predict_proba` gives it.
 
-CatBoost reads numbers as 32-bit floats. A Fortran-ordered float32 matrix enters a Pool without a copy, and categories enter
-cheapest as pandas categoricals; both give the same bits as the user's own data frame.
+The scorer writes rows as the model reads them; an evaluator walks the trees.
 """
 
 import time
@@ -10,16 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from catboost import CatBoostClassifier, Pool
 
 from shared.contract.contract import Contract, Row
-
-Scores = npt.NDArray[np.float64]
-"""One probability of the positive class a row, shape (rows,), between 0 and 1."""
+from shared.models.evaluator import Evaluator, Scores
 
 WatchCategories = Callable[[str, pa.DictionaryArray], object]
 """Is given the name of a feature and its column, without nulls."""
@@ -29,26 +23,22 @@ TRIALS = 3
 
 
 class Scorer:
-    """Turns rows that keep the contract into scores; one thread, no state between calls.
+    """Turns rows that keep the contract into scores; no state between calls.
 
-    `positive` is the place of the positive class among the model's two.
+    `categories` are the places of the features that are categories to the model.
     """
 
-    def __init__(self, classifier: CatBoostClassifier, contract: Contract, positive: int = 1) -> None:
-        self._classifier = classifier
-        self._positive = positive
+    def __init__(self, evaluator: Evaluator, contract: Contract, categories: frozenset[int]) -> None:
+        self.evaluator = evaluator
+        self.categories = categories
         self._contract = contract
-        self._categorical = frozenset(classifier.get_cat_feature_indices())
-        self._cat_features = sorted(self._categorical) or None
+        self._names = contract.names
 
     @cached_property
     def encoded_schema(self) -> pa.Schema:
         """The columns of encoded rows: float32 for numbers, text for categories; no nulls."""
         return pa.schema(
-            [
-                (name, pa.string() if i in self._categorical else pa.float32())
-                for i, name in enumerate(self._contract.names)
-            ]
+            [(name, pa.string() if i in self.categories else pa.float32()) for i, name in enumerate(self._names)]
         )
 
     @cached_property
@@ -68,56 +58,31 @@ class Scorer:
     def encode(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Write a batch of the contract's Arrow schema as the model reads it, in `encoded_schema`."""
         columns = [
-            self._category_column(column) if i in self._categorical else _numbers(column)
+            self._category_column(column) if i in self.categories else _numbers(column)
             for i, column in enumerate(batch.columns)
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.encoded_schema)
 
     def score_encoded(self, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> Scores:
         """Score a record batch of `encoded_schema`; `watch` is given each column of categories."""
-        if self._categorical:
-            return self._predict(pd.DataFrame(self._frame_columns(batch, watch)))
-        matrix = np.empty((batch.num_rows, batch.num_columns), dtype=np.float32, order="F")
-        for i, column in enumerate(batch.columns):
-            matrix[:, i] = column.to_numpy()
-        return self._predict(matrix)
-
-    def _frame_columns(self, batch: pa.RecordBatch, watch: WatchCategories | None) -> dict[str, Any]:
-        columns: dict[str, Any] = {}
-        for i, (name, column) in enumerate(zip(self._contract.names, batch.columns, strict=True)):
-            if i not in self._categorical:
-                columns[name] = column.to_numpy()
-                continue
-            encoded = column.dictionary_encode()
+        columns = batch.columns
+        for i in sorted(self.categories):
+            columns[i] = columns[i].dictionary_encode()
             if watch:
-                watch(name, encoded)
-            columns[name] = encoded.to_pandas()
-        return columns
+                watch(self._names[i], columns[i])
+        return self.evaluator.score_batch(pa.RecordBatch.from_arrays(columns, self._names))
 
     def categories_of(self, row: Row) -> dict[str, str]:
         """Give the categories of a row as the model reads them, by feature."""
-        names = self._contract.names
-        return {names[i]: self._category(row.get(names[i])) for i in sorted(self._categorical)}
+        return {self._names[i]: self._category(row.get(self._names[i])) for i in sorted(self.categories)}
 
     def score_rows(self, rows: Sequence[Row]) -> Scores:
-        """Score a handful of rows; for these the way over Arrow would cost more than the trees."""
-        table = [[row.get(name) for name in self._contract.names] for row in rows]
-        if not self._categorical:
-            with np.errstate(over="ignore"):
-                matrix = np.array(table, dtype=np.float32, order="F")
-            return self._predict(matrix)
+        """Score a handful of rows."""
+        table = [list(map(row.get, self._names)) for row in rows]
         for values in table:
-            for i, value in enumerate(values):
-                if i in self._categorical:
-                    values[i] = self._category(value)
-                elif value is None:
-                    values[i] = np.nan
-        return self._predict(np.array(table, dtype=object))
-
-    def _predict(self, data: Any) -> Scores:
-        pool = Pool(data, cat_features=self._cat_features)
-        scores: Scores = self._classifier.predict_proba(pool, thread_count=1)[:, self._positive]
-        return scores
+            for i in self.categories:
+                values[i] = self._category(values[i])
+        return self.evaluator.score_table(table)
 
     def _seconds(self, encoded: pa.RecordBatch) -> float:
         began = time.perf_counter()

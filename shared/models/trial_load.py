@@ -1,23 +1,31 @@
 """A model is loaded for the first time in a process of its own: a damaged file may crash whoever loads it.
 
-Run as `python -m shared.models.trial_load FOLDER VERSION ASSUMPTIONS`, of which the last is JSON; where the model must not
-serve, its last line is the reason, as JSON.
+Run as `python -m shared.models.trial_load FOLDER VERSION ASSUMPTIONS [prove]`, of which the third is JSON; where the model must
+not serve, its last line is the reason, as JSON. With `prove` a fast evaluator is tried too, once the model is known to be good:
+then the last line says what came of that.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from shared.errors import BadArtifact
-from shared.models import artifact
-from shared.models.artifact import NO_ASSUMPTIONS, Assumptions
+from shared.models import artifact, proof
+from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions
 from shared.reasons import Reason
 
 TIMEOUT = 120.0
 """Seconds; loading takes a few even on a slow machine."""
+
+PROOF_TIMEOUT = 10
+"""Seconds; a proof takes a fraction of one."""
+
+GOOD = "The model may serve."
+"""Is printed before the proof begins, which may end the process."""
 
 ROOT = Path(__file__).resolve().parents[2]
 REJECTED = 3
@@ -25,27 +33,51 @@ REJECTED = 3
 
 def check(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) -> None:
     """Load and verify the artifact in another process; raises BadArtifact if it must not serve, or the process dies."""
+    _run(folder, version, assumptions)
+
+
+def check_and_prove(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) -> Reason:
+    """Do as `check`, then try the fast evaluator; says what came of that. If it takes the process with it, CatBoost may serve."""
+    return _run(folder, version, assumptions, "prove")
+
+
+def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> Reason:
     # Nothing in the working folder may stand in for a module.
-    command = [sys.executable, "-P", "-m", __name__, str(folder.resolve()), version, json.dumps(asdict(assumptions))]
+    arguments = [str(folder.resolve()), version, json.dumps(asdict(assumptions)), *prove]
+    command = [sys.executable, "-P", "-m", __name__, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise BadArtifact("trial-timed-out") from error
+    said = done.stdout.splitlines()
     if done.returncode == REJECTED:
-        raise BadArtifact.of(Reason.from_dict(json.loads(done.stdout.splitlines()[-1])))
-    if done.returncode:
+        raise BadArtifact.of(Reason.from_dict(json.loads(said[-1])))
+    if done.returncode and GOOD not in said:
         raise BadArtifact("trial-crashed", code=done.returncode)
+    if done.returncode:
+        return Reason("evaluator-died", {"limit": PROOF_TIMEOUT, "code": done.returncode})
+    return Reason.from_dict(json.loads(said[-1])) if prove else UNTRIED
 
 
-def main(folder: str, version: str, assumptions: str) -> int:
+def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
     """Try the model; the exit code tells."""
     try:
-        artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
+        model = artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
     except BadArtifact as error:
-        sys.stdout.write(f"\n{json.dumps(error.reason.as_dict())}")
+        _say(json.dumps(error.reason.as_dict()))
         return REJECTED
+    if prove:
+        _say(GOOD)
+        # Whatever hangs in native code, this ends the process.
+        signal.alarm(PROOF_TIMEOUT)
+        _say(json.dumps(proof.prove(model).as_dict()))
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"\n{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import signal
 
 import pyarrow as pa
 
-from shared.models.scorer import Scorer, Scores, WatchCategories
+from shared.models.evaluator import Scores
+from shared.models.scorer import Scorer, WatchCategories
 from worker.app import app as app
 
 score_encoded = Scorer.score_encoded

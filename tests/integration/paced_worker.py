@@ -21,7 +21,8 @@ from shared.formats.members import Readable
 from shared.formats.readers import READERS, Reader
 from shared.formats.source import ReadOptions, Source
 from shared.jobs import notify, upload
-from shared.models.scorer import Scorer, Scores, WatchCategories
+from shared.models.evaluator import Scores
+from shared.models.scorer import Scorer, WatchCategories
 from shared.storage.local import LocalStorage
 from shared.webhooks import delivery
 from worker.app import app as app

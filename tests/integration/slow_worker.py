@@ -4,7 +4,8 @@ import time
 
 import pyarrow as pa
 
-from shared.models.scorer import Scorer, Scores, WatchCategories
+from shared.models.evaluator import Scores
+from shared.models.scorer import Scorer, WatchCategories
 from worker.app import app as app
 
 SECONDS_PER_CHUNK = 0.03

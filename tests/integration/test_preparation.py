@@ -2,6 +2,7 @@
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +65,31 @@ def test_it_kills_no_command_either(deadly: Path, capsys: pytest.CaptureFixture[
     assert out.startswith("Rejected: The process that tried the model died with exit code -")
     assert "Fetch the file again" in out
     assert {path.name: path.read_bytes() for path in deadly.iterdir()} == before
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGSEGV)", "while True: pass"])
+def test_an_evaluator_that_crashes_or_hangs_leaves_a_good_model_to_catboost(
+    numbers: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    (tmp_path / "shared").symlink_to(ROOT / "shared")
+    (tmp_path / "lignum.py").write_text(f"import os, signal\ndef load(*_, **__):\n    {end}\n")
+    monkeypatch.setattr(trial_load, "ROOT", tmp_path)
+    found = trial_load.check_and_prove(numbers.write(tmp_path / "model"), "local-000000000000")
+    assert found.type == "evaluator-died"
+    assert found.params["code"] in (-signal.SIGSEGV, -signal.SIGALRM)
+
+
+def test_a_model_that_is_rejected_is_rejected_whatever_the_evaluator_makes_of_it(
+    deadly: Path, numbers: Kit, tmp_path: Path
+) -> None:
+    with pytest.raises(BadArtifact, match="died"):
+        trial_load.check_and_prove(deadly, "local-000000000000")
+    folder = numbers.write(tmp_path / "model")
+    (folder / "golden.json").write_text("{}")
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(BadArtifact, match="golden"):
+        trial_load.check_and_prove(folder, "local-000000000000")
+    assert trial_load.check_and_prove(numbers.write(tmp_path / "good"), "local-000000000000").type == "evaluator-proven"
 
 
 @pytest.fixture

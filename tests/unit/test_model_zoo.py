@@ -13,6 +13,8 @@ from shared.formats.format import Format
 from shared.formats.readers import READERS
 from shared.formats.source import LocalFile, ReadOptions
 from shared.models.artifact import Model
+from shared.models.evaluator import FastEvaluator
+from shared.models.proof import PROVEN
 from tests.factories import batches_from_json
 from tests.model_zoo import SERVED, ZOO, as_markdown
 from tests.zoo.seen import expected, load, seen
@@ -57,6 +59,25 @@ def test_the_data_that_trained_have_catboosts_own_scores_in_every_format(variant
         read = batches(variant, format, model, tmp_path)
         scores = [score for batch in read for score in scoring.score(model, batch).scores.tolist()]
         assert scores == variant.scores, format
+
+
+LEFT_TO_CATBOOST = {
+    "Losses and trees: `Focal`": "evaluator-differs",
+    "Losses and trees: an objective of one's own, in Python": "evaluator-differs",
+    "Losses and trees: `sum_models`": "evaluator-differs",
+    "Losses and trees: `sum_models`, of good and bad": "evaluator-differs",
+    "Losses and trees: `sum_models` of `MultiClass`": "evaluator-differs",
+    "Losses and trees: trees of `Lossguide`": "evaluator-unable",
+    "Losses and trees: trees of `Depthwise`": "evaluator-unable",
+}
+"""Served kinds that the fast evaluator does not score, and why."""
+
+
+@pytest.mark.skipif(not FastEvaluator.is_installed(), reason="there is no pylignum for this platform")
+@pytest.mark.parametrize(("name", "variant"), SERVED.items(), ids=SERVED)
+def test_the_fast_evaluator_scores_all_kinds_but_these(name: str, variant: Variant, tmp_path: Path) -> None:
+    found = load(variant.write(tmp_path / "model"), variant).evaluation
+    assert found.type == LEFT_TO_CATBOOST.get(name, PROVEN)
 
 
 def test_the_guide_lists_them() -> None:

@@ -65,6 +65,9 @@ def _facts(say: Texts, client: Client) -> None:
         is_default = info.threshold_origin == DEFAULT_THRESHOLD
         origin = say.plain("model.origin_default") if is_default else info.threshold_origin or NOTHING
         st.markdown(say("model.meaning", label=info.positive_class, origin=origin))
+    if info.evaluator is not None:
+        why = reasons.said(info.evaluator.reason, say) if info.evaluator.reason else ""
+        st.caption(say("model.evaluator", name=info.evaluator.name, why=why))
     if info.notes:
         listed = "\n".join(f"- {reasons.said(note, say)}" for note in info.notes)
         st.warning(f"{say('model.notes')}\n\n{listed}", icon=":material/info:")

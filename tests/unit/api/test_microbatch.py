@@ -9,7 +9,8 @@ import pytest
 from api.microbatch import MicroBatcher
 from shared.contract.contract import Row
 from shared.models.artifact import Model
-from shared.models.scorer import Scorer, Scores
+from shared.models.evaluator import Scores
+from shared.models.scorer import Scorer
 from tests.factories import Kit
 
 
@@ -17,7 +18,7 @@ class CountingScorer(Scorer):
     """The model's scorer, which notes how many rows each call had."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model.classifier, model.contract)
+        super().__init__(model.scorer.evaluator, model.contract, model.scorer.categories)
         self.calls: list[int] = []
 
     def score_rows(self, rows: Sequence[Row]) -> Scores:
@@ -77,7 +78,7 @@ def test_models_are_never_mixed(kit: Kit, model: Model) -> None:
 
 
 def test_a_failure_reaches_every_row_of_the_call_and_no_later_one(kit: Kit, model: Model) -> None:
-    failing = replace(model, version="bad", scorer=FailingScorer(model.classifier, model.contract))
+    failing = replace(model, version="bad", scorer=FailingScorer(model.scorer.evaluator, model.contract, frozenset()))
 
     async def run() -> tuple[list[float | BaseException], float]:
         batcher = MicroBatcher()

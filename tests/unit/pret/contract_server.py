@@ -62,6 +62,7 @@ MODEL: dict[str, Any] = {
     "/model_info": {
         "version": "v1", "positive_class": "bad", "recommended_threshold": 0.10104063636597403,
         "threshold_origin": "metadata.best_threshold", "classes": ["good", "bad"], "trees": 3, "created_at": None,
+        "evaluator": {"name": "catboost 1.2.10", "reason": reason("evaluator-off", "The setting EVALUATOR is catboost.")},
         "integrity": "none", "notes": [reason("golden-missing", "The model has no golden rows.")],
     },
     "/model_versions": [

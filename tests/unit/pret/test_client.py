@@ -268,6 +268,11 @@ def test_the_model_is_told(client: Any) -> None:
     assert (info.positive_class, info.classes) == ("bad", ("good", "bad"))
     assert (info.recommended_threshold, info.threshold_origin) == (0.10104063636597403, "metadata.best_threshold")
     assert info.integrity == "none"
+    assert info.evaluator is not None
+    assert (info.evaluator.name, str(info.evaluator.reason)) == (
+        "catboost 1.2.10",
+        "The setting EVALUATOR is catboost.",
+    )
     assert [(note.type, str(note)) for note in info.notes] == [("golden-missing", "The model has no golden rows.")]
     rejected, activated = client.model_versions()
     assert (rejected.outcome, str(rejected.reason)) == ("rejected", "The golden rows differ.")
@@ -313,6 +318,7 @@ def test_an_older_service_tells_neither_queues_nor_an_example(client: Any, world
     assert (signature.columns[0].nullable, signature.columns[0].nullable_because) == (None, None)
     info = client.model_info()
     assert (info.positive_class, info.threshold_origin, info.integrity, info.notes) == (None, None, None, ())
+    assert info.evaluator is None
 
 
 def test_a_reload_needs_the_key(connect: Connect, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

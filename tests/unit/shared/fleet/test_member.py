@@ -12,6 +12,7 @@ from shared.fleet.member import Member
 from shared.fleet.records import DEPLOYMENT_KEY, PROCESS_KEY, REPORT_TTL, Deployment, Fleet, ProcessReport
 from shared.models import artifact, files, trial_load
 from shared.models.cache import ModelCache
+from shared.models.proof import prove
 from shared.models.sources import FolderSource
 from shared.models.version import VersionRef
 from shared.reasons import Reason
@@ -26,6 +27,7 @@ HERE, THERE = 0.4, 0.7
 def _trial_load_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the process of its own, and the pause before another try."""
     monkeypatch.setattr(trial_load, "check", artifact.load)
+    monkeypatch.setattr(trial_load, "check_and_prove", lambda *given: prove(artifact.load(*given)))
     monkeypatch.setattr("shared.fleet.member.RETRY_SECONDS", 0)
 
 

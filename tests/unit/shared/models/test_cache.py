@@ -10,11 +10,14 @@ from typing import ClassVar
 import pytest
 
 from shared.errors import BadArtifact, VersionUnavailable
-from shared.models import artifact, files, trial_load
+from shared.models import artifact, files, trial_load, verdict
 from shared.models.artifact import Model
 from shared.models.cache import LOADED_VERSIONS, MARK, ModelCache
+from shared.models.evaluator import FastEvaluator
+from shared.models.proof import PROVEN, prove
 from shared.models.sources import FolderSource
-from shared.models.version import Resolution
+from shared.models.version import Resolution, VersionRef
+from shared.reasons import Reason
 from tests.factories import Kit, make_kit, write_checksums
 
 
@@ -32,6 +35,7 @@ def cache(tmp_path: Path) -> Path:
 def _trial_load_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the process of its own; what the trial load checks is checked all the same."""
     monkeypatch.setattr(trial_load, "check", artifact.load)
+    monkeypatch.setattr(trial_load, "check_and_prove", lambda *given: prove(artifact.load(*given)))
 
 
 def library_of(source: Path, cache: Path) -> ModelCache:
@@ -64,7 +68,7 @@ def test_what_serves_is_a_copy_of_the_served_files(models: ModelCache, source: P
     model = take_current(models)
     assert model.version == files.folder_version(source)
     assert model.folder == cache / model.version
-    assert names(model.folder) == {*files.served_files(source), MARK} - {"registry.json"}
+    assert names(model.folder) == {*files.served_files(source), MARK, verdict.NOTE} - {"registry.json"}
 
 
 def test_the_card_of_the_source_comes_along(models: ModelCache, source: Path) -> None:
@@ -207,3 +211,69 @@ def test_another_model_in_the_same_folder_scores_its_own_way(models: ModelCache,
     other = make_kit(purpose=False, seed=8)
     other.write(source)
     assert take_current(models).scorer.score_rows(other.rows).tolist() == other.expected()
+
+
+@pytest.fixture
+def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each proof that is made, by the version."""
+    made: list[str] = []
+
+    def check_and_prove(folder: Path, version: str, assumptions: artifact.Assumptions) -> Reason:
+        made.append(version)
+        return prove(artifact.load(folder, version, assumptions))
+
+    monkeypatch.setattr(trial_load, "check_and_prove", check_and_prove)
+    return made
+
+
+def test_a_proof_is_made_once_a_machine(source: Path, cache: Path, proofs: list[str]) -> None:
+    models = [take_current(library_of(source, cache)) for _ in range(2)]
+    assert [model.evaluation.type for model in models] == [PROVEN] * 2
+    assert [model.scorer.evaluator.name.partition(" ")[0] for model in models] == ["pylignum"] * 2
+    assert proofs == [models[0].version]
+
+
+@pytest.mark.parametrize("change", ["software", "positive class", "note"])
+def test_what_was_proven_otherwise_is_proven_again_and_the_copy_is_not_ready_before(
+    source: Path, cache: Path, proofs: list[str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    version = take_current(library_of(source, cache)).version
+    assumptions = artifact.Assumptions("1" if change == "positive class" else None)
+    if change == "software":
+        monkeypatch.setattr(verdict, "circumstances", lambda: ["another processor"])
+    if change == "note":
+        (cache / version / verdict.NOTE).write_text("{")
+    models = ModelCache(FolderSource(source), cache, assumptions)
+    assert (models.has(version), models.is_ready(version)) == (True, False)
+    models.prepare(VersionRef(version))
+    assert (models.is_ready(version), proofs) == (True, [version] * 2)
+    assert models.load(version).evaluation.type == PROVEN
+
+
+def test_a_copy_without_a_note_is_loaded_all_the_same(source: Path, cache: Path, proofs: list[str]) -> None:
+    version = take_current(library_of(source, cache)).version
+    (cache / version / verdict.NOTE).unlink()
+    assert library_of(source, cache).load(version).evaluation.type == PROVEN
+    assert len(proofs) == 2
+
+
+@pytest.mark.parametrize(("is_installed", "why"), [(True, "evaluator-off"), (False, "evaluator-missing")])
+def test_without_the_fast_evaluator_nothing_is_proven_and_catboost_scores(
+    source: Path, cache: Path, proofs: list[str], monkeypatch: pytest.MonkeyPatch, is_installed: bool, why: str
+) -> None:
+    monkeypatch.setattr(FastEvaluator, "is_installed", lambda: is_installed)
+    models = ModelCache(FolderSource(source), cache, evaluator_choice="catboost" if is_installed else "auto")
+    model = take_current(models)
+    assert (model.evaluation, proofs) == (Reason(why), [])
+    assert model.scorer.evaluator.name.startswith("catboost ")
+    assert models.is_ready(model.version)
+
+
+def test_an_evaluator_that_did_not_survive_its_proof_is_not_used(
+    source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = Reason("evaluator-died", {"limit": 10, "code": -11})
+    monkeypatch.setattr(trial_load, "check_and_prove", lambda *_: died)
+    for _ in range(2):
+        model = take_current(library_of(source, cache))
+        assert (model.evaluation, model.scorer.evaluator.name.partition(" ")[0]) == (died, "catboost")
