@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
     evaluator: EvaluatorChoice = Field(
         "auto",
-        description="What scores a model: `auto`, a fast evaluator if it equals CatBoost on this model; `catboost`, CatBoost always.",
+        description="What scores models: `auto`, a fast evaluator where it equals CatBoost, else CatBoost; or `catboost`.",
     )
     default_threshold: float = Field(0.5, ge=0, le=1, description="Threshold of models that state none.")
     mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store.")

@@ -1,6 +1,6 @@
-"""Requests per second of single scoring, against two reference apps in the same run. Needs wrk and a model in exported_model/.
+"""Requests per second and latency of single scoring, against two reference apps in the same run.
 
-Run: .venv/bin/python scripts/bench/single.py [--rounds 3] [--seconds 5]
+Needs wrk and a model in exported_model/. Run: .venv/bin/python scripts/bench/single.py [--rounds 3] [--seconds 5]
 """
 
 import argparse
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,21 @@ APPS = {
 }
 PORT = 8377
 URL = f"http://127.0.0.1:{PORT}/individual_score"
-CONNECTIONS = 16
+CONNECTIONS = (1, 16, 64)
+UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What wrk saw of one app: requests/s, and percentiles of the latency in microseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+Runs = dict[tuple[str, int], list[Measured]]
+"""Of each app at each number of connections, a measurement a round."""
 
 
 def main() -> None:
@@ -32,34 +47,60 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     options = parser.parse_args()
     body = Path("exported_model/input_example.json").read_text().strip()
-    rates: dict[str, list[float]] = {name: [] for name in APPS}
+    runs: Runs = {(name, count): [] for count in CONNECTIONS for name in APPS}
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(f'wrk.method="POST"\nwrk.headers["Content-Type"]="application/json"\nwrk.body=[==[{body}]==]\n')
         script.flush()
         for _ in range(options.rounds):
-            for name, app in APPS.items():
-                rates[name].append(measure(app, script.name, options.seconds))
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    bare, usual, ours = medians.values()
-    for name, rate in medians.items():
-        print(f"{rate:9.0f} requests/s  {name}")
-    print(f"ratio to the bare app {ours / bare:.2f}, to the usual route {ours / usual:.2f}")
+            for name in APPS:
+                for count, measured in zip(CONNECTIONS, measure(APPS[name], script.name, options.seconds), strict=True):
+                    runs[name, count].append(measured)
+    show(runs)
 
 
-def measure(app: str, script: str, seconds: int) -> float:
-    """Give the requests per second of one app in a process of its own."""
+def show(runs: Runs) -> None:
+    """Print the medians, and what they are of those of the bare app, which is the first."""
+    bare = next(iter(APPS))
+    print(
+        f"{'connections':>11} {'requests/s':>10} {'p50 us':>7} {'p99 us':>7} {'rate':>5} {'p50':>5}  app; rate and p50 of the bare app's"
+    )
+    for (name, count), found in runs.items():
+        rate, p50, p99 = (median(found, of) for of in ("rate", "p50", "p99"))
+        rates, p50s = rate / median(runs[bare, count], "rate"), p50 / median(runs[bare, count], "p50")
+        print(f"{count:11} {rate:10.0f} {p50:7.0f} {p99:7.0f} {rates:5.2f} {p50s:5.2f}  {name}")
+
+
+def median(found: list[Measured], of: str) -> float:
+    """Give the median of one of the figures."""
+    return statistics.median(getattr(each, of) for each in found)
+
+
+def measure(app: str, script: str, seconds: int) -> list[Measured]:
+    """Measure one app in a process of its own, with each number of connections in turn."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(PORT), "--no-access-log", "--log-level", "error"]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "."}) as server:
         try:
             wait_for_answer()
-            wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, URL]
-            output = subprocess.run(wrk, check=True, capture_output=True, text=True).stdout
+            return [load(script, seconds, count) for count in CONNECTIONS]
         finally:
             server.terminate()
+
+
+def load(script: str, seconds: int, connections: int) -> Measured:
+    """Send requests for some seconds."""
+    wrk = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, URL]
+    output = subprocess.run(wrk, check=True, capture_output=True, text=True).stdout
     assert "Non-2xx" not in output, output
-    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    assert found, output
-    return float(found[1])
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    latency = dict(re.findall(r"(50|99)%\s+([\d.]+[a-z]+)", output))
+    assert rate, output
+    return Measured(float(rate[1]), microseconds(latency["50"]), microseconds(latency["99"]))
+
+
+def microseconds(text: str) -> float:
+    """Read a time of wrk's, such as `1.25ms`."""
+    number, unit = re.fullmatch(r"([\d.]+)([a-z]+)", text).groups()  # type: ignore[union-attr]
+    return float(number) * UNITS[unit]
 
 
 def wait_for_answer() -> None:
