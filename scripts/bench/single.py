@@ -61,18 +61,17 @@ def main() -> None:
 def show(runs: Runs) -> None:
     """Print the medians, and what they are of those of the bare app, which is the first."""
     bare = next(iter(APPS))
-    print(
-        f"{'connections':>11} {'requests/s':>10} {'p50 us':>7} {'p99 us':>7} {'rate':>5} {'p50':>5}  app; rate and p50 of the bare app's"
-    )
+    print("connections  requests/s  p50 us  p99 us  rate   p50  app; rate and p50 are of the bare app's")
     for (name, count), found in runs.items():
         rate, p50, p99 = (median(found, of) for of in ("rate", "p50", "p99"))
         rates, p50s = rate / median(runs[bare, count], "rate"), p50 / median(runs[bare, count], "p50")
-        print(f"{count:11} {rate:10.0f} {p50:7.0f} {p99:7.0f} {rates:5.2f} {p50s:5.2f}  {name}")
+        print(f"{count:11} {rate:11.0f} {p50:7.0f} {p99:7.0f} {rates:5.2f} {p50s:5.2f}  {name}")
 
 
 def median(found: list[Measured], of: str) -> float:
     """Give the median of one of the figures."""
-    return statistics.median(getattr(each, of) for each in found)
+    values: list[float] = [getattr(each, of) for each in found]
+    return statistics.median(values)
 
 
 def measure(app: str, script: str, seconds: int) -> list[Measured]:

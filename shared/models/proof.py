@@ -9,10 +9,11 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle, islice
+from itertools import cycle
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from shared.models.artifact import Model
@@ -62,6 +63,9 @@ STRANGE = (
 
 Column = list[Any]
 """The values of a feature: 64-bit numbers, or text."""
+
+Order = npt.NDArray[np.int32]
+"""Which of its values a feature has in each row, shape (rows,)."""
 
 
 def prove(model: Model, make: Callable[[Model], Evaluator] | None = None) -> Reason:
@@ -150,30 +154,28 @@ def _differ(expected: Scores, scores: Scores) -> Any:
 
 
 def _pieces(model: Model) -> Iterator[list[Column]]:
-    """Make the rows, a column a feature, piece by piece."""
+    """Make the rows, a column a feature, piece by piece; in the last each feature is missing in a row of its own, then all are."""
     random = np.random.default_rng(0)
     values = _values(model)
-    endless = [_endless(each, random) for each in values]
     rows = max(ROWS, *map(len, values))
+    orders = [_orders(len(each), rows, random) for each in values]
     for start in range(0, rows, PIECE_ROWS):
-        yield [list(islice(each, min(PIECE_ROWS, rows - start))) for each in endless]
-    yield _with_gaps(endless, model.scorer.categories)
+        yield [_picked(each, order[start : start + PIECE_ROWS]) for each, order in zip(values, orders, strict=True)]
+    columns = [_picked(each, order[: len(values) + 1]) for each, order in zip(values, orders, strict=True)]
+    for i in {*range(len(columns))} - model.scorer.categories:
+        columns[i] = [0.0 if value != value else value for value in columns[i]]
+        columns[i][i] = columns[i][-1] = None
+    yield columns
 
 
-def _with_gaps(endless: Sequence[Iterator[Any]], categories: frozenset[int]) -> list[Column]:
-    """Make a row for each feature in which it alone is missing, and one in which all are."""
-    columns = [list(islice(each, len(endless) + 1)) for each in endless]
-    for i, column in enumerate(columns):
-        if i not in categories:
-            column[:] = [0.0 if value != value else value for value in column]
-            column[i] = column[-1] = None
-    return columns
+def _orders(values: int, rows: int, random: np.random.Generator) -> Order:
+    """Put as many values into some order, then into another, and so on, for so many rows."""
+    orders = [random.permutation(values) for _ in range(-(-rows // values))]
+    return np.concatenate(orders)[:rows].astype(np.int32)
 
 
-def _endless(values: Sequence[Any], random: np.random.Generator) -> Iterator[Any]:
-    """Give all the values in some order, then in another, and so on."""
-    while True:
-        yield from (values[i] for i in random.permutation(len(values)))
+def _picked(values: Column, order: Order) -> Column:
+    return [values[i] for i in order.tolist()]
 
 
 def _values(model: Model) -> list[Column]:

@@ -21,8 +21,8 @@ from shared.reasons import Reason
 TIMEOUT = 120.0
 """Seconds; loading takes a few even on a slow machine."""
 
-PROOF_TIMEOUT = 10
-"""Seconds; a proof takes a fraction of one."""
+PROOF_SECONDS = 10
+"""Of processor time; a proof takes a fraction of one."""
 
 GOOD = "The model may serve."
 """Is printed before the proof begins, which may end the process."""
@@ -49,6 +49,8 @@ def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> R
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
     except subprocess.TimeoutExpired as error:
+        if GOOD.encode() in (error.stdout or b""):
+            return _died(-signal.SIGKILL)
         raise BadArtifact("trial-timed-out") from error
     said = done.stdout.splitlines()
     if done.returncode == REJECTED:
@@ -56,8 +58,12 @@ def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> R
     if done.returncode and GOOD not in said:
         raise BadArtifact("trial-crashed", code=done.returncode)
     if done.returncode:
-        return Reason("evaluator-died", {"limit": PROOF_TIMEOUT, "code": done.returncode})
+        return _died(done.returncode)
     return Reason.from_dict(json.loads(said[-1])) if prove else UNTRIED
+
+
+def _died(code: int) -> Reason:
+    return Reason("evaluator-died", {"limit": PROOF_SECONDS, "code": code})
 
 
 def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
@@ -69,8 +75,8 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
         return REJECTED
     if prove:
         _say(GOOD)
-        # Whatever hangs in native code, this ends the process.
-        signal.alarm(PROOF_TIMEOUT)
+        # Even native code that does not return is ended by the signal.
+        signal.setitimer(signal.ITIMER_PROF, PROOF_SECONDS)
         _say(json.dumps(proof.prove(model).as_dict()))
     return 0
 
