@@ -61,8 +61,11 @@ STRANGE = (
 )
 """Categories that no training had, of all the lengths that a hash treats differently."""
 
-Column = list[Any]
-"""The values of a feature: 64-bit numbers, or text."""
+Values = npt.NDArray[Any]
+"""What a feature is tried with, shape (values,): 64-bit numbers, or text."""
+
+Piece = npt.NDArray[Any]
+"""Rows to try, shape (rows, features): 64-bit numbers, or objects where some are text."""
 
 Order = npt.NDArray[np.int32]
 """Which of its values a feature has in each row, shape (rows,)."""
@@ -78,9 +81,9 @@ def prove(model: Model, make: Callable[[Model], Evaluator] | None = None) -> Rea
         fast = (make or _fast)(model)
         if differing := _count_differing_known(model, fast):
             return Reason("evaluator-differs", {"count": differing})
-        for columns in _pieces(model):
-            rows += len(columns[0])
-            if differing := _count_differing(model, fast, columns):
+        for piece in _pieces(model):
+            rows += len(piece)
+            if differing := _count_differing(model, fast, piece):
                 return Reason("evaluator-differs", {"count": differing})
     except Exception as error:
         return Reason("evaluator-unable", {"fault": type(error).__name__})
@@ -119,17 +122,17 @@ def _count_differing_known(model: Model, fast: Evaluator) -> int:
     )
 
 
-def _count_differing(model: Model, fast: Evaluator, columns: Sequence[Column]) -> int:
+def _count_differing(model: Model, fast: Evaluator, piece: Piece) -> int:
     """Count the rows on which the evaluators differ, in any way of calling them."""
     exact = model.scorer.evaluator
     names, categories = model.contract.names, model.scorer.categories
     with np.errstate(over="ignore"):
         arrays = [
-            pa.array(column).dictionary_encode() if i in categories else pa.array(np.array(column, np.float32))
-            for i, column in enumerate(columns)
+            pa.array(column).dictionary_encode() if i in categories else pa.array(column.astype(np.float32))
+            for i, column in enumerate(piece.T)
         ]
     batch = pa.RecordBatch.from_arrays(arrays, names)
-    table = [list(row) for row in zip(*columns, strict=True)]
+    table = piece.tolist()
     as_batch, as_table = exact.score_batch(batch), exact.score_table(table)
     differ = _differ(as_batch, fast.score_batch(batch))
     differ |= _differ(as_batch, _in_parts(len(table), SLICES, lambda i, n: fast.score_batch(batch.slice(i, n))))
@@ -153,54 +156,54 @@ def _differ(expected: Scores, scores: Scores) -> Any:
     return np.ascontiguousarray(expected).view(np.int64) != np.ascontiguousarray(scores).view(np.int64)
 
 
-def _pieces(model: Model) -> Iterator[list[Column]]:
-    """Make the rows, a column a feature, piece by piece; in the last each feature is missing in a row of its own, then all are."""
+def _pieces(model: Model) -> Iterator[Piece]:
+    """Make the rows, piece by piece; in the last each feature is missing in a row of its own, then all are."""
     random = np.random.default_rng(0)
     values = _values(model)
     rows = max(ROWS, *map(len, values))
     orders = [_orders(len(each), rows, random) for each in values]
+
+    def piece(start: int, stop: int) -> Piece:
+        return np.stack([each[order[start:stop]] for each, order in zip(values, orders, strict=True)]).T
+
     for start in range(0, rows, PIECE_ROWS):
-        yield [_picked(each, order[start : start + PIECE_ROWS]) for each, order in zip(values, orders, strict=True)]
-    columns = [_picked(each, order[: len(values) + 1]) for each, order in zip(values, orders, strict=True)]
-    for i in {*range(len(columns))} - model.scorer.categories:
-        columns[i] = [0.0 if value != value else value for value in columns[i]]
-        columns[i][i] = columns[i][-1] = None
-    yield columns
+        yield piece(start, start + PIECE_ROWS)
+    gaps = piece(0, len(values) + 1).astype(object)
+    for i in {*range(len(values))} - model.scorer.categories:
+        gaps[gaps[:, i] != gaps[:, i], i] = 0.0
+        gaps[i, i] = gaps[-1, i] = None
+    yield gaps
 
 
 def _orders(values: int, rows: int, random: np.random.Generator) -> Order:
     """Put as many values into some order, then into another, and so on, for so many rows."""
-    orders = [random.permutation(values) for _ in range(-(-rows // values))]
-    return np.concatenate(orders)[:rows].astype(np.int32)
+    places = np.broadcast_to(np.arange(values, dtype=np.int32), (-(-rows // values), values))
+    return random.permuted(places, axis=1).ravel()[:rows]
 
 
-def _picked(values: Column, order: Order) -> Column:
-    return [values[i] for i in order.tolist()]
-
-
-def _values(model: Model) -> list[Column]:
+def _values(model: Model) -> list[Values]:
     """List what each feature is tried with."""
     borders: dict[int, list[float]] = model.classifier.get_borders()
     known = list(map(model.scorer.categories_of, model.known_rows))
-    values: list[Column] = []
+    values: list[Values] = []
     for i, feature in enumerate(model.contract.features):
         if i in model.scorer.categories:
             allowed = [
                 model.scorer.categories_of({feature.name: value})[feature.name]
                 for value in (None, *(feature.values or ()))
             ]
-            values.append(sorted({*allowed, *(row[feature.name] for row in known), *STRANGE}))
+            tried = {*allowed, *(row[feature.name] for row in known), *STRANGE}
+            values.append(np.array(sorted(tried), object))
         else:
-            values.append([*_around(borders.get(i, [])), *EXTREMES])
+            values.append(np.array([*_around(borders.get(i, [])), *EXTREMES]))
     return values
 
 
-def _around(borders: Sequence[float]) -> list[float]:
+def _around(borders: Sequence[float]) -> Values:
     """Give each border, its two neighbours in 32 bits, and the numbers in 64 bits half way to them, which round to either."""
     border = np.array(borders, np.float32)
     with np.errstate(over="ignore"):
         below, above = (np.nextafter(border, np.float32(end)).astype(np.float64) for end in (-np.inf, np.inf))
     exact = border.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        tried: list[float] = np.concatenate([exact, below, above, (exact + below) / 2, (exact + above) / 2]).tolist()
-    return tried
+        return np.concatenate([exact, below, above, (exact + below) / 2, (exact + above) / 2])

@@ -21,14 +21,20 @@ from shared.reasons import Reason
 TIMEOUT = 120.0
 """Seconds; loading takes a few even on a slow machine."""
 
-PROOF_SECONDS = 10
-"""Of processor time; a proof takes a fraction of one."""
+PROOF_SECONDS = 2
+"""Of processor time, by which a start and a reload may become longer; the proof of a usual model takes a quarter of that."""
+
+HANG_SECONDS = 6
+"""Of the clock, on which a busy machine takes longer over a proof."""
+
+LIMIT = TIMEOUT + HANG_SECONDS
 
 GOOD = "The model may serve."
 """Is printed before the proof begins, which may end the process."""
 
 ROOT = Path(__file__).resolve().parents[2]
 REJECTED = 3
+OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 def check(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) -> None:
@@ -47,23 +53,19 @@ def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> R
     command = [sys.executable, "-P", "-m", __name__, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False, env=environment)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        if GOOD.encode() in (error.stdout or b""):
-            return _died(-signal.SIGKILL)
         raise BadArtifact("trial-timed-out") from error
     said = done.stdout.splitlines()
     if done.returncode == REJECTED:
         raise BadArtifact.of(Reason.from_dict(json.loads(said[-1])))
     if done.returncode and GOOD not in said:
         raise BadArtifact("trial-crashed", code=done.returncode)
+    if done.returncode in OUT_OF_TIME:
+        return Reason("evaluator-slow", {"limit": PROOF_SECONDS})
     if done.returncode:
-        return _died(done.returncode)
+        return Reason("evaluator-crashed", {"code": done.returncode})
     return Reason.from_dict(json.loads(said[-1])) if prove else UNTRIED
-
-
-def _died(code: int) -> Reason:
-    return Reason("evaluator-died", {"limit": PROOF_SECONDS, "code": code})
 
 
 def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
@@ -75,8 +77,9 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
         return REJECTED
     if prove:
         _say(GOOD)
-        # Even native code that does not return is ended by the signal.
+        # Even native code that does not return is ended by the signals.
         signal.setitimer(signal.ITIMER_PROF, PROOF_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
         _say(json.dumps(proof.prove(model).as_dict()))
     return 0
 

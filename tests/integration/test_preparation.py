@@ -13,6 +13,9 @@ import pytest
 from scripts import check_model
 from shared.errors import BadArtifact
 from shared.models import trial_load
+from shared.models.cache import ModelCache
+from shared.models.sources import FolderSource
+from shared.reasons import Reason
 from tests.factories import Kit
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -68,23 +71,28 @@ def test_it_kills_no_command_either(deadly: Path, capsys: pytest.CaptureFixture[
 
 
 ENDS = {
-    "os.kill(os.getpid(), signal.SIGSEGV)": signal.SIGSEGV,
-    "while True: pass": signal.SIGPROF,
-    "time.sleep(1000)": signal.SIGKILL,
+    "os.kill(os.getpid(), signal.SIGSEGV)": Reason("evaluator-crashed", {"code": -signal.SIGSEGV}),
+    "while True: pass": Reason("evaluator-slow", {"limit": 2}),
+    "time.sleep(1000)": Reason("evaluator-slow", {"limit": 2}),
+    "raise ValueError": Reason("evaluator-unable", {"fault": "ValueError"}),
 }
+"""What a fast evaluator does when it is given a model, and what is told of that."""
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_an_evaluator_that_crashes_or_hangs_leaves_a_good_model_to_catboost(
+def test_an_evaluator_that_crashes_hangs_or_raises_leaves_a_good_model_to_catboost(
     numbers: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     (tmp_path / "shared").symlink_to(ROOT / "shared")
     (tmp_path / "lignum.py").write_text(f"import os, signal, time\ndef load(*_, **__):\n    {end}\n")
     monkeypatch.setattr(trial_load, "ROOT", tmp_path)
-    if "sleep" in end:
-        monkeypatch.setattr(trial_load, "TIMEOUT", 20.0)
-    found = trial_load.check_and_prove(numbers.write(tmp_path / "model"), "local-000000000000")
-    assert (found.type, found.params["code"]) == ("evaluator-died", -ENDS[end])
+    source = numbers.write(tmp_path / "model")
+    models = ModelCache(FolderSource(source), tmp_path / "cache")
+    version = models.resolve()
+    models.prepare(version)
+    model = models.load(version.id)
+    assert (model.evaluation, model.scorer.evaluator.name.partition(" ")[0]) == (ENDS[end], "catboost")
+    assert model.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
 
 
 def test_a_model_that_is_rejected_is_rejected_whatever_the_evaluator_makes_of_it(

@@ -272,7 +272,7 @@ def test_without_the_fast_evaluator_nothing_is_proven_and_catboost_scores(
 def test_an_evaluator_that_did_not_survive_its_proof_is_not_used(
     source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died = Reason("evaluator-died", {"limit": 10, "code": -11})
+    died = Reason("evaluator-crashed", {"code": -11})
     monkeypatch.setattr(trial_load, "check_and_prove", lambda *_: died)
     for _ in range(2):
         model = take_current(library_of(source, cache))
