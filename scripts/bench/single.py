@@ -1,6 +1,6 @@
 """Requests per second and latency of single scoring, against two reference apps in the same run.
 
-Needs wrk and a model in exported_model/. Run: .venv/bin/python scripts/bench/single.py [--rounds 3] [--seconds 5]
+Needs wrk. Run: .venv/bin/python scripts/bench/single.py [--model exported_model] [--rounds 3] [--seconds 5]
 """
 
 import argparse
@@ -45,8 +45,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--model", type=Path, default=Path("exported_model"), help="folder of the model")
     options = parser.parse_args()
-    body = Path("exported_model/input_example.json").read_text().strip()
+    os.environ["MODEL_DIR"] = str(options.model)
+    body = (options.model / "input_example.json").read_text().strip()
     runs: Runs = {(name, count): [] for count in CONNECTIONS for name in APPS}
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(f'wrk.method="POST"\nwrk.headers["Content-Type"]="application/json"\nwrk.body=[==[{body}]==]\n')

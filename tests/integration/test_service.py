@@ -1,6 +1,7 @@
 """API and workers as real processes over a real Redis: every row is scored once, by one model, whatever dies."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import redis
 
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX
-from tests.factories import Kit, make_kit, make_rows
+from shared.models.evaluator import FastEvaluator
+from tests.factories import Kit, fitted, frame, make_kit, make_rows
 from tests.processes import Service, service, wait_for
 
 ROWS = 4000
@@ -51,6 +53,24 @@ def wait_until_underway(made: Service, job_id: str) -> None:
 def test_results_are_catboosts_own(running: Service, mixed: Kit, rows: list[dict[str, Any]]) -> None:
     running.start_worker()
     check_results(running, running.submit(rows), mixed.expected(rows), 0.4)
+
+
+@pytest.mark.skipif(not FastEvaluator.is_installed(), reason="there is no pylignum for this platform")
+def test_each_model_is_evaluated_by_what_is_proven_for_it(
+    running: Service, mixed: Kit, rows: list[dict[str, Any]]
+) -> None:
+    target = [score >= 0.4 for score in mixed.expected()]
+    trees = fitted(frame(mixed.rows, mixed.inputs), target, cat_features=["purpose"], grow_policy="Lossguide")
+    unsymmetric = replace(mixed, classifier=trees)
+    running.start_worker()
+    for kit, name, why in ((mixed, "pylignum", "evaluator-proven"), (unsymmetric, "catboost", "evaluator-unable")):
+        kit.write(running.model_dir)
+        assert running.client.post("/reload_model", timeout=60).status_code == 200
+        evaluator = running.client.get("/model_info").json()["evaluator"]
+        assert (evaluator["name"].partition(" ")[0], evaluator["reason"]["type"]) == (name, why)
+        assert running.client.get("/router_health").json()["parts"]["model"]["status"] == "ok"
+        assert running.client.post("/individual_score", json=kit.rows[0]).json()["score"] == kit.expected()[0]
+        check_results(running, running.submit(rows), kit.expected(rows), 0.4)
 
 
 def test_batch_with_prefer_wait_equals_single_scoring(running: Service, mixed: Kit) -> None:

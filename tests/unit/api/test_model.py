@@ -66,6 +66,9 @@ def test_the_info_tells_where_the_model_comes_from(cut_off: ApiClient) -> None:
     assert body["created_at"] == "2026-01-02T03:04:05.678901Z"
     assert body["classes"] == [0, 1]
     assert body["mlflow_run_id"] == "0" * 32
+    model = cut_off.services.member.model
+    assert body["evaluator"]["name"] == model.scorer.evaluator.name
+    assert body["evaluator"]["reason"]["type"] == model.evaluation.type
 
 
 def test_the_status_tells_of_the_file_and_without_redis_nothing_of_the_fleet(cut_off: ApiClient) -> None:
