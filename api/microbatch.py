@@ -1,6 +1,6 @@
 """Micro-batching: rows that arrive in the same iteration of the event loop are scored in one call.
 
-Nearly all of the cost of scoring one row is the fixed cost of the call. Under load, many requests are read in one iteration
+Nearly all of what CatBoost takes for one row is the fixed cost of the call. Under load, many requests are read in one iteration
 and share it; at low traffic nothing waits, as the call happens in the next iteration.
 """
 

@@ -112,8 +112,8 @@ class Predictions:
 def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictions:
     """Score rows in this thread; `threshold` overrides the model's own, for a job that is pinned to one.
 
-    A few thousand rows take milliseconds, during which CatBoost releases the GIL; from an event loop, call it in another thread
-    for more than a few rows.
+    A few thousand rows take milliseconds, during which the evaluator releases the GIL; from an event loop, call it in another
+    thread for more than a few rows.
     """
     scorer = model.scorer
     unscored = None
