@@ -37,7 +37,13 @@ NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueErr
 """Errors by which the fast path gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
-MIXED_NUMBERS = (int | float, int | float | None)
+NUMBERS = (float, float | None, int | float, int | float | None)
+"""The types of FAST_TYPES for numbers, whose values take up to nine bytes as MessagePack."""
+
+PACKED_FLOAT = np.dtype([("tag", "u1"), ("value", ">f8")])
+FLOAT_TAG = 0xCB
+"""A float as MessagePack."""
+
 MAX_ROW_BYTES = 2**18
 """Maximum length of a row that is searched for errors; a key takes a hundred times its size in memory then."""
 
@@ -130,7 +136,7 @@ class JsonRows:
         """Validate columns decoded with `types`, in that order; None if that is impossible."""
         try:
             arrays = [
-                _numbers(values) if self.types[feature.name] in MIXED_NUMBERS else pa.array(values, feature.kind.arrow)
+                _numbers(values) if self.types[feature.name] in NUMBERS else pa.array(values, feature.kind.arrow)
                 for feature, values in zip(self._contract.features, columns, strict=False)
             ]
         except NOT_IN_BULK:
@@ -251,7 +257,23 @@ def _nested(kept: Row, number: int, wrong: Iterable[str | None]) -> list[Invalid
 
 def _numbers(values: Values) -> pa.Array:
     """Return numbers as int64, or as float64 if one is a float; raises an error of NOT_IN_BULK if one does not fit exactly."""
+    if values and isinstance(values[0], float) and (floats := _floats(values)) is not None:
+        return floats
     return pa.array(values, pa.float64() if float in set(map(type, values)) else pa.int64())
+
+
+def _floats(values: Values) -> pa.DoubleArray | None:
+    """Return numbers as float64; None if one is missing or an integer.
+
+    NumPy reads them as msgspec packs them, which takes a third of the time that looking at each object takes.
+    """
+    packed = msgspec.msgpack.encode(values)
+    # Behind the header of the array; everything else that a number may be takes fewer bytes, or as many with another tag.
+    start = 1 if len(values) < 2**4 else 3 if len(values) < 2**16 else 5
+    if len(packed) != start + len(values) * PACKED_FLOAT.itemsize:
+        return None
+    floats = np.frombuffer(packed, PACKED_FLOAT, offset=start)
+    return pa.array(floats["value"].astype(np.float64)) if (floats["tag"] == FLOAT_TAG).all() else None
 
 
 def _has_negative_zero(array: pa.Array) -> bool:
