@@ -16,7 +16,8 @@ from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
-from shared.formats.json_columns import NOT_IN_BULK, JsonRows
+from shared.formats.json_columns import NOT_IN_BULK, JsonRows, validated_packed
+from shared.formats.json_packed import PackedRows
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue, cut
 
@@ -201,8 +202,11 @@ def _validated_split(
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
+    packed = None if keep else PackedRows.of_arrays(contract, names)
 
     def in_bulk(array: bytes, start: int) -> Validated | None:
+        if (checked := validated_packed(packed, array, start)) is not None:
+            return checked
         try:
             columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
         except NOT_IN_BULK:

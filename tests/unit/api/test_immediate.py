@@ -98,7 +98,9 @@ def test_invalid_rows_are_reported_without_redis(cut_off: ApiClient, mixed: Kit,
     ]
 
 
-@pytest.mark.parametrize(("body", "kind"), [("[]", "no-rows"), ("5", "json-not-an-array"), ("{}", "json-shape-unknown")])
+@pytest.mark.parametrize(
+    ("body", "kind"), [("[]", "no-rows"), ("5", "json-not-an-array"), ("{}", "json-shape-unknown")]
+)
 def test_what_holds_no_rows_is_rejected_without_redis(cut_off: ApiClient, body: str, kind: str) -> None:
     headers = WAITING | {"content-type": "application/json"}
     assert kind_of(assert_problem(cut_off.post("/multiple_score", content=body, headers=headers), 400)) == kind
