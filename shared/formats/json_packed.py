@@ -63,9 +63,9 @@ class PackedRows:
         return cls(contract, names, row_type, are_arrays=are_arrays)
 
     def validated(self, array: bytes, start: int) -> Validated | None:
-        """Validate a JSON array of such rows; None if a value is missing or has another type, or a number may be inexact.
+        """Validate a JSON array of such rows; None if there are none, or a number may not be exact.
 
-        Raises an error of msgspec if it is not such an array.
+        Raises an error of msgspec for anything else, such as a missing value.
         """
         rows = self._decoder.decode(array)
         if not rows:
