@@ -172,3 +172,10 @@ def test_a_batch_that_fails_gives_up_its_turn(kit: Kit, model: Model) -> None:
         with pytest.raises(InvalidRows):
             answer(batches, [kit.rows[0] | {"age": 17}], model)
     assert answer(batches, kit.rows[:1], model) is not None
+
+
+@pytest.mark.parametrize("shape", [split, columns])
+def test_columns_that_are_no_features_are_ignored_as_in_a_file(cut_off: ApiClient, mixed: Kit, shape: Any) -> None:
+    rows = [row | {"more": 1} for row in mixed.rows[:3]]
+    response = cut_off.post("/multiple_score", json=shape(rows), headers=WAITING)
+    assert [answer["score"] for answer in response.json()] == mixed.expected(mixed.rows[:3])
