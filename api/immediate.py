@@ -11,6 +11,7 @@ import msgspec
 from anyio import to_thread
 
 from shared.contract.validated import Tally, Validated
+from shared.jobs.submit import COUNTED_VALUES
 from shared.models.artifact import Model
 from shared.scoring import score
 
@@ -48,7 +49,7 @@ class ImmediateBatches:
 
     def _answers(self, read: ReadRows, model: Model) -> bytes | None:
         most_rows = min(self._most_rows, int(model.scorer.rows_per_second * LONGEST))
-        slices = Tally().watch(_up_to(most_rows, read()), "reject")
+        slices = Tally(enough=COUNTED_VALUES).watch(_up_to(most_rows, read()), "reject")
         try:
             # Each slice is encoded separately: a single call would keep the event loop waiting.
             encoded = [msgspec.json.encode(score(model, validated.batch).answers())[1:-1] for validated in slices]

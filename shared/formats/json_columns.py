@@ -25,6 +25,7 @@ from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
 from shared.formats.json_packed import PackedRows
+from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -33,9 +34,6 @@ Values = Sequence[Any]
 
 NEGATIVE_ZERO = np.iinfo(np.int64).min
 """The bits of -0.0."""
-
-NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
-"""Errors by which the fast path gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)

@@ -4,7 +4,7 @@ msgspec writes the rows that it has decoded as MessagePack, where a number takes
 equally long, and NumPy reads a column from them as it would from a matrix.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
 from typing import Any, Self
 
@@ -16,12 +16,17 @@ import pyarrow as pa
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
+from shared.formats.json_pieces import in_pieces
 
 EXACT = 2.0**53
 """Below it, all whole numbers are floats."""
 
 TRUE = 0xC3
 """A boolean as MessagePack."""
+
+BOOLEAN = np.dtype([("value", "u1")])
+NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
+"""A value as MessagePack."""
 
 NAME_OF_TYPE = "Row"
 
@@ -75,6 +80,37 @@ class PackedRows:
         if any(values is None for values in arrays):
             return None
         return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
+
+
+def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.Array] | None:
+    """Read all features, each from the text of an array; None if one is text or absent, or a number may not be exact.
+
+    Raises an error of msgspec for anything else, such as a missing value.
+    """
+    arrays = []
+    for feature in contract.features:
+        kind = feature.kind.python
+        if kind is str or feature.name not in columns:
+            return None
+        values = np.concatenate(list(in_pieces(columns[feature.name], _numbers_of(kind))))
+        if (array := _column(values, kind)) is None:
+            return None
+        arrays.append(array)
+    return arrays
+
+
+def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
+    """Make a reader of a JSON array of numbers, or of booleans as MessagePack has them."""
+    decoder: Any = msgspec.json.Decoder(list[bool] if kind is bool else list[float])
+
+    def numbers(array: bytes) -> npt.NDArray[Any]:
+        values = decoder.decode(array)
+        packed = np.frombuffer(
+            msgspec.msgpack.encode(values), BOOLEAN if kind is bool else NUMBER, offset=_header(len(values))
+        )
+        return packed["value"]
+
+    return numbers
 
 
 def _field(place: int) -> str:

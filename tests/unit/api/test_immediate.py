@@ -5,7 +5,9 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from api import immediate
@@ -58,20 +60,85 @@ def test_a_batch_that_is_waited_for_is_scored_without_redis(cut_off: ApiClient, 
     assert list((cut_off.folder / "storage").rglob("*.arrow")) == []
 
 
-def test_answers_are_those_of_a_job_byte_for_byte(
-    api: ApiClient, api_bench: Workbench, numbers: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def scoring(api: ApiClient, api_bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
+    """The API with a worker that scores each job as soon as it is published."""
+
     def score_at_once(job: Any, units: list[str]) -> None:
         for chunk in units:
             api_bench.score(job.id, int(chunk))
 
-    at_once = api.post("/multiple_score", json=numbers.rows[:10], headers=WAITING)
-    assert api_bench.parts.store.open_jobs() == []
     monkeypatch.setattr(api.services.queue, "publish", score_at_once)
-    of_job = api.post("/multiple_score", json=numbers.rows[:10], headers=WAITING | {"idempotency-key": "k"})
-    assert (at_once.status_code, of_job.status_code) == (200, 200)
-    assert at_once.content == of_job.content
-    assert {**at_once.headers, "x-request-id": ""} == {**of_job.headers, "x-request-id": ""}
+    return api
+
+
+def both_ways(api: ApiClient, path: str = "/multiple_score", **request: Any) -> httpx.Response:
+    """Send a batch to be scored at once, and with a key, which makes it a job: status, headers and body are the same."""
+    headers = WAITING | {"x-request-id": "same", "content-type": "application/json"} | request.pop("headers", {})
+    at_once = api.post(path, headers=headers, **request)
+    assert api.services.store.open_jobs() == []
+    of_job = api.post(path, headers=headers | {"idempotency-key": uuid4().hex}, **request)
+    assert (at_once.status_code, at_once.headers, at_once.content) == (
+        of_job.status_code,
+        of_job.headers,
+        of_job.content,
+    )
+    return at_once
+
+
+@SHAPES
+def test_answers_are_those_of_a_job_byte_for_byte(scoring: ApiClient, numbers: Kit, shape: Any) -> None:
+    response = both_ways(scoring, json=shape(numbers.rows[:10]))
+    assert [answer["score"] for answer in response.json()] == numbers.expected(numbers.rows[:10])
+
+
+@SHAPES
+def test_invalid_rows_are_reported_as_for_a_job_byte_for_byte(scoring: ApiClient, numbers: Kit, shape: Any) -> None:
+    name = next(iter(numbers.rows[0]))
+    rows = [row | {name: "x"} if i % 2 else row for i, row in enumerate(numbers.rows[:10])]
+    document = assert_problem(both_ways(scoring, json=shape(rows)), 422)
+    assert [error["row"] for error in document["errors"]] == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"\xef\xbb\xbf%s", 200),
+        (b"%s x", 400),
+        (b"[%s]", 422),
+        (b'{"rows": %s}', 400),
+        (b"\xff%s", 400),
+        (b"x%s", 400),
+        (b'"x"%s', 400),
+        (b"", 400),
+    ],
+)
+def test_bodies_are_judged_as_those_of_a_job(scoring: ApiClient, numbers: Kit, body: bytes, status: int) -> None:
+    rows = json.dumps(numbers.rows[:3]).encode()
+    response = both_ways(scoring, content=body % rows if b"%" in body else body)
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "windows-1252"])
+def test_charsets_are_read_as_for_a_job(scoring: ApiClient, numbers: Kit, charset: str) -> None:
+    body = json.dumps(numbers.rows[:3]).encode(charset)
+    headers = {"content-type": f"application/json; charset={charset}"}
+    assert both_ways(scoring, content=body, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("option", ["keep=x", "on_invalid=flag", "callback=http://a", "name=x", "wait=5"])
+def test_options_of_jobs_are_rejected_also_for_a_caller_who_waits(
+    scoring: ApiClient, numbers: Kit, option: str
+) -> None:
+    assert_problem(both_ways(scoring, f"/multiple_score?{option}", json=numbers.rows[:3]), 422)
+
+
+def test_a_repeat_with_the_same_key_gets_the_same_answers(scoring: ApiClient, numbers: Kit) -> None:
+    headers = WAITING | {"idempotency-key": "twice"}
+    first, second = (scoring.post("/multiple_score", json=numbers.rows[:3], headers=headers) for _ in range(2))
+    assert first.content == second.content
+    other = scoring.post("/multiple_score", json=numbers.rows[:4], headers=headers)
+    assert kind_of(assert_problem(other, 422)) == "idempotency-conflict"
 
 
 @pytest.mark.parametrize("headers", [{}, {"prefer": "wait=0"}, WAITING | {"idempotency-key": "k"}])
@@ -130,6 +197,16 @@ def test_without_a_limit_nothing_is_even_read(model: Model) -> None:
         raise AssertionError
 
     assert asyncio.run(ImmediateBatches(0).answers(read, model)) is None
+
+
+def test_counting_invalid_values_ends_where_it_does_for_a_job(
+    kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(immediate, "COUNTED_VALUES", 1)
+    rows = [row | {"age": 17} for row in (kit.rows * (MANY // len(kit.rows) + 1))[:MANY]]
+    with pytest.raises(InvalidRows) as error:
+        answer(ImmediateBatches(MANY), rows, model)
+    assert 1 <= error.value.report.invalid_values < MANY
 
 
 def test_a_slow_model_scores_fewer_rows(kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

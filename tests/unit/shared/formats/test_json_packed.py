@@ -36,8 +36,27 @@ NUMBERS = [
     *("0", "1", "3", "-1", "7", "1.0", "10E-1", "0.1e1", "2.5", "-0", "-0.0", "0e5", "1e-400", "5e-324", "0.1", "1e19"),
     *("9007199254740991", "9007199254740992", "9007199254740993", "9007199254740993.0", "18014398509481984"),
     *("9223372036854775807", "9223372036854775808", "-9223372036854775809", "1e400", "-1e400", "9" * 400, "4.35"),
+    *(
+        "18446744073709551615",
+        "18446744073709551617",
+        "1e22",
+        "1e23",
+        "123456789012345678901234567890",
+        "2.2250738585072011e-308",
+    ),
+    *(
+        "1.00000000000000011102230246251565404236316680908203125",
+        "0.1000000000000000055511151231257827021181583404541015625",
+    ),
+    *(
+        "1.00000000000000011102230246251565404236316680908203126",
+        "1.7976931348623158e308",
+        "1.7976931348623159e308",
+        "2e-324",
+    ),
 ]
 OTHERS = ["null", "true", "false", '"1"', '""', "[]", "{}", "[1]", "NaN", "Infinity", "01", "1.", ".5", "+1", "tru", ""]
+LONG_NUMBERS = st.from_regex(r"-?[1-9][0-9]{0,25}\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
 SIZES = st.sampled_from([1, 2, 15, 16, 17, 40])
 
 EXAMPLES = settings(max_examples=150, deadline=None)
@@ -49,7 +68,9 @@ Row = list[tuple[str, str]]
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
     """Rows that are usual but for a few values."""
-    values = st.one_of(st.sampled_from(NUMBERS), st.floats(allow_nan=False, allow_infinity=False).map(repr))
+    values = st.one_of(
+        st.sampled_from(NUMBERS), st.floats(allow_nan=False, allow_infinity=False).map(repr), LONG_NUMBERS
+    )
     if draw(st.booleans()):
         values = st.one_of(values, st.sampled_from(OTHERS))
     rows = [list(USUAL.items()) for _ in range(draw(SIZES))]
