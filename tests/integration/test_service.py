@@ -88,13 +88,16 @@ def test_single_applicants_are_scored_while_many_batches_are_waited_for(
     busy = threading.Event()
 
     def wait_for_batches() -> None:
-        with httpx.Client(base_url=running.client.base_url, timeout=30, trust_env=False) as client:
-            for _ in range(5):
+        with httpx.Client(base_url=running.client.base_url, timeout=120, trust_env=False) as client:
+            for _ in range(3):
                 answer = client.post("/multiple_score", json=rows, headers={"Prefer": "wait=30"})
-                assert [each["score"] for each in answer.json()] == expected
+                if answer.status_code == 202:  # on a very busy machine
+                    check_results(running, answer.json()["id"], expected, 0.4)
+                else:
+                    assert [each["score"] for each in answer.json()] == expected
                 busy.set()
 
-    # Half a second at a time may not suffice on a busy machine; then they are jobs.
+    # A batch that does not get its turn is a job.
     running.start_worker()
     with ThreadPoolExecutor(8) as pool:
         batches = [pool.submit(wait_for_batches) for _ in range(8)]
