@@ -91,15 +91,16 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
     }
     array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
     examples = [example] if example else None
-    document["paths"][MULTIPLE_SCORE]["post"]["requestBody"] = _body(array, examples)
-    document["paths"][JOBS]["post"]["requestBody"] = _job_body(array, examples)
+    shapes = _shapes(array)
+    document["paths"][MULTIPLE_SCORE]["post"]["requestBody"] = _body({"oneOf": shapes}, examples)
+    document["paths"][JOBS]["post"]["requestBody"] = _job_body(shapes, examples)
     document["paths"][MULTIPLE_SCORE]["post"].setdefault("parameters", []).append(
         {
             "name": "Prefer",
             "in": "header",
             "required": False,
             "schema": {"type": "string"},
-            "description": "`wait=N`: wait up to N seconds for the scores (RFC 7240).",
+            "description": "`wait=N`: get the scores in the response, at once or within N seconds (RFC 7240).",
         }
     )
 
@@ -128,20 +129,23 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
     return {"required": True, "content": {JSON: media}}
 
 
-def _job_body(array: dict[str, Any], examples: Any) -> dict[str, Any]:
-    """Describe all request bodies of a job; JSON rows may have one of four shapes."""
+def _shapes(array: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe the four shapes of JSON rows."""
     split = {
         "columns": {"type": "array", "items": {"type": "string"}},
         "data": {"type": "array", "items": {"type": "array"}},
     }
-    shapes = [
+    return [
         array,
         _object("dataframe_records", array),
         _object("dataframe_split", {"type": "object", "required": list(split), "properties": split}),
         _object("columns", {"type": "object", "additionalProperties": {"type": "array"}}),
-        ADDRESSES,
     ]
-    body = _body({"oneOf": shapes}, examples)
+
+
+def _job_body(shapes: list[dict[str, Any]], examples: Any) -> dict[str, Any]:
+    """Describe all request bodies of a job: rows, the address of a file, or a file."""
+    body = _body({"oneOf": [*shapes, ADDRESSES]}, examples)
     body["content"] |= {media: FILE for media, format in BY_MEDIA_TYPE.items() if FORMATS[format].is_file}
     body["content"] |= {ZIP_MEDIA_TYPES[0]: FILE, FORM: FORM_WITH_FILE}
     return body

@@ -7,6 +7,7 @@ import redis
 from anyio import CapacityLimiter
 
 from api.closing import Closing
+from api.immediate import ImmediateBatches
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
 from shared.fleet.member import Member
@@ -39,6 +40,7 @@ class Services:
     intake: Intake
     admission: Admission
     batcher: MicroBatcher
+    immediate: ImmediateBatches
     ingest_limiter: CapacityLimiter
     making_limiter: CapacityLimiter
     """Result files that are written concurrently, for downloads that are resumed."""
@@ -65,6 +67,7 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         intake=Intake(store, storage, queue, Window(fleet), settings.chunk_rows),
         admission=Admission(settings, store, storage),
         batcher=MicroBatcher(),
+        immediate=ImmediateBatches(settings.sync_rows),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
         closing=closing,

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         description="Secret that webhooks are signed with.",
     )
     max_wait: PositiveFloat = Field(30.0, description="Longest `Prefer: wait` honoured, in seconds.")
+    sync_rows: NonNegativeInt = Field(
+        20_000, description="Rows up to which a batch with `Prefer: wait` is scored by the API itself, without a job."
+    )
     chunk_rows: PositiveInt | None = Field(
         None, description="Rows that one task scores; by default as many as take 0.4 seconds."
     )

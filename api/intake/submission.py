@@ -48,7 +48,7 @@ from shared.formats.format import (
     Format,
     format_of_name,
 )
-from shared.formats.json_rows import validated_from_document, validated_from_json
+from shared.formats.json_rows import validated_from_document
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.write import output_format
@@ -91,13 +91,25 @@ class Submission:
             raise UnsupportedInput("content-type-unsupported", accepted=READABLE)
         return await (self.file(format) if FORMATS[format].is_file else self.json())
 
-    async def array(self) -> Job:
-        """Accept a JSON array and nothing else."""
+    async def rows(self, *, is_waited_for: bool) -> Job | bytes:
+        """Accept a JSON document of rows without unknown keys; return the job, or at once the answers as JSON.
+
+        Answers need a caller that waits, and no key, which would have to be stored. Until there must be a job, neither
+        Redis nor the storage is used.
+        """
         limit = self._services.settings.max_body_bytes
-        await self._admit(limit)
+        is_immediate = is_waited_for and self._key is None
+        if not is_immediate:
+            await self._admit(limit)
+        read_rows = partial(validated_from_document, ignore_extra=False)
         with self._services.admission.memory() as take:
             body = await read_json(self._scope, self._receive, limit, take)
-            return await self._rows(body, partial(validated_from_json, ignore_extra=False))
+            if is_immediate:
+                read = partial(read_rows, body, self._model.contract, ReadOptions())
+                if (answers := await self._services.immediate.answers(read, self._model)) is not None:
+                    return answers
+                await self._admit(limit)
+            return await self._rows(body, read_rows)
 
     async def json(self) -> Job:
         """Accept a JSON document: rows in one of the supported shapes, or URIs."""

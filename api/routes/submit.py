@@ -48,18 +48,22 @@ async def submit_job(
     status_code=202,
     response_model=JobBody,
     responses={
-        200: {"model": list[Score], "description": "Finished within `Prefer: wait=N`: the scores in input order."},
+        200: {"model": list[Score], "description": "With `Prefer: wait=N`: the scores in input order."},
         **problems(*SUBMISSION_PROBLEMS),
     },
     dependencies=[KnownParameters],
 )
 async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
-    """Submit a JSON array of applicants; with `Prefer: wait=N`, get the scores in the response if the job is done in time."""
+    """Submit applicants as JSON; with `Prefer: wait=N`, get the scores in the response, at once or from a job done in time."""
     wait = wait_seconds(request, services.settings.max_wait)
-    job = await Submission(request, model, services, SubmitOptions.model_validate({}), key).array()
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
+    submission = Submission(request, model, services, SubmitOptions.model_validate({}), key)
+    job = await submission.rows(is_waited_for=bool(wait))
+    if isinstance(job, bytes):
+        return Response(job, 200, headers, JSON)
+    if wait is not None:
         # The job is accepted, so return it even if a dependency has become unavailable.
         with suppress(Unavailable):
             job = await _wait_for(job, wait, services)

@@ -24,6 +24,8 @@ from shared.contract.contract import Contract, Row
 from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
+from shared.formats.json_packed import PackedRows
+from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -32,9 +34,6 @@ Values = Sequence[Any]
 
 NEGATIVE_ZERO = np.iinfo(np.int64).min
 """The bits of -0.0."""
-
-NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
-"""Errors by which the fast path gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
@@ -63,6 +62,7 @@ class JsonRows:
             for feature in contract.features
         } | {name: KEPT_TYPE for name in self._keep if name not in self._features}
         """The msgspec type of each wanted column: features in the order of the contract, then kept columns."""
+        self._packed = None if self._keep else PackedRows.of_objects(contract)
         row_types = self._make_row_types()
         self._decoders: list[Any] = [msgspec.json.Decoder(GenericAlias(list, row)) for row in row_types]
         self._row_decoders: list[Any] = [msgspec.json.Decoder(row) for row in row_types]
@@ -91,6 +91,9 @@ class JsonRows:
 
     def from_array(self, array: bytes, start: int) -> Validated | None:
         """Validate a JSON array of objects in bulk; None if that is impossible, as for an empty array."""
+        if (checked := validated_packed(self._packed, array, start)) is not None:
+            self.names.note_fitting()
+            return checked
         if self._keep and not start:
             with suppress(*NOT_IN_BULK, IndexError):
                 self._note_first(msgspec.json.decode(array, type=list[msgspec.Raw])[0])
@@ -209,6 +212,14 @@ class JsonRows:
             return None
         arrays = [kept_array(columns[name], as_text=self._as_text) for name in self._keep]
         return pa.RecordBatch.from_arrays(arrays, list(self._keep))
+
+
+def validated_packed(packed: PackedRows | None, array: bytes, start: int) -> Validated | None:
+    """Validate an array of rows that are all complete and numeric; None if that is impossible."""
+    try:
+        return packed.validated(array, start) if packed else None
+    except NOT_IN_BULK:
+        return None
 
 
 def _report(found: Sequence[Sequence[InvalidValue]]) -> Report:

@@ -2,21 +2,26 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from types import GenericAlias
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pydantic_core
 from pydantic import ValidationError
 
+from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
 from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
-from shared.formats.json_columns import NOT_IN_BULK, JsonRows
+from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows, validated_packed
+from shared.formats.json_packed import PackedRows, packed_columns
+from shared.formats.json_pieces import NOT_IN_BULK, in_pieces
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue, cut
 
@@ -30,6 +35,7 @@ MAX_SLICE_BYTES = 2**20
 CUT_ATTEMPTS = 3
 """False row boundaries that are tried before the rest of a body is treated as one slice."""
 
+OPENING = re.compile(rb"[ \t\r\n]*\[")
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 
@@ -93,7 +99,7 @@ def _validated_array(
     it was cut between elements, since the state of a parser at the cut depends only on the text before.
     """
     start, size = 0, FIRST_SLICE_BYTES
-    position: int | None = array.find(b"[") + 1
+    position: int | None = _after_bracket(array)
     while position is not None:
         found, end = _next_piece(array, position, size, start, in_bulk, between)
         rows = found.batch.num_rows if isinstance(found, Validated) else len(found)
@@ -108,6 +114,14 @@ def _validated_array(
         position = None if end is None else end + 1
     if not start:
         raise MalformedInput("no-rows")
+
+
+def _after_bracket(array: bytes) -> int:
+    """Return where the elements begin; raises MalformedInput if the text does not begin as an array does."""
+    if (opening := OPENING.match(array)) is None:
+        _all_elements(array)  # says what it is instead, or where it is not JSON
+        raise MalformedInput("json-not-an-array")
+    return opening.end()
 
 
 def _next_piece(
@@ -201,8 +215,11 @@ def _validated_split(
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
+    packed = None if keep else PackedRows.of_arrays(contract, names)
 
     def in_bulk(array: bytes, start: int) -> Validated | None:
+        if (checked := validated_packed(packed, array, start)) is not None:
+            return checked
         try:
             columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
         except NOT_IN_BULK:
@@ -210,12 +227,17 @@ def _validated_split(
         return rows.from_named_values(columns, start)
 
     def one_by_one(texts: Sequence[bytes], start: int) -> Validated:
-        parts = [_elements(text) for text in texts]
-        for number, values in enumerate(parts, start):
+        wanted = [(i, name) for i, name in enumerate(names) if name in rows.types]
+
+        def as_object(text: bytes, number: int) -> bytes:
+            if len(text) > MAX_ROW_BYTES:
+                return text  # is reported as too long, whatever it contains
+            values = _elements(text)
             if values is None or len(values) != len(names):
                 raise MalformedInput("split-row", row=number, expected=len(names))
-        wanted = [(i, name) for i, name in enumerate(names) if name in rows.types]
-        return rows.from_rows([_row_text({name: values[i] for i, name in wanted}) for values in parts if values], start)
+            return _row_text({name: values[i] for i, name in wanted})
+
+        return rows.from_rows([as_object(text, number) for number, text in enumerate(texts, start)], start)
 
     yield from _validated_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
 
@@ -224,31 +246,60 @@ def _validated_columns(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
 ) -> Iterator[Validated]:
     match_columns(contract, list(document), keep)
+    if not keep and (arrays := _packed(contract, document)):
+        count = _common_length(arrays)
+        batch = pa.RecordBatch.from_arrays(arrays, contract.names)
+        for start in range(0, count, SLICE_ROWS):
+            yield validate_columns(contract, batch.slice(start, SLICE_ROWS), start)
+        return
     columns: dict[str, Sequence[Any]] = {}
     texts: dict[str, list[bytes]] = {}
     # Columns that are not needed are not even decoded.
     for name in (name for name in document if name in rows.types):
         text = document[name]
         try:
-            columns[name] = msgspec.json.decode(text, type=GenericAlias(list, rows.types[name]))
+            columns[name] = _values(text, rows.types[name])
         except NOT_IN_BULK:
-            if (elements := _elements(text)) is None:
-                raise MalformedInput("column-not-a-list", column=cut(name)) from None
-            texts[name] = columns[name] = elements
-    counts = {len(values) for values in columns.values()}
-    if counts == {0}:
-        raise MalformedInput("no-rows")
-    if len(counts) != 1:
-        raise MalformedInput("column-lengths")
-    for start in range(0, counts.pop(), SLICE_ROWS):
+            texts[name] = columns[name] = _texts(text, name)
+    for start in range(0, _common_length(columns.values()), SLICE_ROWS):
         part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items()}
         checked = rows.from_named_values(part, start) if not texts else None
         if checked is None:
             for name in part.keys() - texts.keys():
-                texts[name] = _elements(document[name]) or []
+                texts[name] = _texts(document[name], name)
             lines = zip(*(texts[name][start : start + SLICE_ROWS] for name in part), strict=True)
             checked = rows.from_rows([_row_text(dict(zip(part, line, strict=True))) for line in lines], start)
         yield checked
+
+
+def _packed(contract: Contract, columns: dict[str, bytes]) -> list[pa.Array] | None:
+    with suppress(*NOT_IN_BULK):
+        return packed_columns(contract, columns)
+    return None
+
+
+def _common_length(columns: Iterable[Sequence[Any]]) -> int:
+    """Return the number of rows, of which there must be at least one."""
+    counts = {len(values) for values in columns}
+    if counts == {0}:
+        raise MalformedInput("no-rows")
+    if len(counts) != 1:
+        raise MalformedInput("column-lengths")
+    return counts.pop()
+
+
+def _values(column: bytes, kind: Any) -> list[Any]:
+    """Decode the values of a column, a piece at a time; raises an error of NOT_IN_BULK if they are not all of this kind."""
+    return list(chain.from_iterable(in_pieces(column, msgspec.json.Decoder(GenericAlias(list, kind)).decode)))
+
+
+def _texts(column: bytes, name: str) -> list[bytes]:
+    """Split a column into the texts of its values."""
+    with suppress(*NOT_IN_BULK):
+        return [bytes(raw) for raw in _values(column, msgspec.Raw)]
+    if (elements := _elements(column)) is None:
+        raise MalformedInput("column-not-a-list", column=cut(name))
+    return elements
 
 
 def _row_text(values: dict[str, bytes]) -> bytes:

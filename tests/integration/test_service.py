@@ -1,10 +1,13 @@
 """API and workers as real processes over a real Redis: every row is scored once, by one model, whatever dies."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 
@@ -73,14 +76,56 @@ def test_each_model_is_evaluated_by_what_is_proven_for_it(
         check_results(running, running.submit(rows), kit.expected(rows), 0.4)
 
 
-def test_batch_with_prefer_wait_equals_single_scoring(running: Service, mixed: Kit) -> None:
-    running.start_worker()
-    answer = running.client.post("/multiple_score", json=mixed.rows, headers={"PREFER": "foo, Wait=30"})
+@pytest.mark.parametrize("more", [{}, {"Idempotency-Key": "makes it a job"}])
+def test_batch_with_prefer_wait_equals_single_scoring(running: Service, mixed: Kit, more: dict[str, str]) -> None:
+    if more:
+        running.start_worker()
+    answer = running.client.post("/multiple_score", json=mixed.rows, headers={"PREFER": "foo, Wait=30", **more})
     assert answer.status_code == 200
     assert (answer.headers["preference-applied"], answer.headers["vary"]) == ("wait=30", "Prefer")
     singles = [running.client.post("/individual_score", json=row).json() for row in mixed.rows[:50]]
     assert answer.json()[:50] == singles
     assert [single["score"] for single in singles] == mixed.expected(mixed.rows[:50])
+
+
+def test_waited_for_batches_and_single_applicants_are_scored_while_redis_is_away(
+    running: Service, mixed: Kit, rows: list[dict[str, Any]]
+) -> None:
+    running.redis.stop()
+    many = [*rows, *rows, *rows][:10_000]
+    answer = running.client.post("/multiple_score", json=many, headers={"Prefer": "wait=30"})
+    assert answer.status_code == 200
+    assert [each["score"] for each in answer.json()] == mixed.expected(many)
+    assert len({each["model_version"] for each in answer.json()}) == 1
+    assert running.client.post("/individual_score", json=rows[0]).json() == answer.json()[0]
+    assert running.client.post("/multiple_score", json=many).status_code == 503
+
+
+def test_single_applicants_are_scored_while_many_batches_are_waited_for(
+    running: Service, mixed: Kit, rows: list[dict[str, Any]]
+) -> None:
+    expected = mixed.expected(rows)
+    busy = threading.Event()
+
+    def wait_for_batches() -> None:
+        with httpx.Client(base_url=running.client.base_url, timeout=120, trust_env=False) as client:
+            for _ in range(3):
+                answer = client.post("/multiple_score", json=rows, headers={"Prefer": "wait=30"})
+                if answer.status_code == 202:  # on a very busy machine
+                    check_results(running, answer.json()["id"], expected, 0.4)
+                else:
+                    assert [each["score"] for each in answer.json()] == expected
+                busy.set()
+
+    # A batch that does not get its turn is a job.
+    running.start_worker()
+    with ThreadPoolExecutor(8) as pool:
+        batches = [pool.submit(wait_for_batches) for _ in range(8)]
+        assert busy.wait(30)
+        for row, score in zip(rows[:100], expected, strict=False):
+            assert running.client.post("/individual_score", json=row).json()["score"] == score
+        for batch in batches:
+            batch.result()
 
 
 def test_prefer_wait_gives_the_job_when_time_is_over(running: Service, mixed: Kit) -> None:

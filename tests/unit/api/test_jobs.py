@@ -23,6 +23,13 @@ def rows(numbers: Kit) -> list[dict[str, Any]]:
     return numbers.rows[:ROWS]
 
 
+@pytest.fixture
+def queued(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
+    """The API where no batch is scored immediately."""
+    monkeypatch.setattr(api.services.immediate, "_most_rows", 0)
+    return api
+
+
 def submitted(api: ApiClient, rows: list[dict[str, Any]], path: str = "/jobs") -> str:
     response = api.post(path, json=rows)
     assert response.status_code == 202
@@ -193,14 +200,14 @@ def test_a_bad_row_is_named_and_nothing_is_created(
 
 
 def test_a_client_that_prefers_to_wait_gets_the_answers_in_the_order_of_its_rows(
-    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit, monkeypatch: pytest.MonkeyPatch
+    queued: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], numbers: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def score_at_once(job: Job, units: list[str]) -> None:
         for chunk in units:
             api_bench.score(job.id, int(chunk))
 
-    monkeypatch.setattr(api.services.queue, "publish", score_at_once)
-    response = api.post("/multiple_score", json=rows, headers={"prefer": "respond-async, WAIT=5"})
+    monkeypatch.setattr(queued.services.queue, "publish", score_at_once)
+    response = queued.post("/multiple_score", json=rows, headers={"prefer": "respond-async, WAIT=5"})
     assert response.status_code == 200
     assert (response.headers["preference-applied"], response.headers["vary"]) == ("wait=5", "Prefer")
     assert [answer["score"] for answer in response.json()] == numbers.expected(rows)
@@ -220,13 +227,13 @@ def test_a_client_that_does_not_wait_is_told_that_it_could(api: ApiClient, rows:
 
 
 def test_a_job_that_fails_while_its_client_waits_says_so(
-    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    queued: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(job: Job, _: list[str]) -> None:
         api_bench.parts.store.fail(job.id, Reason("version-gone", {"version": "v"}))
 
-    monkeypatch.setattr(api.services.queue, "publish", fail)
-    response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=5"})
+    monkeypatch.setattr(queued.services.queue, "publish", fail)
+    response = queued.post("/multiple_score", json=rows, headers={"prefer": "wait=5"})
     sentence = "The model source no longer has version v."
     assert (response.status_code, response.json()["state"], response.json()["error"]) == (
         202,
@@ -236,13 +243,13 @@ def test_a_job_that_fails_while_its_client_waits_says_so(
 
 
 def test_a_client_learns_of_its_job_even_if_redis_goes_away_while_it_waits(
-    api: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    queued: ApiClient, api_bench: Workbench, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose_redis(*_: Any) -> None:
         api_bench.server.connected = False
 
-    monkeypatch.setattr(api.services.queue, "publish", lose_redis)
-    response = api.post("/multiple_score", json=rows, headers={"prefer": "wait=1"})
+    monkeypatch.setattr(queued.services.queue, "publish", lose_redis)
+    response = queued.post("/multiple_score", json=rows, headers={"prefer": "wait=1"})
     api_bench.server.connected = True
     [job_id] = api_bench.parts.store.open_jobs()
     assert response.status_code == 202

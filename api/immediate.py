@@ -1,0 +1,71 @@
+"""Immediate batches: rows that a caller waits for are scored in this process, without a job, Redis or a worker.
+
+They are scored in a thread, one batch at a time, so that single applicants, which the event loop scores, are hardly delayed.
+A batch that is too large, or does not get its turn soon, must become a job.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from shared.contract.validated import Tally, Validated
+from shared.jobs.submit import COUNTED_VALUES
+from shared.models.artifact import Model
+from shared.scoring import score
+
+PATIENCE = 0.5
+"""Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
+
+LONGEST = 1.0
+"""Seconds that scoring a batch may take: with a slow model, several workers are faster than this one thread."""
+
+ReadRows = Callable[[], Iterable[Validated]]
+
+
+class ImmediateBatches:
+    """Scores batches of up to `most_rows` rows; none if that is 0."""
+
+    def __init__(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._turn = anyio.Lock()
+
+    async def answers(self, read: ReadRows, model: Model) -> bytes | None:
+        """Return the answers to the rows that `read` validates, in order, as a JSON array; None if they must become a job.
+
+        Raises InvalidRows if there are invalid ones, and whatever `read` raises.
+        """
+        if not self._most_rows:
+            return None
+        with anyio.move_on_after(PATIENCE) as waiting:
+            await self._turn.acquire()
+        if waiting.cancelled_caught:
+            return None
+        try:
+            return await to_thread.run_sync(self._answers, read, model)
+        finally:
+            self._turn.release()
+
+    def _answers(self, read: ReadRows, model: Model) -> bytes | None:
+        most_rows = min(self._most_rows, int(model.scorer.rows_per_second * LONGEST))
+        slices = Tally(enough=COUNTED_VALUES).watch(_up_to(most_rows, read()), "reject")
+        try:
+            # Each slice is encoded separately: a single call would keep the event loop waiting.
+            encoded = [msgspec.json.encode(score(model, validated.batch).answers())[1:-1] for validated in slices]
+        except _TooManyRows:
+            return None
+        return b"[" + b",".join(encoded) + b"]"
+
+
+class _TooManyRows(Exception):
+    """There are more rows than are scored immediately."""
+
+
+def _up_to(most_rows: int, slices: Iterable[Validated]) -> Iterator[Validated]:
+    rows = 0
+    for validated in slices:
+        rows += validated.batch.num_rows
+        if rows > most_rows:
+            raise _TooManyRows
+        yield validated

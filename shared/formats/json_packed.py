@@ -1,0 +1,148 @@
+"""JSON rows of numbers and booleans to columns, without looking at them one by one.
+
+msgspec writes the rows that it has decoded as MessagePack, where a number takes nine bytes and a boolean one. So all rows are
+equally long, and NumPy reads a column from them as it would from a matrix.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import GenericAlias
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from shared.contract.columns import validate_columns
+from shared.contract.contract import Contract
+from shared.contract.validated import Validated
+from shared.formats.json_pieces import in_pieces
+
+EXACT = 2.0**53
+"""Below it, all whole numbers are floats."""
+
+TRUE = 0xC3
+"""A boolean as MessagePack."""
+
+BOOLEAN = np.dtype([("value", "u1")])
+NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
+"""A value as MessagePack."""
+
+NAME_OF_TYPE = "Row"
+
+
+class PackedRows:
+    """Reader of rows that have all features of a contract and nothing else: objects, or arrays in the order of `names`."""
+
+    def __init__(self, contract: Contract, names: Sequence[str], row_type: Any, *, are_arrays: bool) -> None:
+        self._contract = contract
+        self._decoder: Any = msgspec.json.Decoder(GenericAlias(list, row_type))
+        self._layout = _layout(contract, names, are_arrays=are_arrays)
+        places = {name: _field(i) for i, name in enumerate(names)}
+        self._fields = [(places[feature.name], feature.kind.python) for feature in contract.features]
+        """For each feature of the contract, its field in a packed row, and its type."""
+
+    @classmethod
+    def of_objects(cls, contract: Contract) -> Self | None:
+        """Make a reader of objects; None if a feature is text, or has a name that msgspec cannot handle."""
+        return cls._of(contract, contract.names, are_arrays=False)
+
+    @classmethod
+    def of_arrays(cls, contract: Contract, names: Sequence[str]) -> Self | None:
+        """Make a reader of arrays; None if a feature is text, or the names are not exactly the features."""
+        return cls._of(contract, names, are_arrays=True) if sorted(names) == sorted(contract.names) else None
+
+    @classmethod
+    def _of(cls, contract: Contract, names: Sequence[str], *, are_arrays: bool) -> Self | None:
+        kinds = {feature.name: bool if feature.kind.python is bool else float for feature in contract.features}
+        if any(feature.kind.python is str for feature in contract.features):
+            return None
+        fields = [(_field(i), kinds[name]) for i, name in enumerate(names)]
+        rename = {_field(i): name for i, name in enumerate(names)}
+        try:
+            row_type = msgspec.defstruct(
+                NAME_OF_TYPE, fields, rename=rename, array_like=are_arrays, forbid_unknown_fields=True, gc=False
+            )
+        except ValueError:  # a name with a quote or a backslash in it
+            return None
+        return cls(contract, names, row_type, are_arrays=are_arrays)
+
+    def validated(self, array: bytes, start: int) -> Validated | None:
+        """Validate a JSON array of such rows; None if there are none, or a number may not be exact.
+
+        Raises an error of msgspec for anything else, such as a missing value.
+        """
+        rows = self._decoder.decode(array)
+        if not rows:
+            return None
+        packed = np.frombuffer(msgspec.msgpack.encode(rows), self._layout, offset=_header(len(rows)))
+        arrays = [_column(packed[field], kind) for field, kind in self._fields]
+        if any(values is None for values in arrays):
+            return None
+        return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
+
+
+def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.Array] | None:
+    """Read all features, each from the text of an array; None if one is text or absent, or a number may not be exact.
+
+    Raises an error of msgspec for anything else, such as a missing value.
+    """
+    arrays = []
+    for feature in contract.features:
+        kind = feature.kind.python
+        if kind is str or feature.name not in columns:
+            return None
+        values = np.concatenate(list(in_pieces(columns[feature.name], _numbers_of(kind))))
+        if (array := _column(values, kind)) is None:
+            return None
+        arrays.append(array)
+    return arrays
+
+
+def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
+    """Make a reader of a JSON array of numbers, or of booleans as MessagePack has them."""
+    decoder: Any = msgspec.json.Decoder(list[bool] if kind is bool else list[float])
+
+    def numbers(array: bytes) -> npt.NDArray[Any]:
+        values = decoder.decode(array)
+        packed = np.frombuffer(
+            msgspec.msgpack.encode(values), BOOLEAN if kind is bool else NUMBER, offset=_header(len(values))
+        )
+        return packed["value"]
+
+    return numbers
+
+
+def _field(place: int) -> str:
+    return f"f{place}"
+
+
+def _column(values: npt.NDArray[Any], kind: type) -> pa.Array | None:
+    """Return the values of one feature; None if they may not be those of the text."""
+    if kind is bool:
+        return pa.array(values == TRUE)
+    numbers = values.astype(np.float64)
+    if kind is int and np.abs(numbers).max() >= EXACT:
+        return None
+    # -0.0 also stands for the integer -0, which pydantic reads as 0.
+    return None if (np.signbit(numbers) & (numbers == 0)).any() else pa.array(numbers)
+
+
+def _layout(contract: Contract, names: Sequence[str], *, are_arrays: bool) -> np.dtype[Any]:
+    """Say where in a packed row the values are; an object has each name before its value."""
+    kinds = {feature.name: feature.kind.python for feature in contract.features}
+    position = _header(len(names))
+    offsets = []
+    for name in names:
+        position += 0 if are_arrays else len(msgspec.msgpack.encode(name))
+        # Before the eight bytes of a number is one for its type; a boolean is its type.
+        offsets.append(position if kinds[name] is bool else position + 1)
+        position += 1 if kinds[name] is bool else 9
+    formats = ["u1" if kinds[name] is bool else ">f8" for name in names]
+    fields = [_field(i) for i in range(len(names))]
+    return np.dtype({"names": fields, "formats": formats, "offsets": offsets, "itemsize": position})
+
+
+def _header(length: int) -> int:
+    """Return the number of bytes before the elements of an array or a map of this length."""
+    return 1 if length < 2**4 else 3 if length < 2**16 else 5
