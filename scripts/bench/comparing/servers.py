@@ -94,7 +94,7 @@ SERVERS = {
         "Prêt à Dépenser",
         service,
         protocols.ONE_ROW,
-        batches={"records": protocols.RECORDS},
+        batches={"records": protocols.RECORDS, "columns": protocols.COLUMNS, "dataframe_split": protocols.SPLIT},
     ),
     "mlserver": Server(
         "MLServer",
