@@ -40,6 +40,16 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLIN
     raise AssertionError(f"waited {deadline:.0f} s in vain for {what}")
 
 
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """All that serves a model below the folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("MODEL_DIR", "").startswith(str(folder)):
+                found.append(process)
+    return found
+
+
 @dataclass
 class Process:
     """A program that runs until the test ends it."""

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import create_model
 
-EXAMPLE = json.loads((Path(os.environ["MODEL_DIR"]) / "input_example.json").read_text())
+EXAMPLE = json.loads(Path(os.environ.get("MODEL_DIR", "exported_model"), "input_example.json").read_text())
 ANSWER = (
     b'{"score":0.03784344995358444,"prediction":0,"threshold":0.09810848751684574,"decision":"ok","model_version":"x"}'
 )

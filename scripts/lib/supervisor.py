@@ -66,13 +66,14 @@ class Supervisor:
 
     def _relay(self, log: IO[str]) -> None:
         """Say when a process dies and is started again; the rest of the supervisor's log is not worth a user's time."""
-        for line in log:
-            event = LINE_HEAD.sub("", line).strip()
-            if event.startswith("exited:"):
-                self._deaths[event.split()[1].partition("-")[0]] += 1
-                self._tell(f"{event}; it is started again")
-            elif event.startswith("gave up:"):
-                self._tell(f"{event}; see .local/logs/")
+        with log:
+            for line in log:
+                event = LINE_HEAD.sub("", line).strip()
+                if event.startswith("exited:"):
+                    self._deaths[event.split()[1].partition("-")[0]] += 1
+                    self._tell(f"{event}; it is started again")
+                elif event.startswith("gave up:"):
+                    self._tell(f"{event}; see .local/logs/")
 
 
 def _environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, processes_of, wait_for
 
 SOAK = [sys.executable, "-u", "scripts/bench/soak.py", "--moments"]
 SLOWEST = 900.0
@@ -21,16 +21,6 @@ SLOWEST = 900.0
 
 def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(folder)}
-
-
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """All that belongs to a service below the folder."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("MODEL_DIR", "").startswith(str(folder)):
-                found.append(process)
-    return found
 
 
 @contextmanager
