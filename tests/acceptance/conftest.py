@@ -67,7 +67,9 @@ class Up:
         inherited = {
             name: value for name, value in os.environ.items() if name not in own and not name.startswith(families)
         }
-        return inherited | {name: str(port) for name, port in self.ports.items()} | self.settings
+        # A machine that is busy with other tests may take long over a first model.
+        patience = {"RELOAD_TIMEOUT": f"{START_DEADLINE:.0f}"}
+        return inherited | patience | {name: str(port) for name, port in self.ports.items()} | self.settings
 
     @property
     def log(self) -> str:
