@@ -14,7 +14,7 @@ from scripts.bench.soaking.site import Site, wait_for
 from scripts.bench.soaking.traffic import Traffic
 from shared.fleet.records import PROCESS_KEY
 from shared.jobs.expiry import ORPHAN_AGE
-from shared.jobs.job_scripts import ENDED_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.redis import KEY_PREFIX
 from shared.storage.local import PARTIAL_SUFFIX
@@ -85,10 +85,9 @@ class Aftermath:
         return [f"{name} ({count})" for name, count in found.items() if count]
 
     def _remains_of_readings(self) -> list[str]:
-        # An upload that was cut off belongs to no job, and stays as long as a folder without one does.
-        return [
-            path.name for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")
-        ]
+        # What an API process that was killed has written belongs to no job, and stays as long as a folder without one does.
+        partial = [path for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")]
+        return [path.name for path in partial if self._site.redis.exists(f"{JOB_KEY}{path.parent.name}")]
 
     def _webhooks(self) -> list[str]:
         members: list[str] = self._site.redis.zrange(WEBHOOKS_KEY, 0, -1)  # type: ignore[assignment]
