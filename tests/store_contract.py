@@ -554,10 +554,11 @@ class StoreContract:
         assert not store.get(JOB).retryable
 
     def test_a_job_that_goes_on_keeps_what_is_invalid(self, store: JobStore) -> None:
-        store.note_report(JOB, REPORT)
-        self.commit_all(store)
-        assert store.report(JOB) == REPORT
-        assert store.get(JOB).retryable
+        store.create(make_job(NEWER, on_invalid="flag"), WINDOW)
+        store.note_report(NEWER, REPORT)
+        self.commit_all(store, NEWER)
+        assert store.report(NEWER) == REPORT
+        assert store.get(NEWER).retryable
 
     # Retries.
 
@@ -647,7 +648,7 @@ class StoreContract:
         self, store: JobStore, store_client: redis.Redis, state: JobState
     ) -> None:
         keys = lasting_keys(store_client)
-        store.create(make_file_job(NEWER, callback_url=CALLER), WINDOW)
+        store.create(make_file_job(NEWER, callback_url=CALLER, on_invalid="flag"), WINDOW)
         if state is not JobState.QUEUED:
             store.claim(NEWER, READING, "owner")
             store.note_report(NEWER, REPORT)
