@@ -20,7 +20,7 @@ from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.arrow_metadata import CONTINUATION, FILE_MAGIC, batches_of, footer_of
 from shared.formats.layout import Layout, cut_out, pieces_with
 from shared.formats.parallel import ahead
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import ReadOptions, Source, SourceInPlace
 from shared.memory import reject_beyond_memory, slice_rows
 
 SLICE_TEXT_BYTES = 4 << 20
@@ -63,7 +63,7 @@ def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Ite
     return _read(_open_stream, source, options, contract)
 
 
-def layout(source: Source, options: ReadOptions, contract: Contract) -> Layout | None:
+def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
     """Describe the record batches, after all checks that need no row; raises the same errors as `read_file`.
 
     None if each is better read once: of a stream, over a network, or if there are very many.
@@ -86,7 +86,7 @@ def layout(source: Source, options: ReadOptions, contract: Contract) -> Layout |
 
 
 def read_rows(
-    source: Source, options: ReadOptions, contract: Contract, rows: range, checksum: str
+    source: SourceInPlace, options: ReadOptions, contract: Contract, rows: range, checksum: str
 ) -> Iterator[Validated]:
     """Validate some rows of a file whose layout is known, like `read_file`."""
     with _file_in_place(source) as mapped:
@@ -109,7 +109,7 @@ def _entire(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def _file_in_place(source: Source) -> Iterator[mmap.mmap]:
+def _file_in_place(source: SourceInPlace) -> Iterator[mmap.mmap]:
     with source.local_file() as path, reject_beyond_memory(TOO_MUCH), _mapped(path) as mapped, reject_malformed(ARROW):
         yield mapped
 

@@ -16,7 +16,7 @@ from shared.formats.arrow import check_types, needed_columns, reject_malformed, 
 from shared.formats.held import Held
 from shared.formats.layout import Layout, cut_out, pieces_with
 from shared.formats.parquet_metadata import ROWS, check_chunks, column_chunk, count_of, parsed_row_groups, row_groups
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import ReadOptions, Source, SourceInPlace
 from shared.memory import reject_beyond_memory, slice_rows
 
 MAX_FOOTER_BYTES = 16 << 20
@@ -47,7 +47,7 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
         yield from validate_batches(_all_rows(batches, file), options, contract)
 
 
-def layout(source: Source, options: ReadOptions, contract: Contract) -> Layout | None:
+def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
     """Describe the row groups, after all checks that need no row; raises the same errors as `read`.
 
     None if the metadata is so large that each process should not parse it.
@@ -66,7 +66,7 @@ def layout(source: Source, options: ReadOptions, contract: Contract) -> Layout |
 
 
 def read_rows(
-    source: Source, options: ReadOptions, contract: Contract, rows: range, checksum: str
+    source: SourceInPlace, options: ReadOptions, contract: Contract, rows: range, checksum: str
 ) -> Iterator[Validated]:
     """Validate some rows of a file whose layout is known, like `read`."""
     with source.in_place() as file, _rejecting():

@@ -8,7 +8,7 @@ from shared.contract.validated import Validated
 from shared.formats import arrow, csv_rows, ndjson, parquet
 from shared.formats.format import Format
 from shared.formats.layout import Layout
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import ReadOptions, Source, SourceInPlace
 
 Reader = Callable[[Source, ReadOptions, Contract], Iterator[Validated]]
 """Reads a file as slices of validated rows, in order; raises InputError if the file as a whole is not readable."""
@@ -27,9 +27,9 @@ READERS: dict[Format, Reader] = {
 class RangeReader:
     """Reads parts of a file that is not compressed; both raise InputError if it is not readable."""
 
-    layout: Callable[[Source, ReadOptions, Contract], Layout | None]
+    layout: Callable[[SourceInPlace, ReadOptions, Contract], Layout | None]
     """Describes the file; None if it is better read as a whole."""
-    read: Callable[[Source, ReadOptions, Contract, range, str], Iterator[Validated]]
+    read: Callable[[SourceInPlace, ReadOptions, Contract, range, str], Iterator[Validated]]
     """Reads these rows, as slices in order, of a file whose layout has this checksum."""
 
 

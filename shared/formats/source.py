@@ -34,8 +34,12 @@ class Source(Protocol):
     def local_file(self) -> AbstractContextManager[Path]:
         """Provide the file at a local path, for formats that need random access."""
 
+
+class SourceInPlace(Source, Protocol):
+    """A file that is not compressed, so that a part of it can be read where it lies."""
+
     def in_place(self) -> AbstractContextManager[pa.NativeFile]:
-        """Open a file that is not compressed where it lies, for random access."""
+        """Open the file for random access."""
 
     @property
     def is_local(self) -> bool:

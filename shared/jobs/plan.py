@@ -8,7 +8,7 @@ from uuid import uuid4
 from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.layout import Layout
 from shared.formats.readers import RANGE_READERS
-from shared.formats.source import Source
+from shared.formats.source import SourceInPlace
 from shared.jobs.job import Job
 from shared.jobs.rows import sizes_for
 from shared.jobs.unit import Limits
@@ -24,7 +24,7 @@ MOST_DECODED = 2.0
 """Rows that may be decoded in all for each row of the file; more cost more than one reader that decodes each once."""
 
 
-def planned(job: Job, model: Model, source: Source, limits: Limits) -> Job | None:
+def planned(job: Job, model: Model, source: SourceInPlace, limits: Limits) -> Job | None:
     """Return the job as it is once its file is divided into chunks; None if its rows must be read in order, and stored.
 
     Raises InputError if the file is found to be bad by its metadata.
