@@ -18,9 +18,9 @@ from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.arrow_metadata import CONTINUATION, FILE_MAGIC, batches_of, footer_of
-from shared.formats.layout import Layout, cut_out, pieces_with
+from shared.formats.layout import Layout, SourceInPlace, cut_out, pieces_with
 from shared.formats.parallel import ahead
-from shared.formats.source import ReadOptions, Source, SourceInPlace
+from shared.formats.source import ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 SLICE_TEXT_BYTES = 4 << 20
@@ -97,7 +97,7 @@ def read_rows(
         reader = pa.ipc.open_file(buffer)
         needed = needed_columns(reader.schema.names, options, contract)
         batches = (reader.get_batch(i).select(needed) for i in numbers)
-        wanted = cut_out(_entire(batches), skip, len(rows), "arrow-row-count")
+        wanted = cut_out(_entire(batches), skip, len(rows), ARROW)
         yield from _forgetting(mapped, validate_batches(wanted, options, contract, rows.start))
 
 

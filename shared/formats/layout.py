@@ -1,12 +1,26 @@
 """Where the rows of a file lie in it: what its own metadata tell, for formats of which a part can be read alone."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import pyarrow as pa
 
 from shared.errors import MalformedInput
+from shared.formats.source import Source
+
+
+class SourceInPlace(Source, Protocol):
+    """A file that is not compressed, so that a part of it can be read where it lies."""
+
+    def in_place(self) -> AbstractContextManager[pa.NativeFile]:
+        """Open the file for random access."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine and never changes, so that reads are cheap and it may be mapped into memory."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,8 @@ def _overlap(start: int, end: int, wanted: range) -> bool:
     return max(start, wanted.start) < min(end, wanted.stop)
 
 
-def cut_out(batches: Iterable[pa.RecordBatch], skip: int, count: int, missing: str) -> Iterator[pa.RecordBatch]:
-    """Pass `count` rows through, after the first `skip`; raises MalformedInput of the type `missing` if there are fewer."""
+def cut_out(batches: Iterable[pa.RecordBatch], skip: int, count: int, kind: str) -> Iterator[pa.RecordBatch]:
+    """Pass `count` rows through, after the first `skip`; raises MalformedInput if there are fewer."""
     for batch in batches:
         part = batch.slice(skip, count)
         skip = max(0, skip - batch.num_rows)
@@ -49,4 +63,4 @@ def cut_out(batches: Iterable[pa.RecordBatch], skip: int, count: int, missing: s
             yield part
         if not count:
             return
-    raise MalformedInput(missing)
+    raise MalformedInput("row-count", kind=kind)

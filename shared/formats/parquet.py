@@ -14,9 +14,9 @@ from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.arrow import check_types, needed_columns, reject_malformed, validate_batches
 from shared.formats.held import Held
-from shared.formats.layout import Layout, cut_out, pieces_with
+from shared.formats.layout import Layout, SourceInPlace, cut_out, pieces_with
 from shared.formats.parquet_metadata import ROWS, check_chunks, column_chunk, count_of, parsed_row_groups, row_groups
-from shared.formats.source import ReadOptions, Source, SourceInPlace
+from shared.formats.source import ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 MAX_FOOTER_BYTES = 16 << 20
@@ -60,7 +60,7 @@ def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> L
         groups, leaves = parsed_row_groups(footer), _first_leaves(schema)
         rows = tuple(count_of(group, ROWS) for group in groups)
         if sum(rows) != _open(file).metadata.num_rows:
-            raise MalformedInput("parquet-row-count")
+            raise MalformedInput("row-count", kind=PARQUET)
         read_bytes = sum(column_chunk(group, leaves[i], schema.names[i]).unpacked for group in groups for i in needed)
         return Layout(rows, read_bytes, _checksum(footer), is_enterable=False)
 
@@ -79,7 +79,7 @@ def read_rows(
         if not source.is_local:
             file = _held(file, footer, [groups[i] for i in numbers], _first_leaves(schema), schema, needed)
         batches = _batches(file, schema, needed, groups, numbers)
-        wanted = cut_out(batches, skip, len(rows), "parquet-row-count")
+        wanted = cut_out(batches, skip, len(rows), PARQUET)
         yield from validate_batches(wanted, options, contract, rows.start)
 
 
@@ -153,7 +153,7 @@ def _all_rows(batches: Iterator[pa.RecordBatch], file: pa.NativeFile) -> Iterato
         rows += batch.num_rows
         yield batch
     if rows != _open(file).metadata.num_rows:
-        raise MalformedInput("parquet-row-count")
+        raise MalformedInput("row-count", kind=PARQUET)
 
 
 def _held(

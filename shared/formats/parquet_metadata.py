@@ -85,7 +85,7 @@ def _check_pages(file: pa.NativeFile, position: int, end: int, rows: int) -> Non
         data = page.get(5) or page.get(8)
         found += count_of(data, 1) if isinstance(data, dict) else 0
     if found != rows:
-        raise MalformedInput("parquet-row-count")
+        raise MalformedInput("row-count", kind="Parquet")
 
 
 def count_of(fields: dict[int, Any], number: int) -> int:

@@ -7,8 +7,8 @@ from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats import arrow, csv_rows, ndjson, parquet
 from shared.formats.format import Format
-from shared.formats.layout import Layout
-from shared.formats.source import ReadOptions, Source, SourceInPlace
+from shared.formats.layout import Layout, SourceInPlace
+from shared.formats.source import ReadOptions, Source
 
 Reader = Callable[[Source, ReadOptions, Contract], Iterator[Validated]]
 """Reads a file as slices of validated rows, in order; raises InputError if the file as a whole is not readable."""

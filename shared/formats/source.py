@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import pyarrow as pa
-
 DELIMITER = ","
 """Default delimiter of CSV."""
 
@@ -35,17 +33,6 @@ class Source(Protocol):
         """Provide the file at a local path, for formats that need random access."""
 
 
-class SourceInPlace(Source, Protocol):
-    """A file that is not compressed, so that a part of it can be read where it lies."""
-
-    def in_place(self) -> AbstractContextManager[pa.NativeFile]:
-        """Open the file for random access."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine and never changes, so that reads are cheap and it may be mapped into memory."""
-
-
 class LocalFile:
     """A file on this machine that is not compressed."""
 
@@ -62,14 +49,3 @@ class LocalFile:
     def local_file(self) -> Iterator[Path]:
         """Return its own path."""
         yield self._path
-
-    @contextmanager
-    def in_place(self) -> Iterator[pa.NativeFile]:
-        """Open the file for random access."""
-        with pa.OSFile(str(self._path), "rb") as file:
-            yield file
-
-    @property
-    def is_local(self) -> bool:
-        """Say yes."""
-        return True

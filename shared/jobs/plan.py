@@ -6,9 +6,8 @@ from itertools import accumulate
 from uuid import uuid4
 
 from shared.errors import InputTooLarge, MalformedInput
-from shared.formats.layout import Layout
+from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.readers import RANGE_READERS
-from shared.formats.source import SourceInPlace
 from shared.jobs.job import Job
 from shared.jobs.rows import sizes_for
 from shared.jobs.unit import Limits

@@ -11,9 +11,9 @@ import pyarrow as pa
 from shared.contract.contract import Contract
 from shared.formats import parquet
 from shared.formats.format import Format
-from shared.formats.layout import Layout
+from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.readers import RANGE_READERS
-from shared.formats.source import ReadOptions, SourceInPlace
+from shared.formats.source import ReadOptions
 from shared.models.scorer import Scorer, Scores, WatchCategories
 from worker.app import app as app
 

@@ -18,10 +18,10 @@ from shared.contract.contract import Contract
 from shared.contract.validated import Told, Validated, Write
 from shared.errors import ALL_VALID
 from shared.formats.compression import spooled
-from shared.formats.layout import Layout
+from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.members import Readable
 from shared.formats.readers import RANGE_READERS, READERS, RangeReader, Reader
-from shared.formats.source import ReadOptions, Source, SourceInPlace
+from shared.formats.source import ReadOptions, Source
 from shared.jobs import notify, upload
 from shared.models.scorer import Scorer, Scores, WatchCategories
 from shared.storage.local import LocalStorage

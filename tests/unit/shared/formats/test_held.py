@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from shared.errors import StorageUnavailable
 from shared.formats import parquet
 from shared.formats.held import GAP, Held, joined
-from shared.formats.source import LocalFile, ReadOptions
+from shared.formats.source import ReadOptions
 from shared.storage.readahead import ReadAhead
 from tests.factories import make_contract
+from tests.unit.shared.formats.whole import FileInPlace
 
 CONTENT = random.Random(1).randbytes(5000)
 
@@ -66,13 +67,11 @@ def test_ranges_that_lie_close_to_each_other_are_one() -> None:
     assert joined([(0, 1), (GAP + 2, GAP + 3)]) == [(0, 1), (GAP + 2, GAP + 3)]
 
 
-class BreakingFile(LocalFile):
+class BreakingFile(FileInPlace):
     """A Parquet file at the other end of a network, which breaks after so many requests."""
 
-    is_local = False
-
     def __init__(self, path: Path, requests: int) -> None:
-        super().__init__(path)
+        super().__init__(path, is_local=False)
         self._left = requests
 
     @contextmanager

@@ -1,6 +1,7 @@
 """Slices of a file against the whole of it, and a file read in parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +19,24 @@ Way = Literal["as a whole", "in parts", "in parts from afar"]
 PARTS = 3
 
 
-class DistantFile(LocalFile):
-    """A file that is to be read like one at the other end of a network."""
+class FileInPlace(LocalFile):
+    """A file of which a part can be read; if it is not local, like one at the other end of a network."""
 
-    is_local = False
+    def __init__(self, path: Path, *, is_local: bool = True) -> None:
+        super().__init__(path)
+        self.is_local = is_local
+
+    @contextmanager
+    def in_place(self) -> Iterator[pa.NativeFile]:
+        with self.local_file() as path, pa.OSFile(str(path), "rb") as file:
+            yield file
 
 
 def reader_of(way: Way, whole: Reader, parts: RangeReader) -> Callable[[Path, ReadOptions, Contract], list[Validated]]:
     """Give a function that reads a file as a whole, or in parts where its layout allows that."""
 
     def read(path: Path, options: ReadOptions, contract: Contract) -> list[Validated]:
-        source = DistantFile(path) if way == "in parts from afar" else LocalFile(path)
+        source = FileInPlace(path, is_local=way != "in parts from afar")
         layout = None if way == "as a whole" else parts.layout(source, options, contract)
         if layout is None:
             return list(whole(source, options, contract))
