@@ -32,7 +32,7 @@ MAX_TEXT_BYTES = 256 << 20
 FEW_ROWS, FEW_BATCHES = 1024, 64
 """Record batches with fewer rows are combined, this many at a time."""
 
-FORGET_SLICES = 16
+FORGET_SLICES = 4
 """Number of slices after which the operating system is advised that the mapped pages are no longer needed."""
 
 MAGIC_BYTES = 8
