@@ -94,6 +94,8 @@ REASONS: dict[str, str] = {
     "file-format": "The file is not in {kind} format.",
     "file-cut-off": "The {kind} data is cut off, or its end is damaged.",
     "file-damaged": "The {kind} data is damaged, or uses a feature that is not supported.",
+    "row-count": "The {kind} file does not have as many rows as its metadata says.",
+    "file-changed": "The file was changed while it was being scored. Submit it again.",
     "text-too-large": "There are more than {limit:size} of text in {count:,} rows.",
     "memory-rows": "Reading this file takes more memory than the service allows. Write it with smaller rows.",
     "memory-record-batches": "Reading this file takes more memory than the service allows. "
@@ -131,7 +133,6 @@ REASONS: dict[str, str] = {
     "parquet-page-damaged": "A page of the Parquet file is damaged, or lies beyond the end of its column.",
     "parquet-page-too-large": "The Parquet file has pages of more than {limit:size}. "
     "Write smaller pages, of about 1 MB.",
-    "parquet-row-count": "The Parquet file does not have as many rows as its metadata says.",
     "arrow-stream-unknown": "The file is not an Arrow stream, or was written by Arrow before 0.15.",
     "arrow-stream-goes-on": "There is something after the end of the Arrow stream.",
     "feather-1": "The file is Feather version 1, which is not supported. Write version 2.",

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pytest
 import redis
 
-from shared.errors import IdempotencyConflict, StorageUnavailable
+from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavailable
 from shared.fleet import records
 from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
 from shared.jobs import job_scripts
@@ -37,6 +37,7 @@ from tests.store_contract import (
     lasting_keys,
     make_file_job,
     read,
+    read_in_place,
     store_over,
 )
 
@@ -129,6 +130,20 @@ def tried(store: JobStore) -> None:
         store.release(JOB, "0", f"worker-2/{attempt}", WHY)
 
 
+def in_place(found: Report) -> Callable[[JobStore], None]:
+    """A job whose file is read in place; in its first two chunks this was found to be invalid."""
+
+    def prepare(store: JobStore) -> None:
+        waiting_file(store)
+        store.claim(JOB, READING, MINE)
+        store.commit_reading(read_in_place(make_file_job()), WINDOW, MINE)
+        for chunk in ("0", "1"):
+            store.claim(JOB, chunk, MINE)
+            store.commit(JOB, chunk, WINDOW, granted=1, refused=1, report=found)
+
+    return prepare
+
+
 def done_but(*last: str, create: Callable[[JobStore], object] = queued) -> Callable[[JobStore], None]:
     """All chunks but some are done."""
 
@@ -153,6 +168,7 @@ def submitted(fingerprint: str) -> Callable[[JobStore], object]:
     return lambda store: store.create(make_job(NEWER), WINDOW, "key", fingerprint)
 
 
+INVALID = (("invalid", 1), ("unscored", 1), ("report", REPORT))
 COUNTS = (("granted", 1), ("refused", 1), ("invalid", 0), ("unseen", {"town": 1}))
 
 JOB_CALLS = [
@@ -173,7 +189,16 @@ JOB_CALLS = [
     Call("renew", (JOB, "0", MINE), claimed("0", OTHERS), case="held by another"),
     Call("commit_reading", (read(make_file_job()), 2, MINE), claimed(READING, create=waiting_file)),
     Call("commit_reading", (read(make_file_job()), 2, MINE), claimed(READING, OTHERS, waiting_file), case="too late"),
+    Call(
+        "commit_reading",
+        (read_in_place(make_file_job()), 2, MINE),
+        claimed(READING, create=waiting_file),
+        case="in place",
+    ),
     Call("commit", (JOB, "0", 2), claimed("0"), COUNTS, case="one of several"),
+    Call("commit", (JOB, "0", 2), claimed("0"), INVALID, case="one of several, with invalid rows"),
+    Call("commit", (JOB, "2", 2), in_place(ALL_VALID), INVALID, case="the last, with invalid rows"),
+    Call("commit", (JOB, "2", 2), in_place(REPORT), COUNTS, case="the last, after invalid rows"),
     Call("commit", (JOB, "2", 2), done_but("2"), COUNTS, case="the last"),
     Call("commit", (JOB, "2", 2), done_but("2", create=with_output), COUNTS, case="the last before the output"),
     Call("commit", (JOB, "0", 2), done_but("1"), COUNTS, case="done by another"),
@@ -190,6 +215,7 @@ JOB_CALLS = [
     Call("cancel", (JOB,), failed(queued), case="ended before"),
     Call("retry", (JOB, 2), failed(done_but("2"))),
     Call("retry", (JOB, 2), failed(waiting_file), case="a file"),
+    Call("retry", (JOB, 2), failed(in_place(REPORT)), case="in place"),
     Call("retry", (JOB, 2), queued, case="not failed"),
     Call("note_report", (JOB, REPORT), waiting_file),
     Call("postpone", (JOB, ["0", "1", "2"]), queued),

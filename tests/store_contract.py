@@ -75,6 +75,19 @@ def read(job: Job, rows: int = 5, attempt: str = "abc") -> Job:
     return replace(job, rows=rows, chunk_rows=2, batch_rows=1, attempt=attempt)
 
 
+def read_in_place(job: Job) -> Job:
+    """The job as the planning of its file makes it, which stores no rows."""
+    return replace(read(job), in_place=True, checksum="0123456789abcdef")
+
+
+def on_rows(*rows: int, values: int = 1) -> Report:
+    """A report on these rows, each with so many invalid values."""
+    found = [
+        InvalidValue(row, f"column {i}", "greater_than_equal", {"limit": 18}) for row in rows for i in range(values)
+    ]
+    return Report(len(rows), len(found), tuple(found[:100]))
+
+
 def lasting_keys(client: redis.Redis) -> list[str]:
     """All keys but the answers that are remembered for a minute."""
     keys: list[str] = sorted(client.keys())  # type: ignore[arg-type]
@@ -554,10 +567,62 @@ class StoreContract:
         assert not store.get(JOB).retryable
 
     def test_a_job_that_goes_on_keeps_what_is_invalid(self, store: JobStore) -> None:
-        store.note_report(JOB, REPORT)
-        self.commit_all(store)
-        assert store.report(JOB) == REPORT
-        assert store.get(JOB).retryable
+        store.create(make_job(NEWER, on_invalid="flag"), WINDOW)
+        store.note_report(NEWER, REPORT)
+        self.commit_all(store, NEWER)
+        assert store.report(NEWER) == REPORT
+        assert store.get(NEWER).retryable
+
+    # What is invalid in a file that is read in place.
+
+    @pytest.fixture
+    def placed(self, store: JobStore) -> JobStore:
+        """A store with a job of five rows in three chunks that are read in place."""
+        store.create(make_file_job(NEWER), WINDOW)
+        store.claim(NEWER, READING, new_attempt())
+        assert store.commit_reading(read_in_place(make_file_job(NEWER)), WINDOW, ME) == ["0", "1", "2"]
+        return store
+
+    def test_a_file_that_is_read_in_place_is_marked(self, placed: JobStore) -> None:
+        job = placed.get(NEWER)
+        assert (job.in_place, job.checksum, job.rows, job.stage) == (True, "0123456789abcdef", 5, Stage.SCORING)
+
+    @pytest.mark.parametrize("order", [("0", "1", "2"), ("2", "0", "1"), ("2", "1", "0")])
+    def test_invalid_rows_of_any_chunk_fail_the_job_with_its_last_one(
+        self, placed: JobStore, order: tuple[str, ...]
+    ) -> None:
+        found = {"0": on_rows(1), "1": ALL_VALID, "2": on_rows(4, values=2)}
+        for chunk in order[:2]:
+            assert placed.commit(NEWER, chunk, WINDOW, granted=1, unseen={"town": 1}, report=found[chunk]) is not None
+            assert placed.get(NEWER).state is not JobState.FAILED
+        assert placed.commit(NEWER, order[2], WINDOW, granted=1, report=found[order[2]]) is None
+        job = placed.get(NEWER)
+        assert (job.state, job.retryable) == (JobState.FAILED, False)
+        assert job.error == Reason("invalid-rows", {"count": 3, "limit": 100})
+        assert (job.rows_done, job.granted, job.refused, job.invalid, job.unseen_categories) == (0, 0, 0, 0, {})
+        assert placed.report(NEWER) == on_rows(1).joined(on_rows(4, values=2))
+        assert NEWER not in placed.open_jobs()
+
+    def test_rows_without_a_score_are_done_all_the_same(self, placed: JobStore) -> None:
+        placed.commit(NEWER, "0", WINDOW, invalid=1, unscored=1, report=on_rows(0))
+        placed.commit(NEWER, "1", WINDOW, unscored=2)
+        job = placed.get(NEWER)
+        assert (job.rows_done, job.granted, job.refused, job.invalid) == (4, 0, 0, 1)
+
+    def test_a_report_keeps_the_first_hundred_values_of_the_file_whatever_the_order(
+        self, store: JobStore, store_client: redis.Redis
+    ) -> None:
+        job = make_file_job(NEWER, on_invalid="flag")
+        store.create(job, WINDOW)
+        store.claim(NEWER, READING, new_attempt())
+        store.commit_reading(replace(read_in_place(job), rows=100), 50, ME)
+        chunks = [*range(25, 50), *range(25)]
+        for chunk in chunks:
+            store.commit(NEWER, str(chunk), WINDOW, invalid=2, report=on_rows(2 * chunk, 2 * chunk + 1, values=4))
+        report = store.report(NEWER)
+        assert (report.invalid_rows, report.invalid_values) == (100, 400)
+        assert report.errors == on_rows(*range(25), values=4).errors
+        assert store_client.hlen(f"pret:job:{NEWER}:report") == 2 + 13
 
     # Retries.
 
@@ -647,7 +712,7 @@ class StoreContract:
         self, store: JobStore, store_client: redis.Redis, state: JobState
     ) -> None:
         keys = lasting_keys(store_client)
-        store.create(make_file_job(NEWER, callback_url=CALLER), WINDOW)
+        store.create(make_file_job(NEWER, callback_url=CALLER, on_invalid="flag"), WINDOW)
         if state is not JobState.QUEUED:
             store.claim(NEWER, READING, "owner")
             store.note_report(NEWER, REPORT)

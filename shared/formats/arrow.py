@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from pyarrow import types
 
 from shared.contract.columns import validate_columns
@@ -16,6 +17,8 @@ from shared.contract.contract import Contract
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput
+from shared.formats.arrow_metadata import CONTINUATION, FILE_MAGIC, batches_of, footer_of
+from shared.formats.layout import Layout, SourceInPlace, cut_out, pieces_with
 from shared.formats.parallel import ahead
 from shared.formats.source import ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
@@ -29,13 +32,11 @@ MAX_TEXT_BYTES = 256 << 20
 FEW_ROWS, FEW_BATCHES = 1024, 64
 """Record batches with fewer rows are combined, this many at a time."""
 
-FORGET_SLICES = 16
+FORGET_SLICES = 4
 """Number of slices after which the operating system is advised that the mapped pages are no longer needed."""
 
 MAGIC_BYTES = 8
-FILE_MAGIC = b"ARROW1"
 FEATHER_1_MAGIC = b"FEA1"
-CONTINUATION = b"\xff\xff\xff\xff"
 STREAM_END = CONTINUATION + bytes(4)
 TOO_MUCH = "memory-record-batches"
 
@@ -62,6 +63,61 @@ def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Ite
     return _read(_open_stream, source, options, contract)
 
 
+def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
+    """Describe the record batches, after all checks that need no row; raises the same errors as `read_file`.
+
+    None if each is better read once: of a stream, over a network, or if there are very many.
+    """
+    if not source.is_local:
+        return None
+    with _file_in_place(source) as mapped:
+        buffer = pa.py_buffer(mapped)
+        if _opener(mapped[:MAGIC_BYTES], _open_file) is not _open_file:
+            return None
+        schema, _ = _open_file(buffer)
+        needed = needed_columns(schema.names, options, contract)
+        check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
+        batches = batches_of(buffer)
+        if batches is None:
+            return None
+        size = sum(batch.body_bytes for batch in batches)
+        is_enterable = not any(batch.is_compressed for batch in batches)
+        return Layout(tuple(batch.rows for batch in batches), size, _checksum(buffer), is_enterable)
+
+
+def read_rows(
+    source: SourceInPlace, options: ReadOptions, contract: Contract, rows: range, checksum: str
+) -> Iterator[Validated]:
+    """Validate some rows of a file whose layout is known, like `read_file`."""
+    with _file_in_place(source) as mapped:
+        buffer = pa.py_buffer(mapped)
+        if _checksum(buffer) != checksum:
+            raise MalformedInput("file-changed")
+        numbers, skip = pieces_with((batch.rows for batch in batches_of(buffer) or []), rows)
+        reader = pa.ipc.open_file(buffer)
+        needed = needed_columns(reader.schema.names, options, contract)
+        batches = (reader.get_batch(i).select(needed) for i in numbers)
+        wanted = cut_out(_entire(batches), skip, len(rows), ARROW)
+        yield from _forgetting(mapped, validate_batches(wanted, options, contract, rows.start))
+
+
+def _entire(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Check the lengths of the buffers of each batch, before it is sliced."""
+    for batch in batches:
+        batch.validate()
+        yield batch
+
+
+@contextmanager
+def _file_in_place(source: SourceInPlace) -> Iterator[mmap.mmap]:
+    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), _mapped(path) as mapped, reject_malformed(ARROW):
+        yield mapped
+
+
+def _checksum(file: pa.Buffer) -> str:
+    return xxhash.xxh3_64_hexdigest(footer_of(file))
+
+
 def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contract) -> list[int]:
     """Return the positions of the columns that are features or kept; raises WrongColumns."""
     match_columns(contract, names, options.keep)
@@ -76,17 +132,17 @@ def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> 
 
 
 def validate_batches(
-    batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract
+    batches: Iterable[pa.RecordBatch], options: ReadOptions, contract: Contract, start: int = 0
 ) -> Iterator[Validated]:
     """Validate record batches of any size, slice by slice; raises MalformedInput if there are no rows.
 
-    Meanwhile, a thread reads the next ones.
+    `start` is the number of the first row. Meanwhile, a thread reads the next ones.
     """
-    start = 0
+    end = start
     for rows in ahead(piece for batch in _gathered(batches) for piece in _slices(batch)):
-        yield validate_columns(contract, rows, start, options.keep, options.kept_as_text)
-        start += rows.num_rows
-    if not start:
+        yield validate_columns(contract, rows, end, options.keep, options.kept_as_text)
+        end += rows.num_rows
+    if end == start:
         raise MalformedInput("no-rows")
 
 

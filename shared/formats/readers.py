@@ -1,11 +1,13 @@
 """The readers by format."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats import arrow, csv_rows, ndjson, parquet
 from shared.formats.format import Format
+from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.source import ReadOptions, Source
 
 Reader = Callable[[Source, ReadOptions, Contract], Iterator[Validated]]
@@ -19,3 +21,19 @@ READERS: dict[Format, Reader] = {
     Format.ARROW_STREAM: arrow.read_stream,
 }
 """JSON is missing: a JSON document cannot be streamed, and is read as a whole at submission."""
+
+
+@dataclass(frozen=True)
+class RangeReader:
+    """Reads parts of a file that is not compressed; both raise InputError if it is not readable."""
+
+    layout: Callable[[SourceInPlace, ReadOptions, Contract], Layout | None]
+    """Describes the file; None if it is better read as a whole."""
+    read: Callable[[SourceInPlace, ReadOptions, Contract, range, str], Iterator[Validated]]
+    """Reads these rows, as slices in order, of a file whose layout has this checksum."""
+
+
+RANGE_READERS: dict[Format, RangeReader] = {
+    Format.PARQUET: RangeReader(parquet.layout, parquet.read_rows),
+    Format.ARROW: RangeReader(arrow.layout, arrow.read_rows),
+}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import pyarrow as pa
 import xxhash
@@ -22,18 +23,21 @@ def batch_writer(name: str, schema: pa.Schema, storage: Storage) -> Iterator[Cal
         yield lambda batch: writer.write_batch(batch, custom_metadata={CHECKSUM: _checksum(batch)})
 
 
-def write_batch(batch: pa.RecordBatch, name: str, storage: Storage) -> None:
-    """Write an Arrow IPC file of one batch."""
-    with batch_writer(name, batch.schema, storage) as write:
-        write(batch)
+def write_batches(batches: Iterable[pa.RecordBatch], name: str, storage: Storage) -> None:
+    """Write an Arrow IPC file of batches of the same schema, of which there is at least one."""
+    iterator = iter(batches)
+    first = next(iterator)
+    with batch_writer(name, first.schema, storage) as write:
+        for batch in chain([first], iterator):
+            write(batch)
 
 
-def read_batches(name: str, numbers: Iterable[int], storage: Storage) -> Iterator[pa.RecordBatch]:
-    """Read some batches of a file; raises StorageUnavailable if one is missing or damaged."""
+def read_batches(name: str, storage: Storage, numbers: Iterable[int] | None = None) -> Iterator[pa.RecordBatch]:
+    """Read all batches of a file, or some; raises StorageUnavailable if one is missing or damaged."""
     with storage.read(name) as file:
         try:
             reader = pa.ipc.open_file(file)
-            for number in numbers:
+            for number in range(reader.num_record_batches) if numbers is None else numbers:
                 batch, metadata = reader.get_batch_with_custom_metadata(number)
                 if metadata is None or metadata[CHECKSUM] != _checksum(batch):
                     raise StorageUnavailable("storage-damaged")

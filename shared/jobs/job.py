@@ -88,10 +88,14 @@ class Job:
     # Set by the reading.
     attempt: str | None = None
     """Names the blobs of the reading that completed; a superseded one wrote others."""
+    in_place: bool = False
+    """Whether each chunk is read from the file itself when it is scored, rather than stored by the reading."""
+    checksum: str | None = None
+    """That of the metadata of a file that is read in place."""
     rows: int | None = None
     chunk_rows: int | None = None
     batch_rows: int | None = None
-    """Rows per record batch of a stored chunk."""
+    """Rows per record batch of a chunk."""
     rows_read: int = 0
 
     # Set by the scoring.
@@ -131,6 +135,16 @@ class Job:
         return bool(self.keep) or self.is_flagged
 
     @property
+    def is_rejected(self) -> bool:
+        """Whether a row is known to be invalid that fails the job once all rows are validated."""
+        return self.invalid > 0 and not self.is_flagged
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether no score may be handed out yet, since rows that were not looked at may be invalid and fail the job."""
+        return self.in_place and not self.is_flagged and self.stage is Stage.SCORING
+
+    @property
     def read_options(self) -> ReadOptions:
         """How to read the file."""
         return ReadOptions(self.keep, self.delimiter, self.decimal)
@@ -155,13 +169,21 @@ class Job:
         """The Arrow IPC file of the kept columns and the invalid values, in the same record batches."""
         return f"{self.folder}/{ECHO_PREFIX}{self.attempt}.arrow"
 
+    def rows_of(self, chunk: int) -> range:
+        """Return the numbers of the rows of a chunk."""
+        size, rows = self.chunk_rows or 0, self.rows or 0
+        return range(min(chunk * size, rows), min((chunk + 1) * size, rows))
+
     def batches_of(self, chunk: int) -> range:
-        """Return the numbers of the record batches of a chunk; all but the very last hold `batch_rows` rows."""
+        """Return the numbers of the stored record batches of a chunk; all but the very last hold `batch_rows` rows."""
         if self.rows is None or not self.chunk_rows or not self.batch_rows:
             return range(0)
         each = self.chunk_rows // self.batch_rows
         return range(chunk * each, min((chunk + 1) * each, ceil(self.rows / self.batch_rows)))
 
     def scores_blob(self, chunk: int) -> str:
-        """Return the name of the Arrow IPC file with the scores of one chunk: one float64 column, null for an unscored row."""
+        """Return the name of the Arrow IPC file with the scores of one chunk: a float64 column, null for an unscored row.
+
+        In a job that is read in place, the kept columns and the invalid values follow.
+        """
         return f"{self.folder}/scores-{chunk:06d}.arrow"

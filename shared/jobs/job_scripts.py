@@ -1,5 +1,6 @@
 """The Lua scripts that change job records, each atomically on the Redis server."""
 
+from shared.reasons import MAX_REPORTED
 from shared.redis import KEY_PREFIX
 
 JOB_KEY = f"{KEY_PREFIX}job:"
@@ -94,7 +95,37 @@ local function fill(window, lease)
     redis.call('HSET', record, 'next_chunk', next_chunk)
     return units
 end
-"""
+local function forget_scores()
+    for _, field in ipairs(redis.call('HKEYS', record)) do
+        if string.sub(field, 1, 11) == 'last_error:' or string.sub(field, 1, 7) == 'unseen:' then
+            redis.call('HDEL', record, field)
+        end
+    end
+    redis.call('HSET', record, 'rows_done', 0, 'granted', 0, 'refused', 0, 'invalid', 0)
+end
+-- What is invalid arrives as '<rows> <values> <listed> <the listed ones as JSON>'. The report adds up rows and values, and keeps a
+-- list for each chunk, of as many leading chunks as make up the first ones; a report on all rows at once is that of chunk 0.
+local most_reported = MOST_REPORTED
+local function add_to_report(chunk, found)
+    local rows, values, list = string.match(found, '^(%d+) (%d+) (.*)$')
+    if not rows then return end
+    redis.call('HINCRBY', report, 'invalid_rows', rows)
+    redis.call('HINCRBY', report, 'invalid_values', values)
+    redis.call('HSET', report, chunk, list)
+    local chunks, listed = {}, 0
+    for _, field in ipairs(redis.call('HKEYS', report)) do chunks[#chunks + 1] = tonumber(field) end
+    table.sort(chunks)
+    for _, one in ipairs(chunks) do
+        if listed >= most_reported then redis.call('HDEL', report, one) end
+        listed = listed + (string.match(redis.call('HGET', report, one) or '', '^%d+') or 0)
+    end
+end
+local function set_report(found)
+    if found == '' then return end
+    redis.call('DEL', report)
+    add_to_report(0, found)
+end
+""".replace("MOST_REPORTED", str(MAX_REPORTED))
 
 _CREATE = """
 local window, lease, created = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -110,7 +141,7 @@ if ARGV[6] ~= '' then
     redis.call('SET', submission, id .. ' ' .. ARGV[7], 'EX', ARGV[8])
 end
 for i = 10, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
-if ARGV[9] ~= '' then redis.call('SET', report, ARGV[9]) end
+set_report(ARGV[9])
 enter('queued')
 redis.call('ZADD', open, created, id)
 if redis.call('HGET', record, 'stage') == 'reading' then return {'', {publish('reading', lease)}} end
@@ -168,20 +199,30 @@ local unit, owner, lease, window = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber
 if redis.call('HGET', record, 'attempt') == ARGV[10] then return redis.call('ZRANGE', due, 0, -1) end
 if not is_held_by(owner, unit) or not done(unit) then return false end
 redis.call('HSET', record, 'rows', ARGV[7], 'rows_read', ARGV[7], 'chunk_rows', ARGV[8], 'batch_rows', ARGV[9],
-    'attempt', ARGV[10], 'stage', 'scoring')
+    'attempt', ARGV[10], 'in_place', ARGV[11], 'checksum', ARGV[12], 'stage', 'scoring')
 return fill(window, lease)
 """
 
+# Rows of a rejected file that were read in place are invalid only here: of stored rows, all are valid.
 _COMMIT = """
 local lease, window = tonumber(ARGV[4]), tonumber(ARGV[5])
 if not done(ARGV[3]) then return false end
-redis.call('HINCRBY', record, 'rows_done', ARGV[6] + ARGV[7] + ARGV[8])
-redis.call('HINCRBY', record, 'granted', ARGV[6])
-redis.call('HINCRBY', record, 'refused', ARGV[7])
-redis.call('HINCRBY', record, 'invalid', ARGV[8])
-for i = 9, #ARGV, 2 do redis.call('HINCRBY', record, 'unseen:' .. ARGV[i], ARGV[i + 1]) end
+redis.call('HINCRBY', record, 'rows_done', ARGV[6])
+redis.call('HINCRBY', record, 'granted', ARGV[7])
+redis.call('HINCRBY', record, 'refused', ARGV[8])
+redis.call('HINCRBY', record, 'invalid', ARGV[9])
+add_to_report(ARGV[3], ARGV[10])
+for i = 11, #ARGV, 2 do redis.call('HINCRBY', record, 'unseen:' .. ARGV[i], ARGV[i + 1]) end
 local units = fill(window, lease)
 if redis.call('EXISTS', due) == 1 then return answered(units) end
+local rejects = redis.call('HGET', record, 'on_invalid') == 'reject'
+local values = redis.call('HGET', report, 'invalid_values')
+if rejects and values then
+    redis.call('HSET', record, 'retryable', 0)
+    forget_scores()
+    finish('failed', '{"type":"invalid-rows","params":{"count":' .. values .. ',"limit":' .. most_reported .. '}}')
+    return answered(false)
+end
 if redis.call('HEXISTS', record, 'output_uri') == 1 then
     redis.call('HSET', record, 'stage', 'writing')
     return answered({publish('writing', lease)})
@@ -204,7 +245,7 @@ return answered(fill(tonumber(ARGV[4]), tonumber(ARGV[3])))
 _END = """
 if not live then return 0 end
 redis.call('HSET', record, 'retryable', ARGV[5])
-if ARGV[6] ~= '' then redis.call('SET', report, ARGV[6]) end
+set_report(ARGV[6])
 finish(ARGV[3], ARGV[4])
 return answered(1)
 """
@@ -212,14 +253,11 @@ return answered(1)
 _RETRY = """
 if state ~= 'failed' or redis.call('HGET', record, 'retryable') == '0' then return false end
 local lease, window = tonumber(ARGV[3]), tonumber(ARGV[4])
-for _, field in ipairs(redis.call('HKEYS', record)) do
-    if string.sub(field, 1, 11) == 'last_error:' or string.sub(field, 1, 7) == 'unseen:' then
-        redis.call('HDEL', record, field)
-    end
-end
+forget_scores()
+-- What is invalid in a file that is read in place is found anew.
+if redis.call('HGET', record, 'in_place') == '1' then redis.call('DEL', report) end
 redis.call('HDEL', record, 'error', 'started_at', 'finished_at', 'expires_at', 'scoring_at')
-redis.call('HSET', record, 'rows_done', 0, 'granted', 0, 'refused', 0, 'invalid', 0, 'next_chunk', 0,
-    'webhook_attempts', 0)
+redis.call('HSET', record, 'next_chunk', 0, 'webhook_attempts', 0)
 redis.call('ZREM', ended, id)
 redis.call('ZREM', webhooks, id)
 enter('queued')
@@ -274,7 +312,7 @@ return answered(redis.call('HINCRBY', record, 'webhook_attempts', 1) - 1)
 """
 
 _NOTE_REPORT = """
-if state then redis.call('SET', report, ARGV[3]) end
+if state then set_report(ARGV[3]) end
 """
 
 _FORGET = """

@@ -1,6 +1,7 @@
-"""The step that reads a job's file: validates its rows and stores them as chunks."""
+"""The step that reads a job's file: validates its rows and stores them as chunks, or plans that each chunk is a range of it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from shared.contract.validated import Tally, Validated
@@ -8,24 +9,28 @@ from shared.errors import InputTooLarge, StorageUnavailable
 from shared.formats import readers
 from shared.formats.compression import decoding_bytes
 from shared.jobs.job import READ_PREFIXES, Job
+from shared.jobs.plan import planned
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.unit import Attempt
-from shared.jobs.upload import stored_file
+from shared.jobs.upload import SignOfLife, StoredFile, stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
+from shared.models.artifact import Model
 
 STORING_BYTES = 96 << 20
 """Memory needed to encode and write rows, in addition to reading them."""
 
 
 def read_file(attempt: Attempt) -> list[str] | None:
-    """Split the file into chunks; invalid rows that are not flagged raise InvalidRows."""
+    """Split the file into chunks; invalid rows that are not flagged raise InvalidRows, unless they are found by the scoring."""
     job, at = attempt.job, attempt.at
     _remove_leftovers(attempt)
     tally = Tally()
-    read = _read(attempt, tally)
+    read = _planned_or_read(attempt, tally)
     if tally.report.invalid_values:
         at.store.note_report(job.id, tally.report)
     units = at.store.commit_reading(read, at.window(), attempt.owner)
+    if read.in_place:
+        return units
     if units is None:
         for name in (read.rows_blob, read.echo_blob):
             at.storage.delete(name)
@@ -33,6 +38,17 @@ def read_file(attempt: Attempt) -> list[str] | None:
     # The rows are stored; a retry starts from them.
     at.storage.delete(job.upload_blob)
     return units
+
+
+@contextmanager
+def opened_file(attempt: Attempt, model: Model, give_sign: SignOfLife = lambda: None) -> Iterator[StoredFile]:
+    """Open the file of a job, and limit the memory in which it is read and encoded."""
+    job, at = attempt.job, attempt.at
+    growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
+    file = stored_file(job, at.storage, at.limits.decoded_bytes, give_sign)
+    # A MemoryError that escapes a task would end the whole worker.
+    with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):
+        yield source
 
 
 def _remove_leftovers(attempt: Attempt) -> None:
@@ -46,26 +62,28 @@ def _remove_leftovers(attempt: Attempt) -> None:
         storage.delete(f"{folder}/{name}")
 
 
-def _read(attempt: Attempt, tally: Tally) -> Job:
+def _planned_or_read(attempt: Attempt, tally: Tally) -> Job:
+    life = _SignsOfLife(attempt)
+    model = attempt.at.models.load(attempt.job.model_version)
+    with opened_file(attempt, model, life.give) as source:
+        plan = planned(attempt.job, model, source, attempt.at.limits)
+        return plan or _read(attempt, model, source, life, tally)
+
+
+def _read(attempt: Attempt, model: Model, source: StoredFile, life: "_SignsOfLife", tally: Tally) -> Job:
     job, at = attempt.job, attempt.at
-    model = at.models.load(job.model_version)
     read = readers.READERS[job.format]
     options = job.read_options
-    life = _SignsOfLife(attempt)
-    growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
-    file = stored_file(job, at.storage, at.limits.decoded_bytes, life.give)
-    # A MemoryError that escapes a task would end the whole worker.
-    with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):
-        while True:
-            slices = _counted(read(source, options, model.contract), life, at.limits.rows)
-            try:
-                good = tally.watch(slices, job.on_invalid)
-                return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
-            except KeptTypesDiffer:
-                if options.kept_as_text:
-                    raise
-                options = replace(options, kept_as_text=True)
-                tally.clear()
+    while True:
+        slices = _counted(read(source, options, model.contract), life, at.limits.rows)
+        try:
+            good = tally.watch(slices, job.on_invalid)
+            return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
+        except KeptTypesDiffer:
+            if options.kept_as_text:
+                raise
+            options = replace(options, kept_as_text=True)
+            tally.clear()
 
 
 class _SignsOfLife:

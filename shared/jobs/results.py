@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import pyarrow as pa
 
@@ -19,6 +20,8 @@ INVALID_COLUMNS = (ERROR_COLUMN, ERRORS_COLUMN)
 
 RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "model_version", *INVALID_COLUMNS)
 """Names that kept columns cannot use."""
+
+NOTHING = pa.record_batch({})
 
 Columns = list[pa.Array]
 
@@ -37,7 +40,7 @@ class Results:
         if job.state is JobState.SUCCEEDED:
             return cls(job, job.rows or 0, storage)
         if partial and job.state in (JobState.QUEUED, JobState.RUNNING):
-            done = store.finished_chunks(job) * (job.chunk_rows or 0)
+            done = 0 if job.is_withheld else store.finished_chunks(job) * (job.chunk_rows or 0)
             return cls(job, min(done, job.rows or 0), storage)
         if job.error is not None:
             raise JobConflict("no-results-failed", reason=job.error)
@@ -46,7 +49,7 @@ class Results:
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns: kept ones, score, prediction, decision and, if rows may be invalid, the invalid values."""
-        echo = list(read_schema(self.job.echo_blob, self.storage)) if self.job.has_echo and self.rows else []
+        echo = self._echo_schema() if self.job.has_echo and self.rows else []
         kept = [item for item in echo if item.name not in INVALID_COLUMNS]
         invalid = [pa.field(name, pa.string()) for name in INVALID_COLUMNS] if self.job.is_flagged else []
         facts = {"model_version": self.job.model_version, "threshold": repr(self.job.threshold), "job": self.job.id}
@@ -78,14 +81,19 @@ class Results:
                     yield predictions, [column.slice(offset, length) for column in echo]
                 first += len(scores)
 
+    def _echo_schema(self) -> list[pa.Field]:
+        """Return the columns beside the scores: they have a blob of their own, unless both come from the file itself."""
+        if self.job.in_place:
+            return list(read_schema(self.job.scores_blob(0), self.storage))[1:]
+        return list(read_schema(self.job.echo_blob, self.storage))
+
     def _chunk(self, chunk: int) -> Iterator[tuple[pa.DoubleArray, Columns]]:
-        job = self.job
-        [stored] = read_batches(job.scores_blob(chunk), [0], self.storage)
-        scores = stored.column(0)
-        if len(scores) != min(job.chunk_rows or 1, (job.rows or 0) - chunk * (job.chunk_rows or 1)):
+        job, missing = self.job, len(self.job.rows_of(chunk))
+        scores = read_batches(job.scores_blob(chunk), self.storage)
+        is_apart = job.has_echo and not job.in_place
+        echo = read_batches(job.echo_blob, self.storage, job.batches_of(chunk)) if is_apart else repeat(NOTHING)
+        for batch, beside in zip(scores, echo, strict=False):
+            missing -= batch.num_rows
+            yield batch.column(0), [*batch.columns[1:], *beside.columns]
+        if missing:
             raise StorageUnavailable("storage-damaged")
-        numbers = job.batches_of(chunk)
-        echo = read_batches(job.echo_blob, numbers, self.storage) if job.has_echo else iter([])
-        for i in range(len(numbers)):
-            part = scores.slice(i * (job.batch_rows or 1), job.batch_rows)
-            yield part, next(echo).columns if job.has_echo else []

@@ -60,19 +60,15 @@ def store_rows(
     size, batch_rows = sizes_for(model, chunk_rows)
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
-    width = len(model.contract.features) + job.is_flagged
-    encode = partial(_encoded, job=job, model=model)
-    encoded = map(encode, slices)
+    encoded = encoded_rows(slices, job, model)
     with ExitStack() as files:
         write_rows = write_echo = None
         for batch in regrouped(ahead(encoded) if in_thread else encoded, batch_rows):
-            names, columns = batch.schema.names, batch.columns
-            own = pa.RecordBatch.from_arrays(columns[:width], names=names[:width])
+            own, echo = parted(batch, job, model)
             if write_rows is None:
                 write_rows = files.enter_context(batch_writer(job.rows_blob, own.schema, storage))
             write_rows(own)
             if job.has_echo:
-                echo = pa.RecordBatch.from_arrays(columns[width:], names=names[width:])
                 if write_echo is None:
                     write_echo = files.enter_context(batch_writer(job.echo_blob, echo.schema, storage))
                 write_echo(echo)
@@ -106,8 +102,18 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
         yield pa.concat_batches(waiting)
 
 
+def encoded_rows(slices: Iterable[Validated], job: Job, model: Model) -> Iterator[pa.RecordBatch]:
+    """Encode rows for the model: features, in a flagged job which rows to score, kept columns, invalid values."""
+    return map(partial(_encoded, job=job, model=model), slices)
+
+
+def parted(batch: pa.RecordBatch, job: Job, model: Model) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Separate what is scored of encoded rows from what is repeated in the results."""
+    width, count = len(model.contract.features) + job.is_flagged, batch.num_columns
+    return batch.select(range(width)), batch.select(range(width, count))
+
+
 def _encoded(validated: Validated, job: Job, model: Model) -> pa.RecordBatch:
-    """Combine the stored columns of some rows: features, which rows to score, kept columns, invalid values."""
     encoded = model.scorer.encode(validated.batch)
     columns, names = list(encoded.columns), list(encoded.schema.names)
     invalid = _invalid(validated) if job.is_flagged else []

@@ -1,31 +1,99 @@
-"""The step that scores one chunk: its stored rows in, a blob of scores out."""
+"""The step that scores one chunk: its rows in, a blob of scores out. The rows are stored, or a range of the job's file."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from shared.errors import BadArtifact
-from shared.jobs.blobs import read_batches, write_batch
+from shared.contract.validated import Tally
+from shared.errors import BadArtifact, InvalidRows
+from shared.formats.readers import RANGE_READERS
+from shared.jobs.blobs import read_batches, write_batches
 from shared.jobs.job import Job
-from shared.jobs.unit import Attempt
-from shared.scoring import Predictions, StoredRows, score
+from shared.jobs.read import opened_file
+from shared.jobs.rows import encoded_rows, parted, regrouped
+from shared.jobs.unit import Attempt, remove_file_if_done
+from shared.models.artifact import Model
+from shared.scoring import Counts, StoredRows, score
 
-SCORE_SCHEMA = pa.schema([("score", pa.float64())])
+SCORE = "score"
+"""Name of the first column of the blob."""
 
 
 def score_chunk(attempt: Attempt) -> list[str] | None:
     """Score the chunk, and count it once even if another worker scores it too."""
-    job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
+    job, at = attempt.job, attempt.at
     model = at.models.load(job.model_version)
     if job.positive_class not in ("", model.positive_class):
         raise BadArtifact("positive-class-differs", label=job.positive_class, other=model.positive_class)
-    parts = [
-        score(model, _stored_rows(batch, job), job.threshold)
-        for batch in read_batches(job.rows_blob, job.batches_of(chunk), at.storage)
-    ]
-    scores = pa.concat_arrays([part.column() for part in parts])
-    predictions = Predictions.of(scores, job.threshold, job.model_version)
-    unseen = {name: sum(part.unseen[name] for part in parts) for name in parts[0].unseen}
-    write_batch(pa.record_batch([scores], schema=SCORE_SCHEMA), job.scores_blob(chunk), at.storage)
-    return at.store.commit(job.id, attempt.unit, at.window(), **predictions.counts(), unseen=unseen)
+    return _score_in_place(attempt, model) if job.in_place else _score_stored(attempt, model)
+
+
+def _score_stored(attempt: Attempt, model: Model) -> list[str] | None:
+    job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
+    outcome = _Outcome(job, model)
+    rows = read_batches(job.rows_blob, at.storage, job.batches_of(chunk))
+    write_batches(outcome.scored(rows), job.scores_blob(chunk), at.storage)
+    return at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+
+
+def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
+    """Decode, validate and score a range of the file; once a row is known to fail the job, only validate it."""
+    job, at = attempt.job, attempt.at
+    rows = job.rows_of(int(attempt.unit))
+    tally, outcome = Tally(), _Outcome(job, model)
+    try:
+        with opened_file(attempt, model) as source:
+            slices = RANGE_READERS[job.format].read(source, job.read_options, model.contract, rows, job.checksum or "")
+            good = tally.watch(slices, job.on_invalid)
+            if job.is_rejected:
+                deque(good, maxlen=0)
+            else:
+                encoded = regrouped(encoded_rows(good, job, model), job.batch_rows or 1)
+                write_batches(outcome.scored(encoded), job.scores_blob(int(attempt.unit)), at.storage)
+    except InvalidRows as error:
+        # The job fails with its last chunk, since the report counts the invalid rows of all.
+        outcome.withdraw(error.report.invalid_rows)
+    counts, unscored = outcome.counts(), len(rows) - outcome.rows
+    units = at.store.commit(
+        job.id, attempt.unit, at.window(), **counts, unscored=unscored, unseen=outcome.unseen, report=tally.report
+    )
+    if not units:
+        remove_file_if_done(job, at)
+    return units
+
+
+class _Outcome:
+    """Scores the batches of a chunk, and adds up what comes of it."""
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self._job = job
+        self._model = model
+        self._counts: Counter[str] = Counter()
+        self.unseen: Counter[str] = Counter()
+
+    def scored(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Score encoded rows; give the scores, followed by the kept columns that come with the rows."""
+        for batch in batches:
+            own, echo = parted(batch, self._job, self._model)
+            predictions = score(self._model, _stored_rows(own, self._job), self._job.threshold)
+            self._counts.update(predictions.counts())
+            self.unseen.update(predictions.unseen)
+            yield pa.RecordBatch.from_arrays([predictions.column(), *echo.columns], names=[SCORE, *echo.schema.names])
+
+    def withdraw(self, invalid: int) -> None:
+        """Forget what was scored, since so many rows of the chunk are invalid."""
+        self._counts, self.unseen = Counter(invalid=invalid), Counter()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that were counted."""
+        return self._counts.total()
+
+    def counts(self) -> Counts:
+        """Return the number of rows by outcome."""
+        counts = self._counts
+        return Counts(granted=counts["granted"], refused=counts["refused"], invalid=counts["invalid"])
 
 
 def _stored_rows(batch: pa.RecordBatch, job: Job) -> StoredRows:

@@ -2,8 +2,8 @@
 
 The keys of a job, below `pret:job:<id>`, are the record (a hash), `:due` (sorted set: each unit of work that is published and
 not done, by the time from which its message counts as lost), `:leases` (hash: unit to the end and the owner of the lease),
-`:attempts` (hash: unit to the number of times it was started), `:report` (the invalid values, as JSON) and, where there is no
-record, `:abandoned` (there never will be one).
+`:attempts` (hash: unit to the number of times it was started), `:report` (hash: counts of what is invalid, and chunk to its first
+invalid values) and, where there is no record, `:abandoned` (there never will be one).
 A unit is the reading of the file, the number of a chunk, or the writing of the output. `:due` holds no more chunks than the
 window allows, whatever the size of the job; the next ones follow as these are done. A unit is done once it is removed from
 `:due`; so the first commit wins, and a second one finds nothing to do.
@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_type_hints
 from uuid import uuid4
@@ -29,7 +29,7 @@ from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavail
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
 from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY, WEBHOOKS_KEY
-from shared.reasons import Reason
+from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from shared.redis import translated_errors
 from shared.settings import Settings
 from shared.storage.faults import MISSING
@@ -147,6 +147,8 @@ class JobStore:
             job.chunk_rows,
             job.batch_rows,
             job.attempt,
+            int(job.in_place),
+            job.checksum or "",
         )
         return units
 
@@ -156,14 +158,22 @@ class JobStore:
         chunk: str,
         window: int,
         *,
-        granted: int,
-        refused: int,
+        granted: int = 0,
+        refused: int = 0,
         invalid: int = 0,
+        unscored: int = 0,
         unseen: Mapping[str, int] = NOTHING_UNSEEN,
+        report: Report = ALL_VALID,
     ) -> list[str] | None:
-        """Count a scored chunk; the last one ends the job. None if another call has counted it, or if the job has ended."""
+        """Count a chunk that is done, and report what was found to be invalid in it; the last one ends the job.
+
+        `unscored` counts valid rows that have no score, since the job will fail: it does when a report was made of it and it
+        rejects invalid rows. None if another call has counted the chunk, or if the job has ended or now failed.
+        """
+        rows = granted + refused + invalid + unscored
+        counts = [rows, granted, refused, invalid, _report_text(report)]
         units: list[str] | None = self._run(
-            "commit", job_id, chunk, self._lease, window, granted, refused, invalid, *chain(*unseen.items())
+            "commit", job_id, chunk, self._lease, window, *counts, *chain(*unseen.items())
         )
         return units
 
@@ -200,12 +210,12 @@ class JobStore:
     def report(self, job_id: str) -> Report:
         """Read the report of a job's invalid rows."""
         with translated_errors():
-            report: Any = self._redis.get(f"{JOB_KEY}{job_id}:report")
-        return Report.from_dict(json.loads(report)) if report else ALL_VALID
+            found: Any = self._redis.hgetall(f"{JOB_KEY}{job_id}:report")
+        return _report(found) if found else ALL_VALID
 
     def note_report(self, job_id: str, report: Report) -> None:
         """Store the report of a job that continues without its invalid rows, unless the job has been removed."""
-        self._run("note_report", job_id, json.dumps(report.as_dict()))
+        self._run("note_report", job_id, _report_text(report))
 
     def finished_chunks(self, job: Job) -> int:
         """Count the leading chunks that are done, up to the first that is not."""
@@ -302,7 +312,17 @@ class JobStore:
 
 
 def _report_text(report: Report) -> str:
-    return json.dumps(report.as_dict()) if report.invalid_values else ""
+    listed = json.dumps([value.as_dict() for value in report.errors])
+    counts = f"{report.invalid_rows} {report.invalid_values} {len(report.errors)}"
+    return f"{counts} {listed}" if report.invalid_values else ""
+
+
+def _report(found: Mapping[str, str]) -> Report:
+    """Put the lists of the chunks together, in the order of the file."""
+    chunks = sorted((field for field in found if field.isdigit()), key=int)
+    listed = chain.from_iterable(json.loads(found[chunk].partition(" ")[2]) for chunk in chunks)
+    first = tuple(map(InvalidValue.from_dict, islice(listed, MAX_REPORTED)))
+    return Report(int(found["invalid_rows"]), int(found["invalid_values"]), first)
 
 
 def _text(value: Any) -> Any:

@@ -153,6 +153,13 @@ def remove_if_void(job: Job, at: Workplace) -> bool:
     return void
 
 
+def remove_file_if_done(job: Job, at: Workplace) -> None:
+    """Remove the upload that a job has read in place, once it has succeeded; until then, a retry would read it again."""
+    with suppress(UnknownJob):
+        if job.in_place and at.store.get(job.id).state is JobState.SUCCEEDED:
+            at.storage.delete(job.upload_blob)
+
+
 def _fail(job: Job, error: InputError | ModelError, at: Workplace) -> None:
     """Fail the job. A retry cannot help with invalid input, but may with a model."""
     if isinstance(error, ModelError):

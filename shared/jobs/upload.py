@@ -3,11 +3,14 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
+import pyarrow as pa
+
+from shared.errors import InputTooLarge
 from shared.formats.charset import recoded
 from shared.formats.compression import decoded, spooled
 from shared.jobs.job import Job
@@ -48,10 +51,25 @@ class StoredFile:
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
         """Open the file for sequential reading, text as UTF-8."""
-        uri = self._job.input_uri
-        opened = open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
-        with opened as raw, decoded(raw, self._job.encoding, self._limit) as stream:
+        with self._opened() as raw, decoded(raw, self._job.encoding, self._limit) as stream:
             yield recoded(stream, self._job.charset)
+
+    @contextmanager
+    def in_place(self) -> Iterator[pa.NativeFile]:
+        """Open the file, which is not compressed, where it lies; raises InputTooLarge as `stream` does."""
+        with self._opened() as file:
+            if file.size() > self._limit:
+                raise InputTooLarge("decompressed-too-large", limit=self._limit)
+            yield file
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is an upload on this machine; a file that belongs to the caller may change."""
+        return not self._job.input_uri and self._storage.local_path(self._job.upload_blob) is not None
+
+    def _opened(self) -> AbstractContextManager[pa.NativeFile]:
+        uri = self._job.input_uri
+        return open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
 
     @contextmanager
     def local_file(self) -> Iterator[Path]:

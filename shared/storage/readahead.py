@@ -4,6 +4,8 @@ import io
 
 import pyarrow as pa
 
+from shared.storage.faults import translated
+
 FIRST, LARGEST = 1 << 20, 16 << 20
 """Block size in bytes, initially and at most: it doubles with each sequential read."""
 
@@ -58,7 +60,9 @@ class ReadAhead(io.RawIOBase):
         # Readers of a footer usually continue a little before it.
         start = self._position if in_order else max(0, min(self._position, self._size - FIRST))
         end = min(self._size, max(self._position + wanted, start + step))
-        self._file.seek(start)
-        self._piece, self._start = self._file.read_buffer(end - start), start
-        if self._piece.size < end - start:
-            raise OSError("A file ended before its size.")
+        # At once: what reads this file may take its errors for damaged data.
+        with translated():
+            self._file.seek(start)
+            self._piece, self._start = self._file.read_buffer(end - start), start
+            if self._piece.size < end - start:
+                raise OSError("A file ended before its size.")

@@ -1,7 +1,8 @@
 """A worker that reads and scores as slowly as the test wishes at the moment, and may call back to this machine.
 
-The files `reading`, `scoring` and `copying` in PACE_FOLDER hold the seconds for each slice of rows, each chunk and each piece of
-a file that is copied before it is read; `free` holds the bytes that are free in the storage. Without one all is as it is.
+The files `reading`, `scoring`, `copying`, `planning` and `decoding` in PACE_FOLDER hold the seconds for each slice of rows, each
+chunk, each piece of a file that is copied before it is read, and for a file that is read in place, once and for each of its chunks;
+`free` holds the bytes that are free in the storage. Without one all is as it is.
 """
 
 import os
@@ -17,8 +18,9 @@ from shared.contract.contract import Contract
 from shared.contract.validated import Told, Validated, Write
 from shared.errors import ALL_VALID
 from shared.formats.compression import spooled
+from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.members import Readable
-from shared.formats.readers import READERS, Reader
+from shared.formats.readers import RANGE_READERS, READERS, RangeReader, Reader
 from shared.formats.source import ReadOptions, Source
 from shared.jobs import notify, upload
 from shared.models.evaluator import Scores
@@ -64,6 +66,20 @@ def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract
             )
 
 
+def slowly(reader: RangeReader) -> RangeReader:
+    def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
+        take_time("planning")
+        return reader.layout(source, options, contract)
+
+    def read(
+        source: SourceInPlace, options: ReadOptions, contract: Contract, rows: range, checksum: str
+    ) -> Iterator[Validated]:
+        take_time("decoding")
+        return reader.read(source, options, contract, rows, checksum)
+
+    return RangeReader(layout, read)
+
+
 def told_of(told: Told, start: int, write: Write, separator: str) -> pa.StringArray:
     return told(write, separator).slice(start, SLICE_ROWS)
 
@@ -84,6 +100,8 @@ def free_as_told(self: LocalStorage) -> int:
 
 for form, reader in READERS.items():
     READERS[form] = partial(in_small_slices, reader)
+for form, parts in RANGE_READERS.items():
+    RANGE_READERS[form] = slowly(parts)
 Scorer.score_encoded = score_slowly  # type: ignore[method-assign]
 LocalStorage.free_bytes = free_as_told  # type: ignore[method-assign]
 upload.spooled = lambda stream, folder: spooled(SlowStream(stream), folder)  # type: ignore[attr-defined]

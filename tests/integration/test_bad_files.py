@@ -224,6 +224,30 @@ def test_parquet_whose_metadata_lie_is_refused_or_read_as_it_is(running: Service
     remove(running)
 
 
+def test_a_bit_that_is_flipped_in_the_footer_of_parquet_is_refused_or_does_no_harm(running: Service) -> None:
+    body = as_parquet(ROWS, row_group_size=20)
+    footer = len(body) - 8 - struct.unpack("<I", body[-8:-4])[0]
+    answers = []
+    for place in range(footer, len(body), (len(body) - footer) // 40):
+        flipped = body[:place] + bytes([body[place] ^ 1 << place % 8]) + body[place + 1 :]
+        answers.append(send(running, flipped, PARQUET))
+    for answer in answers:
+        if running.wait_until_ended(answer.json()["id"])["state"] == "failed":
+            rejection(running, answer)
+    remove(running)
+
+
+@pytest.mark.parametrize("on_invalid", ["reject", "flag"])
+def test_a_row_group_that_cannot_be_decoded_is_found_in_mid_file(running: Service, on_invalid: str) -> None:
+    body = as_parquet(ROWS, row_group_size=20, compression="zstd", use_dictionary=False)
+    column = pq.read_metadata(io.BytesIO(body)).row_group(1).column(0)
+    # The end of the page; its header, which is at the beginning, stays as it is.
+    place = column.data_page_offset + column.total_compressed_size - 10
+    damaged = body[:place] + b"\xff" * 10 + body[place + 10 :]
+    said = rejection(running, send(running, damaged, PARQUET, on_invalid=on_invalid, keep=ID))
+    assert "Parquet" in said
+
+
 @contextmanager
 def small_growth(made: Service, limit: int = MAX_GROWTH) -> Iterator[None]:
     """The processes of the API and the worker may grow by so many bytes within."""

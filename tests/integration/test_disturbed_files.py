@@ -117,6 +117,60 @@ def test_a_kill_in_mid_job_loses_nothing(
     assert "upload" not in left
 
 
+@pytest.mark.parametrize(
+    ("work", "disturb"),
+    [
+        ("planning", kill_child),
+        ("planning", kill_worker),
+        ("decoding", kill_child),
+        ("decoding", kill_redis),
+        (SCORING, kill_worker),
+    ],
+)
+def test_a_kill_while_a_file_is_read_in_place_loses_nothing(
+    running: Service,
+    pace: Pace,
+    rows: list[Row],
+    expected: list[float | None],
+    work: str,
+    disturb: Callable[[Service], None],
+) -> None:
+    pace.set(work, 1 if work == "planning" else 0.1)
+    job_id = running.upload(as_parquet(rows, row_group_size=20), PARQUET, keep=ID)
+    if work == "planning":
+        wait_for("the planning", lambda: running.job(job_id)["state"] == "running")
+        assert running.job(job_id)["stage"] == READING
+    else:
+        reach(running, job_id, SCORING)
+    disturb(running)
+    assert running.client.get(f"/jobs/{job_id}/results", params={"partial": True}).json()["total"] == 0
+    pace.free()
+    check_job(running, job_id, rows, expected)
+    left = sorted(path.name.partition("-")[0] for path in folder_of(running, job_id).iterdir())
+    assert left == ["scores"] * (ROWS // 20)
+
+
+def test_of_a_file_with_an_invalid_row_in_its_last_chunk_no_score_is_handed_out(
+    running: Service, pace: Pace, rows: list[Row]
+) -> None:
+    pace.set(SCORING, 0.05)
+    body = as_parquet([*rows[:-1], rows[-1] | {"income": -1.0}], row_group_size=20)
+    job_id = running.upload(body, PARQUET, keep=ID)
+    reach(running, job_id, SCORING)
+    address, partial = f"/jobs/{job_id}/results", {"partial": "true"}
+    while running.job(job_id)["state"] == "running":
+        answer = running.client.get(address, params=partial)
+        assert answer.status_code == 409 or answer.json()["results"] == []
+    job = running.job(job_id)
+    assert (job["state"], job["error"]["type"]) == ("failed", "invalid-rows")
+    assert (job["granted"], job["refused"], job["report"]["invalid_rows"]) == (0, 0, 1)
+    assert [error["row"] for error in job["report"]["errors"]] == [ROWS - 1]
+    for params in ({}, partial, partial | {"format": "csv"}):
+        assert running.client.get(address, params=params).status_code == 409
+    wait_for("the end of its folder", lambda: not folder_of(running, job_id).exists())
+    assert running.client.post(f"/jobs/{job_id}/retry").status_code == 409
+
+
 @pytest.mark.parametrize("work", [READING, SCORING])
 def test_cancelling_stops_the_work_and_leaves_nothing(running: Service, pace: Pace, rows: list[Row], work: str) -> None:
     pace.set(work, 1)

@@ -14,6 +14,7 @@ import redis
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX
 from shared.models.evaluator import FastEvaluator
 from tests.factories import Kit, fitted, frame, make_kit, make_rows
+from tests.integration.portfolio import PARQUET, as_parquet
 from tests.processes import Service, service, wait_for
 
 ROWS = 4000
@@ -219,6 +220,15 @@ def test_a_chunk_that_kills_its_workers_fails_the_job_and_nothing_else(running: 
     job = running.wait_until_ended(deadly)
     assert job["state"] == "failed"
     assert job["error"]["message"].startswith("Chunk 0 was given up after 3 attempts.")
+    assert job["error"]["params"]["reason"]["type"] == "worker-died"
+    check_results(running, running.submit(mixed.rows), mixed.expected(), 0.4)
+
+
+def test_a_file_whose_metadata_kills_each_worker_fails_its_job_and_nothing_else(running: Service, mixed: Kit) -> None:
+    running.start_worker(app="tests.integration.dying_worker")
+    job = running.wait_until_ended(running.upload(as_parquet(make_rows(66, purpose=True)), PARQUET))
+    assert job["state"] == "failed"
+    assert job["error"]["message"].startswith("The reading of the file was given up after 3 attempts.")
     assert job["error"]["params"]["reason"]["type"] == "worker-died"
     check_results(running, running.submit(mixed.rows), mixed.expected(), 0.4)
 

@@ -244,8 +244,11 @@ class Workbench:
 
     def score(self, job_id: str, chunk: int, models: ModelCache | None = None) -> list[str]:
         """Do what the worker's task does; give the units to publish."""
-        at = self.place(models=models) if models else self.parts.workplace
-        return attempt(job_id, str(chunk), score_chunk, at)
+        return self.attempt(job_id, str(chunk), self.place(models=models) if models else self.parts.workplace)
+
+    def attempt(self, job_id: str, chunk: str, at: Workplace) -> list[str]:
+        """Score a chunk at some workplace."""
+        return attempt(job_id, chunk, score_chunk, at)
 
     def read(self, job_id: str, at: Workplace | None = None, limits: Limits | None = None) -> Job:
         """Read the file of a job as the worker's task does, and give the job as it is then."""

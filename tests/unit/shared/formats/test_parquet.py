@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,11 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import InputError, InputTooLarge, MalformedInput, WrongColumns
 from shared.formats import parquet
-from shared.formats.source import LocalFile, ReadOptions
+from shared.formats.format import Format
+from shared.formats.readers import RANGE_READERS
+from shared.formats.source import ReadOptions
 from tests.factories import make_contract
-from tests.unit.shared.formats.whole import assert_same
+from tests.unit.shared.formats.whole import Way, assert_same, reader_of
 
 CONTRACT = make_contract(
     [
@@ -52,10 +54,22 @@ def body_of(data: pa.Table, **options: Any) -> bytes:
     return bytes(sink.getvalue())
 
 
+READING: dict[str, Way] = {"way": "as a whole"}
+"""How `read` reads."""
+
+
+@pytest.fixture(params=get_args(Way), autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """All of this holds for a file that is read as a whole, and for one whose parts are read by several."""
+    chosen: Way = request.param
+    monkeypatch.setitem(READING, "way", chosen)
+    return chosen
+
+
 def read(body: bytes, folder: Path, options: ReadOptions = KEEP_ALL) -> list[Validated]:
     path = folder / "input"
     path.write_bytes(body)
-    return list(parquet.read(LocalFile(path), options, CONTRACT))
+    return reader_of(READING["way"], parquet.read, RANGE_READERS[Format.PARQUET])(path, options, CONTRACT)
 
 
 @pytest.mark.parametrize(
@@ -110,17 +124,17 @@ def test_rows_are_the_same_whatever_types_they_are_of(column: str, kind: pa.Data
     assert_same(read(body_of(data, row_group_size=60), tmp_path), data, CONTRACT, KEEP_ALL)
 
 
-def test_a_large_row_group_is_read_in_slices(tmp_path: Path) -> None:
+def test_a_large_row_group_is_read_in_slices(way: Way, tmp_path: Path) -> None:
     slices = read(body_of(table(70_000), row_group_size=70_000), tmp_path)
-    assert [piece.batch.num_rows for piece in slices] == [65536, 4464]
+    expected = [65536, 4464] if way == "as a whole" else [23334, 23334, 65536 - 46668, 4464]
+    assert [piece.batch.num_rows for piece in slices] == expected
     assert_same(slices, table(70_000), CONTRACT, KEEP_ALL)
 
 
 def test_a_name_with_a_dot_is_not_taken_for_a_nested_column(tmp_path: Path) -> None:
     data = table().append_column("more.a.list.element", pa.array(range(200)))
-    [piece] = read(body_of(data), tmp_path, ReadOptions(keep=("more.a.list.element",)))
-    assert piece.kept is not None
-    assert piece.kept.column(0).to_pylist() == list(range(200))
+    slices = read(body_of(data), tmp_path, ReadOptions(keep=("more.a.list.element",)))
+    assert [i for piece in slices if piece.kept for i in piece.kept.column(0).to_pylist()] == list(range(200))
 
 
 @pytest.mark.parametrize(

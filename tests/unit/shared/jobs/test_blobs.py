@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.jobs.blobs import batch_writer, read_batches, read_schema, write_batch
+from shared.jobs.blobs import batch_writer, read_batches, read_schema, write_batches
 from shared.storage import Storage, create_storage
 
 SCHEMA = pa.schema(
@@ -42,7 +42,7 @@ def test_what_was_written_is_read_batch_by_batch(storage: Storage) -> None:
         for each in batches:
             write(each)
     for numbers in ([0, 1, 2], [2], [1, 2], []):
-        read = list(read_batches("a/b.arrow", numbers, storage))
+        read = list(read_batches("a/b.arrow", storage, numbers))
         assert [one.equals(batches[number]) for one, number in zip(read, numbers, strict=True)] == [True] * len(numbers)
     assert read_schema("a/b.arrow", storage) == SCHEMA
 
@@ -56,7 +56,7 @@ def test_nothing_is_left_when_writing_breaks_off(storage: Storage, tmp_path: Pat
 
 def test_no_flipped_bit_and_no_cut_changes_a_value_unnoticed(storage: Storage, tmp_path: Path) -> None:
     original = batch(20, 4)
-    write_batch(original, "blob", storage)
+    write_batches([original], "blob", storage)
     content = (tmp_path / "blob").read_bytes()
     dice = random.Random(5)
     damaged = [content[: dice.randrange(len(content))] for _ in range(50)]
@@ -68,7 +68,7 @@ def test_no_flipped_bit_and_no_cut_changes_a_value_unnoticed(storage: Storage, t
     for bad in damaged:
         (tmp_path / "blob").write_bytes(bad)
         try:
-            assert [read.to_pydict() for read in read_batches("blob", [0], storage)] == [original.to_pydict()]
+            assert [read.to_pydict() for read in read_batches("blob", storage)] == [original.to_pydict()]
         except StorageUnavailable:
             refused += 1
     assert refused > 150
@@ -78,11 +78,11 @@ def test_a_batch_that_was_never_written_is_unavailable(storage: Storage) -> None
     with batch_writer("blob", SCHEMA, storage) as write:
         write(batch(2, 1))
     with pytest.raises(StorageUnavailable):
-        list(read_batches("blob", [1], storage))
+        list(read_batches("blob", storage, [1]))
 
 
 def test_a_blob_that_is_not_there_is_named(storage: Storage) -> None:
     with pytest.raises(StorageUnavailable):
-        list(read_batches("nothing", [0], storage))
+        list(read_batches("nothing", storage))
     with pytest.raises(StorageUnavailable):
         read_schema("nothing", storage)
