@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import redis
 
@@ -14,6 +15,7 @@ from scripts.bench.soaking.site import Site, wait_for
 from scripts.bench.soaking.traffic import Traffic
 from shared.fleet.records import PROCESS_KEY
 from shared.jobs.expiry import ORPHAN_AGE
+from shared.jobs.job import READ_PREFIXES
 from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.redis import KEY_PREFIX
@@ -86,7 +88,9 @@ class Aftermath:
 
     def _remains_of_readings(self) -> list[str]:
         # What an API process that was killed has written belongs to no job, and stays as long as a folder without one does.
-        partial = [path for what in ("rows", "echo") for path in self._site.storage.rglob(f"{what}-*{PARTIAL_SUFFIX}")]
+        partial = [
+            path for path in self._files() if path.name.startswith(READ_PREFIXES) and path.suffix == PARTIAL_SUFFIX
+        ]
         return [path.name for path in partial if self._site.redis.exists(f"{JOB_KEY}{path.parent.name}")]
 
     def _webhooks(self) -> list[str]:
@@ -103,9 +107,10 @@ class Aftermath:
     def _age_folders(self) -> None:
         """Make it as if nothing had been written for long: folders without a job stay for an hour."""
         long_ago = time.time() - 2 * ORPHAN_AGE
-        for path in self._site.storage.rglob("*"):
-            with suppress(FileNotFoundError):
-                os.utime(path, (long_ago, long_ago))
+        for path in self._files():
+            for aged in (path, path.parent):
+                with suppress(FileNotFoundError):
+                    os.utime(aged, (long_ago, long_ago))
 
     def _keys(self) -> list[str]:
         """Name the keys that nothing removes."""
@@ -116,4 +121,8 @@ class Aftermath:
     def _blobs(self) -> list[str]:
         # A sweep that found nothing old enough a moment ago does not come again for a minute.
         self._site.redis.delete(TURN_KEY)
-        return [path.name for path in self._site.storage.rglob("*") if path.is_file()]
+        return [path.name for path in self._files()]
+
+    def _files(self) -> list[Path]:
+        """List the files in the storage; folders that are removed meanwhile are passed over, which `Path.rglob` does not do."""
+        return [Path(folder, name) for folder, _, names in os.walk(self._site.storage) for name in names]
