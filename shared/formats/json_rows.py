@@ -33,6 +33,8 @@ CUT_ATTEMPTS = 3
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 
+ARRAY_BEGINS = re.compile(rb"[ \t\r\n]*\[")
+
 SHAPES = ("dataframe_split", "dataframe_records", "columns")
 
 
@@ -93,7 +95,7 @@ def _validated_array(
     it was cut between elements, since the state of a parser at the cut depends only on the text before.
     """
     start, size = 0, FIRST_SLICE_BYTES
-    position: int | None = array.find(b"[") + 1
+    position: int | None = _first_position(array)
     while position is not None:
         found, end = _next_piece(array, position, size, start, in_bulk, between)
         rows = found.batch.num_rows if isinstance(found, Validated) else len(found)
@@ -108,6 +110,14 @@ def _validated_array(
         position = None if end is None else end + 1
     if not start:
         raise MalformedInput("no-rows")
+
+
+def _first_position(array: bytes) -> int:
+    """Return the position after the opening bracket; raises MalformedInput if the text does not begin with one."""
+    if begins := ARRAY_BEGINS.match(array):
+        return begins.end()
+    _parsed(array)
+    raise MalformedInput("json-not-an-array")
 
 
 def _next_piece(
