@@ -158,6 +158,7 @@ REASONS: dict[str, str] = {
     # Room for jobs, and what they rest on.
     "queue-full": "Too many rows are already waiting to be scored. Try again later.",
     "bodies-full": "Too many large JSON bodies are being read at the moment. Try again, or send a file.",
+    "streams-full": "This process already serves {limit:,} event streams. Poll the job, or try again later.",
     "redis-unavailable": "Redis does not answer, so jobs are not available. Single scoring still works.",
     "redis-access-denied": "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights.",
     "storage-unavailable": "The storage does not answer.",

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
         1000,
         description="Connections that one API process holds; beyond that, those that wait for a request are closed.",
     )
+    max_event_streams: PositiveInt = Field(500, description="Event streams of jobs that one API process serves.")
     head_timeout: PositiveFloat = Field(
         10.0, description="Seconds that a client has to send the first line and the headers of a request."
     )

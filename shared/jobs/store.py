@@ -15,7 +15,7 @@ know whether the record has changed (docs/decisions/0018).
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from itertools import chain
@@ -113,6 +113,14 @@ class JobStore:
         if "state" not in values:
             raise UnknownJob
         return _job(values)
+
+    def get_all(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Read several jobs in one request; those that there are, by their ids."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hgetall(f"{JOB_KEY}{job_id}")
+            records = zip(job_ids, pipe.execute(), strict=True)
+        return {job_id: _job(values) for job_id, values in records if "state" in values}
 
     def page(self, state: JobState | None, offset: int, limit: int) -> tuple[list[Job], int]:
         """Read some of the jobs, newest first, and count all of them."""

@@ -12,7 +12,7 @@ from api.server.limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 from tests.factories import Kit
 from tests.processes import DEADLINE, RedisServer, Service, http, wait_for
 
-CONNECTIONS = 50
+CONNECTIONS, STREAMS = 50, 10
 HEAD_TIMEOUT = 2.0
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
 
@@ -20,7 +20,12 @@ OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings:
 @pytest.fixture(scope="module")
 def api(server: RedisServer, numbers: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One process of the API that has little patience."""
-    settings = {"MAX_CONNECTIONS": str(CONNECTIONS), "HEAD_TIMEOUT": str(HEAD_TIMEOUT), "STALL_TIMEOUT": "2"}
+    settings = {
+        "MAX_CONNECTIONS": str(CONNECTIONS),
+        "MAX_EVENT_STREAMS": str(STREAMS),
+        "HEAD_TIMEOUT": str(HEAD_TIMEOUT),
+        "STALL_TIMEOUT": "2",
+    }
     made = Service(tmp_path_factory.mktemp("api"), server, settings)
     made.offer(numbers)
     made.start_api()
@@ -215,3 +220,25 @@ def test_beyond_the_limit_of_busy_connections_the_next_ones_are_told_so(api: Ser
                 statuses.add(status)
         assert type_of(body) == "connections-full"
         assert "retry-after" in headers
+
+
+def test_event_streams_are_bounded_and_hold_up_nothing(api: Service, numbers: Kit) -> None:
+    url = f"http://127.0.0.1:{api.port}/jobs"
+    # No worker takes it.
+    events = f"{url}/{api.submit(numbers.rows[:1])}/events"
+    # Whoever lets go of its lines closes a stream.
+    held = []
+    with ExitStack() as streams:
+        for _ in range(STREAMS):
+            lines = streams.enter_context(http.stream("GET", events)).iter_lines()
+            assert next(lines) == "event: progress"
+            held.append(lines)
+        full = http.get(events)
+        assert (full.status_code, type_of(full.content)) == (429, "streams-full")
+        assert http.get(url).json()["total"] == 1
+    wait_for("room for another stream", lambda: opens(events))
+
+
+def opens(url: str) -> bool:
+    with http.stream("GET", url) as stream:
+        return stream.status_code == 200
