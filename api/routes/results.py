@@ -33,6 +33,8 @@ router = APIRouter(tags=["batches"])
 PAGE, MAX_PAGE = 1000, 10_000
 """Rows in a page of JSON, unless the caller says, and the most rows that one may ask for."""
 PIECE = 2**20
+MAX_ACCEPTED = 100
+"""Media ranges of an Accept header that are looked at."""
 QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 RESULT_TYPES = [facts.media_types[0] for facts in FORMATS.values()]
@@ -84,7 +86,7 @@ async def job_results(
 
 def accepted_format(accept: str) -> Format:
     """Choose the format by the header, in order of preference; raises NotAcceptable if none is supported."""
-    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
+    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",")[:MAX_ACCEPTED] if part.strip()]
     wanted = [(_quality(parameters), media) for media, *parameters in ranges]
     for quality, media in sorted(wanted, key=lambda each: -each[0]):
         if quality > 0 and media in BY_MEDIA_TYPE:

@@ -21,9 +21,11 @@ from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
+from shared.contract.findings import json_fault
 from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
+from shared.formats.json_extract import MAX_ROW_BYTES, extract
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -38,9 +40,6 @@ NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueErr
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
-MAX_ROW_BYTES = 2**18
-"""Maximum length of a row that is searched for errors; a key takes a hundred times its size in memory then."""
-
 KEPT_TYPE = int | float | bool | str | None
 
 NAME_OF_TYPES = "Row"
@@ -168,6 +167,10 @@ class JsonRows:
         adapter = self._contract.row_adapter if plain else self._contract.features_adapter
         row: Row = {}
         invalid: list[InvalidValue] = []
+        try:
+            text, _ = extract(text, self.types)
+        except NOT_IN_BULK as error:
+            return {}, {}, [InvalidValue(number, None, "json_invalid", json_fault(str(error), len(text))._asdict())]
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:

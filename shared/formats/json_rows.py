@@ -17,6 +17,7 @@ from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
 from shared.formats.json_columns import NOT_IN_BULK, JsonRows
+from shared.formats.json_extract import extract
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue, cut
 
@@ -41,9 +42,13 @@ SHAPES = ("dataframe_split", "dataframe_records", "columns")
 def row_from_json(body: bytes, contract: Contract) -> Row:
     """Read one row from a JSON object; raises MalformedInput or InvalidRows."""
     try:
-        row = contract.row_adapter.validate_json(body)
+        text, omitted = extract(body, contract.names_known)
+    except NOT_IN_BULK as error:
+        raise _not_json(*json_fault(str(error), len(body))) from None
+    try:
+        row = contract.row_adapter.validate_json(text)
     except ValidationError as error:
-        raise _rejection(contract.findings(error)) from None
+        raise _rejection(contract.findings(error), omitted) from None
     if invalid := contract.unordered(row):
         raise InvalidRows(Report.of_row(invalid))
     return row
@@ -265,10 +270,10 @@ def _row_text(values: dict[str, bytes]) -> bytes:
     return b"{" + b",".join(json.dumps(name).encode() + b":" + value for name, value in values.items()) + b"}"
 
 
-def _rejection(invalid: Sequence[InvalidValue]) -> MalformedInput | InvalidRows:
+def _rejection(invalid: Sequence[InvalidValue], omitted: int) -> MalformedInput | InvalidRows:
     """Distinguish invalid JSON from JSON that is not a row of the contract."""
     first = invalid[0]
-    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid))
+    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid, omitted))
 
 
 def _not_json(fault: str, line: int, character: int) -> MalformedInput:
