@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from api.model_schemas import ReloadedProcess
 from shared.errors import (
@@ -138,6 +139,9 @@ STATUS: dict[type[PretError], HTTPStatus] = {
 }
 
 
+METHODS = ("DELETE", "GET", "POST")
+"""Those of the routes; where there is GET, there is HEAD (`api.edge`)."""
+
 OF_FRAMEWORK: dict[int, Reason] = {
     HTTPStatus.NOT_FOUND: Reason("not-found"),
     HTTPStatus.METHOD_NOT_ALLOWED: Reason("method-not-allowed"),
@@ -222,7 +226,19 @@ def _parameters_problem(errors: Sequence[Any], total: int) -> Response:
     return problem(STATUS[InvalidParameters], Reason("invalid-parameters"), detail=details, total=total)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for no other
     status = error.status_code
-    return problem(status, OF_FRAMEWORK.get(status, Reason("request-rejected", {"status": status})), error.headers)
+    headers = error.headers if status != HTTPStatus.METHOD_NOT_ALLOWED else {"Allow": _allowed(request)}
+    return problem(status, OF_FRAMEWORK.get(status, Reason("request-rejected", {"status": status})), headers)
+
+
+def _allowed(request: Request) -> str:
+    """List the methods of a path; the router knows only those of the first route that has it."""
+    found = [method for method in METHODS if _is_routed(request, method)]
+    return ", ".join([*found, "HEAD"] if "GET" in found else found)
+
+
+def _is_routed(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)

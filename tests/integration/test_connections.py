@@ -236,7 +236,10 @@ def test_event_streams_are_bounded_and_hold_up_nothing(api: Service, numbers: Ki
         full = http.get(events)
         assert (full.status_code, type_of(full.content)) == (429, "streams-full")
         assert http.get(url).json()["total"] == 1
+        assert http.head(url).headers["content-type"] == "application/json"
     wait_for("room for another stream", lambda: opens(events))
+    # It ends by itself.
+    assert http.head(events).headers["content-type"].startswith("text/event-stream")
 
 
 def opens(url: str) -> bool:

@@ -581,3 +581,21 @@ def test_a_kept_column_with_a_formula_for_a_name_is_defused(
     header, first, *_ = api.get(f"/jobs/{job['id']}/results?format=csv").text.splitlines()
     assert header.startswith(f"'{columns},")
     assert first.startswith("'=1+1,")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "a%00b", "hex", "utf-16", "none"])
+@pytest.mark.parametrize("head", ["; filename*=", '; filename="x.csv"; filename*=', '; filename="x.csv"; name*=', ""])
+def test_a_form_in_a_charset_that_there_is_not_is_no_fault_of_ours(api: ApiClient, charset: str, head: str) -> None:
+    place = f"{head}{charset}''x.csv" if head else f'; filename="x.csv"\r\nContent-Type: text/csv; charset={charset}'
+    body = f'--x\r\nContent-Disposition: form-data; name="file"{place}\r\n\r\na\n1\n\r\n--x--\r\n'
+    response = api.post("/jobs", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert response.status_code in (202, 400, 415)
+
+
+@pytest.mark.parametrize(
+    "address", [b"a\xff.csv", b"a\\ud800.csv", b"a\\u0000.csv", b"s3://[/a.csv", b"\xed\xa0\x80.csv"]
+)
+@pytest.mark.parametrize("place", [b'{"input_uri": "%s"}', b'{"input_uri": "s3://a/b.csv", "output_uri": "%s"}'])
+def test_an_address_of_signs_that_are_none_is_refused(api: ApiClient, place: bytes, address: bytes) -> None:
+    response = api.post("/jobs", content=place % address, headers={"Content-Type": "application/json"})
+    assert_problem(response, 400)
