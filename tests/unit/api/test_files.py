@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -493,6 +493,56 @@ def test_a_full_queue_and_a_full_storage_take_no_job(
             assert int(answer.headers["retry-after"]) > 0
     assert {job["id"]} < {listed["id"] for listed in api.get("/jobs").json()["jobs"]}
     assert api.get("/jobs").json()["total"] == 2
+
+
+MEGABYTE = 2**20
+ROOM = 4
+"""Megabytes."""
+
+
+@pytest.fixture
+def small_disk(api: ApiClient, api_bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that has room for little more than what must stay free."""
+    root = api_bench.folder / "storage"
+
+    def free_bytes() -> int:
+        kept = api.services.settings.min_free_bytes
+        return kept + ROOM * MEGABYTE - sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+    monkeypatch.setattr(api.services.storage, "free_bytes", free_bytes)
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("media", [CSV, "application/zip", "multipart/form-data; boundary=x"])
+def test_a_file_of_unknown_length_ends_where_the_room_does(api: ApiClient, api_bench: Workbench, media: str) -> None:
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        if "form" in media:
+            yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
+        for number in range(10 * ROOM):
+            sent = number
+            yield b"1,2,3,4\n" * (MEGABYTE // 8)
+
+    answer = api.post("/jobs", content=in_pieces(pieces()), headers={"Content-Type": media})
+    assert kind_of(assert_problem(answer, 503)) == "storage-full"
+    assert ROOM - 1 <= sent <= ROOM + 2
+    assert api_bench.stored_files() == []
+
+
+def test_a_file_of_results_is_not_made_where_there_is_no_room(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = [{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]
+    job = submitted(api.post("/jobs", json=plain))
+    api_bench.score_all(api_bench.parts.store.get(job["id"]))
+    monkeypatch.setattr(api.services.storage, "free_bytes", lambda: 0)
+    stored = api_bench.stored_files()
+    url = f"/jobs/{job['id']}/results?format=csv"
+    assert kind_of(assert_problem(api.get(url, headers={"Range": "bytes=1-"}), 503)) == "storage-full"
+    assert api_bench.stored_files() == stored
+    assert api.get(url).status_code == 200
 
 
 def test_a_client_that_hangs_up_leaves_nothing(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
