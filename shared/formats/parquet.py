@@ -24,6 +24,8 @@ MAX_FOOTER_BYTES = 16 << 20
 MAX_LIST = 20_000
 """Maximum number of columns or row groups in the metadata; memory is allocated for the declared numbers."""
 
+MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
+
 BUFFER_BYTES = 1 << 16
 """Bytes read at a time per column."""
 
@@ -40,28 +42,34 @@ PARQUET = "Parquet"
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Validate the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
-    with source.local_file() as path, reject_beyond_memory("memory-pages"), reject_malformed(PARQUET):
-        footer = _check_ends(path)
+    with source.local_file(_check_start) as path, reject_beyond_memory("memory-pages"), reject_malformed(PARQUET):
+        footer = _check_end(path)
         schema = _open(path).schema_arrow
         needed = needed_columns(schema.names, options, contract)
         check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
         yield from validate_batches(_batches(path, footer, schema, needed), options, contract)
 
 
-def _check_ends(path: Path) -> bytes:
-    """Check by the first and last bytes that the file is Parquet, and return its serialised metadata."""
+def _check_start(head: bytes) -> None:
+    """Check by its first bytes that a file is Parquet."""
+    if not head:
+        raise MalformedInput("file-empty")
+    if head.startswith(ENCRYPTED_MAGIC):
+        raise MalformedInput("parquet-encrypted")
+    if not head.startswith(MAGIC):
+        raise MalformedInput("file-format", kind=PARQUET)
+
+
+def _check_end(path: Path) -> bytes:
+    """Check by its last bytes that a file is Parquet, and return its serialised metadata."""
     with path.open("rb") as file:
-        first, size = file.read(4), file.seek(0, 2)
-        if not size:
-            raise MalformedInput("file-empty")
+        size = file.seek(0, 2)
         file.seek(max(0, size - 8))
         end = file.read(8)
-    if b"PARE" in (first, end[4:]):
+    if end.endswith(ENCRYPTED_MAGIC):
         raise MalformedInput("parquet-encrypted")
-    if first != b"PAR1":
-        raise MalformedInput("file-format", kind=PARQUET)
     footer = int.from_bytes(end[:4], "little")
-    if end[4:] != b"PAR1" or footer > size - 12:
+    if end[4:] != MAGIC or footer > size - 12:
         raise MalformedInput("file-cut-off", kind=PARQUET)
     if footer > MAX_FOOTER_BYTES:
         raise InputTooLarge("parquet-metadata-too-large")

@@ -24,6 +24,12 @@ WRITING = "writing"
 """The unit of work that writes the results to the output URI."""
 
 
+SMALL_UPLOAD = 1_000_000
+"""Bytes; a file up to this size is read together with other short tasks."""
+
+UNPACKED = 20
+"""Assumed compression ratio of a compressed file."""
+
 ROWS_PREFIX, ECHO_PREFIX = "rows-", "echo-"
 READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX)
 """How the names of the blobs begin that a reading writes."""
@@ -85,6 +91,9 @@ class Job:
     output_uri: str | None = field(default=None, repr=False)
     callback_url: str | None = field(default=None, repr=False)
 
+    is_large: bool = False
+    """Whether its file was found to be larger than its size lets expect."""
+
     # Set by the reading.
     attempt: str | None = None
     """Names the blobs of the reading that completed; a superseded one wrote others."""
@@ -129,6 +138,12 @@ class Job:
     def has_echo(self) -> bool:
         """Whether columns are kept for the results beside the scores."""
         return bool(self.keep) or self.is_flagged
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its file is expected to be read in a moment."""
+        size = self.upload_bytes * (UNPACKED if self.encoding else 1)
+        return not self.is_large and self.input_uri is None and size <= SMALL_UPLOAD
 
     @property
     def read_options(self) -> ReadOptions:

@@ -186,11 +186,14 @@ class JobStore:
 
     def release(self, job_id: str, unit: str, owner: str, reason: Reason) -> bool:
         """Release a unit before its lease ends, with the reason; the attempt remains counted. False if it is not the owner's."""
-        return bool(self._run("release", job_id, unit, owner, _text(reason)))
+        return bool(self._run("release", job_id, unit, owner, _text(reason), 0))
 
-    def hand_back(self, job_id: str, unit: str, owner: str) -> bool:
-        """Release a unit that was interrupted from outside, so that the attempt does not count. False if it is not the owner's."""
-        return bool(self._run("release", job_id, unit, owner, ""))
+    def hand_back(self, job_id: str, unit: str, owner: str, *, is_large: bool = False) -> bool:
+        """Release a unit that was interrupted, so that the attempt does not count; perhaps note that the file is a large one.
+
+        False if the unit is not the owner's.
+        """
+        return bool(self._run("release", job_id, unit, owner, "", int(is_large)))
 
     def fail(self, job_id: str, reason: Reason, *, retryable: bool = True, report: Report = ALL_VALID) -> bool:
         """Fail a job, with the report if rows are invalid. False if it has already ended."""
