@@ -307,6 +307,7 @@ INVALID_VALUES: dict[str, str] = {
 INVALID_PARAMETERS: dict[str, str] = {
     "kept_names": "Value should name up to {limit} different columns",
     "kept_reserved": "Value should not name {columns}: the results have such columns of their own",
+    "missing_spellings": "Value should give up to {limit} spellings of up to {length} characters",
     "delimiter": "Value should be one sign that occurs in no number, such as ; or |, or the word tab",
     "signs_equal": "The delimiter and the decimal sign should differ",
     "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",

@@ -25,7 +25,7 @@ from shared.contract.findings import json_fault
 from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
-from shared.formats.json_extract import MAX_ROW_BYTES, extract
+from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -103,6 +103,8 @@ class JsonRows:
         return self._in_bulk(decoders, b"\n".join(lines), start)
 
     def _in_bulk(self, decoders: Sequence[Callable[[], Iterable[Any]]], text: bytes, start: int) -> Validated | None:
+        if self.may_underflow(text):
+            return None
         for i, decode in enumerate(decoders):
             try:
                 columns = list(zip(*map(astuple, decode()), strict=True))
@@ -124,6 +126,10 @@ class JsonRows:
         if kinds != {UnsetType}:
             self.names.note_kept(name)
         return [None if value is UNSET else value for value in values] if UnsetType in kinds else values
+
+    def may_underflow(self, text: bytes) -> bool:
+        """Whether a whole number may be written as a fraction that is too small for a float, which would be read as 0."""
+        return bool(self._contract.whole_numbers) and may_underflow(text)
 
     def from_values(self, columns: Sequence[Values], start: int) -> Validated | None:
         """Validate columns decoded with `types`, in that order; None if that is impossible."""
@@ -168,9 +174,13 @@ class JsonRows:
         row: Row = {}
         invalid: list[InvalidValue] = []
         try:
-            text, _ = extract(text, self.types)
+            text, _ = extract(text, self.types, self._contract.whole_numbers)
         except NOT_IN_BULK as error:
-            return {}, {}, [InvalidValue(number, None, "json_invalid", json_fault(str(error), len(text))._asdict())]
+            fault, line, character = json_fault(str(error), len(text))
+            invalid = [
+                InvalidValue(number, None, "json_invalid", {"fault": fault, "line": line, "character": character})
+            ]
+            return {}, {}, invalid
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:

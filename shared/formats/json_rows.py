@@ -42,7 +42,7 @@ SHAPES = ("dataframe_split", "dataframe_records", "columns")
 def row_from_json(body: bytes, contract: Contract) -> Row:
     """Read one row from a JSON object; raises MalformedInput or InvalidRows."""
     try:
-        text, omitted = extract(body, contract.names_known)
+        text, omitted = extract(body, contract.names_known, contract.whole_numbers)
     except NOT_IN_BULK as error:
         raise _not_json(*json_fault(str(error), len(body))) from None
     try:
@@ -218,6 +218,8 @@ def _validated_split(
     decoder = msgspec.json.Decoder(list[row_type])
 
     def in_bulk(array: bytes, start: int) -> Validated | None:
+        if rows.may_underflow(array):
+            return None
         try:
             columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
         except NOT_IN_BULK:
@@ -245,6 +247,8 @@ def _validated_columns(
     for name in (name for name in document if name in rows.types):
         text = document[name]
         try:
+            if rows.may_underflow(text):
+                raise ArithmeticError
             columns[name] = msgspec.json.decode(text, type=GenericAlias(list, rows.types[name]))
         except NOT_IN_BULK:
             if (elements := _elements(text)) is None:

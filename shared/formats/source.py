@@ -19,6 +19,8 @@ class ReadOptions:
     delimiter: str | None = None
     """CSV delimiter; None for that of a first line `sep=;`, else DELIMITER."""
     decimal: str = "."
+    missing: tuple[str, ...] = ()
+    """CSV: further spellings of a missing value, exactly so, in every feature."""
     kept_as_text: bool = False
     """Read kept columns as text, because the values of one of them have several types."""
 

@@ -84,6 +84,7 @@ class Job:
     charset: Charset = UTF8
     delimiter: str | None = None
     decimal: str = "."
+    missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"
     upload_bytes: int = 0
@@ -148,7 +149,7 @@ class Job:
     @property
     def read_options(self) -> ReadOptions:
         """How to read the file."""
-        return ReadOptions(self.keep, self.delimiter, self.decimal)
+        return ReadOptions(self.keep, self.delimiter, self.decimal, self.missing)
 
     @property
     def folder(self) -> str:

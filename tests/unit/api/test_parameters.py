@@ -140,3 +140,24 @@ def test_of_many_unknown_parameters_the_first_hundred_are_told(cut_off: ApiClien
     document = assert_problem(cut_off.post(f"{path}?{query}", headers=CSV), 422)
     assert (document["total"], len(document["detail"])) == (5000, MAX_REPORTED)
     assert document["detail"][-1]["loc"] == ["query", f"x{MAX_REPORTED - 1}"]
+
+
+@pytest.mark.parametrize("way", ["query", "form"])
+@pytest.mark.parametrize(("given", "taken"), [(["?,-999"], ("?", "-999")), (["a,b", ""], ("a,b",)), ([" ? "], ("?",))])
+def test_missing_values_may_be_spelt(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], way: str, given: list[str], taken: tuple[str, ...]
+) -> None:
+    content = as_file([rows[0] | {"children": taken[0]}])
+    if way == "query":
+        response = api.post("/jobs", params=[("missing", value) for value in given], content=content, headers=CSV)
+    else:
+        response = api.post("/jobs", data={"missing": given}, files={"file": ("rows.csv", content)})
+    job = api_bench.read(response.json()["id"])
+    assert (job.missing, job.rows) == (taken, 1)
+
+
+@pytest.mark.parametrize("missing", ["x" * 101, ",".join("abcdefghijklmnopqrstuvwxyz")])
+def test_missing_values_have_a_limit(cut_off: ApiClient, missing: str) -> None:
+    document = assert_problem(cut_off.post(f"/jobs?missing={missing}", headers=CSV), 422)
+    [(place, kind, _)] = details_of(document)
+    assert (place[:2], kind) == (["query", "missing"], "missing_spellings")

@@ -8,7 +8,7 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
 from shared.formats.json_extract import LARGE_ROW_BYTES, MAX_ROW_BYTES, extract
-from shared.formats.json_rows import row_from_json, validated_from_json
+from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED
 from tests.factories import make_contract
@@ -126,3 +126,26 @@ def test_no_row_holds_up_the_others_for_long(body: str) -> None:
         return caught.value.reason.type
 
     assert within(0.1, read) in ("invalid-rows", "json-invalid")
+
+
+TINY = ["1e-400", "-1e-400", "0.1E-0400", "1e-99999999", "0." + "0" * 400 + "1", "0." + "0" * 300 + "1e-80"]
+SHAPES = [
+    '[{"amount": 1, "age": %s}]',
+    '{"columns": {"amount": [1], "age": [%s]}}',
+    '{"dataframe_split": {"columns": ["amount", "age"], "data": [[1, %s]]}}',
+]
+
+
+@pytest.mark.parametrize("number", TINY)
+def test_a_number_too_small_for_a_float_is_no_whole_number(number: str) -> None:
+    report = verdict(f'{{"amount": {number.lstrip("-")}, "age": {number}, "wörd": "{number}"}}')
+    assert [(error.column, error.type) for error in report.errors] == [("age", "int_from_float")]
+    for shape in SHAPES:
+        [checked] = validated_from_document((shape % number).encode(), CONTRACT, ReadOptions())
+        assert [error.type for error in checked.report.errors] == ["int_from_float"]
+
+
+@pytest.mark.parametrize("number", ["0e-400", "0.0e-99", "0." + "0" * 400, "400000e-4", "4" + "0" * 40 + "e-40"])
+def test_a_whole_number_may_be_written_so(number: str) -> None:
+    row = verdict(f'{{"amount": 1, "age": {number}}}')
+    assert row["age"] == float(number)
