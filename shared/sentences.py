@@ -90,6 +90,7 @@ REASONS: dict[str, str] = {
     "json-not-an-object": "The body has another value where an object is expected.",
     "json-not-rows": "The array contains something that is not a row.",
     "json-shape-unknown": "The body must be an array, or an object with exactly one of the keys {accepted:or}.",
+    "json-too-many-columns": "The body names more than {limit:,} columns.",
     "split-keys": "dataframe_split must have the keys columns and data, may have index, and nothing else.",
     "split-columns": "The columns of dataframe_split are not a list of names.",
     "split-row": "Row {row} of dataframe_split is not a list of {expected} {expected:value|values}.",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -489,3 +490,31 @@ def test_a_row_of_endless_keys_is_refused_for_its_length(numbers: Kit) -> None:
     row = numbers.rows[0] | {f"key{i}": "x" for i in range(40_000)}
     [checked] = validated_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
     assert [error.type for error in checked.report.errors] == ["too_long"]
+
+
+MEGABYTES = 4 * 2**20
+KEYS = ",".join(f'"{key:x}":1' for key in range(MEGABYTES // 10))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('[{"a":[' + "[]," * (MEGABYTES // 3) + "1]},NaN]", "not a row"),
+        ("{" + KEYS + "}", "exactly one of the keys"),
+        ("{" + KEYS + "x}", "not valid JSON"),
+        ('{"columns":{' + KEYS + "}}", "Missing columns"),
+        ('{"dataframe_split":{"columns":[' + KEYS.replace(":1", "") + '],"data":[[1]]}}', "more than 100,000 columns"),
+        ('{"columns":{"age":[NaN,' + "[]," * (MEGABYTES // 3) + "1]}}", "Missing columns"),
+    ],
+    ids=["nested beside NaN", "keys", "keys that are no JSON", "columns", "names", "nested column"],
+)
+def test_a_large_body_is_not_made_objects_of_before_it_is_known_to_hold_rows(body: str, said: str) -> None:
+    text = body.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(PretError, match=said):
+            slices_of_document(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(text)
