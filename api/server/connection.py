@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take in the connection, unless there are too many."""
         super().connection_made(transport)
-        self._head_since = self.loop.time()
+        self._head_since = self._others.now
         if not self._others.add(self):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, Reason("connections-full"))
 
@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if self._head_since is None and self._is_idle:
-            self._head_since = self.loop.time()
+            self._head_since = self._others.now
         self._silent += len(data)
         try:
             self._feed(data)
@@ -84,7 +84,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, Reason("too-many-pipelined", {"limit": MAX_PIPELINED}))
             return
         self._head_since = None
-        self._body_since, self._body_then = self.loop.time(), self._body
+        self._body_since, self._body_then = self._others.now, self._body
         self._others.begin(self)
         super().on_headers_complete()
         # What stands in trailers must not join the headers, which the application has already.
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         if self._is_idle:
             # Answered before its body had come: nothing else limits how long the next request may take.
-            self._head_since = self.loop.time()
+            self._head_since = self._others.now
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -113,11 +113,11 @@ class Connection(HttpToolsProtocol):
         if self._is_idle:
             self._others.end(self)
             if self.cycle.more_body:
-                self._head_since = self.loop.time()
+                self._head_since = self._others.now
 
     def pause_writing(self) -> None:
         """Note that the client takes nothing more."""
-        self._stuck_since = self.loop.time()
+        self._stuck_since = self._others.now
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -125,8 +125,9 @@ class Connection(HttpToolsProtocol):
         self._stuck_since = inf
         super().resume_writing()
 
-    def look(self, now: float) -> None:
+    def look(self) -> None:
         """End the connection if the client takes too long."""
+        now = self._others.now
         if now - self._stuck_since > self._limits.stall:
             self.transport.abort()
         elif self._head_since is not None:
@@ -149,7 +150,7 @@ class Connection(HttpToolsProtocol):
         return is_slow
 
     def _feed(self, data: bytes) -> None:
-        while data:
+        while data and not self._is_refused:
             try:
                 self.parser.feed_data(data)
                 return

@@ -14,8 +14,8 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
 
-    def look(self, now: float) -> None:
-        """End the connection if the client takes too long; `now` is the time of the event loop."""
+    def look(self) -> None:
+        """End the connection if the client takes too long."""
 
 
 class Connections:
@@ -27,6 +27,9 @@ class Connections:
         self._idle: dict[Connection, None] = {}
         """Those without a request under way, the one that has waited longest first."""
         self._looking: asyncio.TimerHandle | None = None
+        self._looked_at = 0.0
+        self.now = 0.0
+        """Seconds in which this process was awake, as of the last look: a client is not to blame for others."""
 
     def add(self, connection: Connection) -> bool:
         """Take in a new connection, for which an idle one has to go if there are too many. False if all others are busy."""
@@ -59,7 +62,9 @@ class Connections:
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        time = loop.time()
+        self.now += min(time - self._looked_at, 2 * LOOK_INTERVAL)
+        self._looked_at = time
         for connection in tuple(self._all):
-            connection.look(now)
+            connection.look()
         self._looking = loop.call_later(LOOK_INTERVAL, self._look) if self._all else None

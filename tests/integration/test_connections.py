@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from time import sleep
 
 import psutil
 import pytest
@@ -245,3 +246,19 @@ def test_event_streams_are_bounded_and_hold_up_nothing(api: Service, numbers: Ki
 def opens(url: str) -> bool:
     with http.stream("GET", url) as stream:
         return stream.status_code == 200
+
+
+def test_a_client_is_not_to_blame_for_a_process_that_was_frozen(api: Service, numbers: Kit) -> None:
+    sent = post(b"/individual_score", json.dumps(numbers.rows[0]).encode())
+    with closing(connect(api)) as early, closing(connect(api)) as late:
+        early.sendall(sent[:20])
+        late.sendall(sent[:-10])
+        psutil.Process(api.api.pid).suspend()
+        try:
+            # Time of which the process is to know nothing.
+            sleep(2 * HEAD_TIMEOUT)
+            early.sendall(sent[20:])
+            late.sendall(sent[-10:])
+        finally:
+            psutil.Process(api.api.pid).resume()
+        assert [answers(connection)[0][0] for connection in (early, late)] == [200, 200]
