@@ -61,10 +61,24 @@ class Edge:
             await send(message)
 
         app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
+        answer: Send = send_named
+        if scope["method"] == "HEAD":
+            scope, answer = {**scope, "method": "GET"}, without_body(send_named)
         try:
-            await app(scope, receive, send_named)
+            await app(scope, receive, answer)
         except CancelledError:
             # At its end the server waits some seconds for the requests under way, and then cancels them.
             logger.warning("A request was cut off by the end of the process")
             if not has_started:
-                await response_to(ShuttingDown())(scope, receive, send_named)
+                await response_to(ShuttingDown())(scope, receive, answer)
+
+
+def without_body(send: Send) -> Send:
+    """End a response with its headers; the application, which makes it as for GET, is then told that the client is gone."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head

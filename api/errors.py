@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from api.model_schemas import ReloadedProcess
 from shared.errors import (
@@ -73,13 +74,14 @@ class NotAuthenticated(PretError):
 
 
 class InvalidParameters(PretError):
-    """A parameter of the request has a value that is not allowed; `details` are FastAPI's or pydantic's."""
+    """A parameter of the request has a value that is not allowed; `details` are FastAPI's or pydantic's, perhaps not all."""
 
     default = "invalid-parameters"
 
-    def __init__(self, details: list[dict[str, Any]]) -> None:
+    def __init__(self, details: list[dict[str, Any]], total: int | None = None) -> None:
         super().__init__()
         self.details = details
+        self.total = len(details) if total is None else total
 
 
 class ShuttingDown(PretError):
@@ -137,6 +139,9 @@ STATUS: dict[type[PretError], HTTPStatus] = {
 }
 
 
+METHODS = ("DELETE", "GET", "POST")
+"""Those of the routes; where there is GET, there is HEAD (`api.edge`)."""
+
 OF_FRAMEWORK: dict[int, Reason] = {
     HTTPStatus.NOT_FOUND: Reason("not-found"),
     HTTPStatus.METHOD_NOT_ALLOWED: Reason("method-not-allowed"),
@@ -173,7 +178,7 @@ def response_to(error: Exception) -> Response:
         logger.error("A request failed with %s", type(error).__name__, exc_info=error)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, Reason("unexpected"))
     if isinstance(error, InvalidParameters):
-        return _parameters_problem(error.details)
+        return _parameters_problem(error.details, error.total)
     status = STATUS[type(error)]
     if isinstance(error, InvalidRows):
         return problem(status, error.reason, **_invalid_rows(error.report))
@@ -208,20 +213,32 @@ def _invalid_rows(report: Report) -> dict[str, Any]:
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for no other
-    return _parameters_problem(error.errors())
+    details = error.errors()
+    return _parameters_problem(details, len(details))
 
 
-def _parameters_problem(errors: Sequence[Any]) -> Response:
+def _parameters_problem(errors: Sequence[Any], total: int) -> Response:
     details = [
         {"loc": [cut(part) if isinstance(part, str) else part for part in detail["loc"]]}
         | {"msg": detail["msg"], "type": detail["type"]}
-        for detail in errors
+        for detail in errors[:MAX_REPORTED]
     ]
-    status = STATUS[InvalidParameters]
-    return problem(status, Reason("invalid-parameters"), detail=details[:MAX_REPORTED], total=len(details))
+    return problem(STATUS[InvalidParameters], Reason("invalid-parameters"), detail=details, total=total)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for no other
     status = error.status_code
-    return problem(status, OF_FRAMEWORK.get(status, Reason("request-rejected", {"status": status})), error.headers)
+    headers = error.headers if status != HTTPStatus.METHOD_NOT_ALLOWED else {"Allow": _allowed(request)}
+    return problem(status, OF_FRAMEWORK.get(status, Reason("request-rejected", {"status": status})), headers)
+
+
+def _allowed(request: Request) -> str:
+    """List the methods of a path; the router knows only those of the first route that has it."""
+    found = [method for method in METHODS if _is_routed(request, method)]
+    return ", ".join([*found, "HEAD"] if "GET" in found else found)
+
+
+def _is_routed(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)

@@ -1,4 +1,4 @@
-"""The API, put together: `uvicorn api.main:app`."""
+"""The API, put together: `python -m api`."""
 
 import asyncio
 import gc

@@ -11,7 +11,7 @@ from fastapi.params import Header, Path
 from pydantic_core import PydanticCustomError
 
 from api.errors import InvalidParameters
-from shared.reasons import fill
+from shared.reasons import MAX_REPORTED, fill
 from shared.sentences import INVALID_PARAMETERS
 
 SYNONYMS: Mapping[str, str] = {
@@ -45,7 +45,7 @@ def check_names(given: Iterable[str], known: Sequence[str], place: str) -> None:
     """Raise InvalidParameters if one of the names is unknown in this location: `query` or `body`."""
     unknown = [name for name in dict.fromkeys(given) if name not in known]
     if unknown:
-        raise InvalidParameters([_detail(name, known, place) for name in unknown])
+        raise InvalidParameters([_detail(name, known, place) for name in unknown[:MAX_REPORTED]], len(unknown))
 
 
 def invalid(type: str, **params: Any) -> PydanticCustomError:

@@ -7,6 +7,7 @@ import redis
 from anyio import CapacityLimiter
 
 from api.closing import Closing
+from api.following import Following
 from api.immediate import ImmediateBatches
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
@@ -45,6 +46,7 @@ class Services:
     making_limiter: CapacityLimiter
     """Result files that are written concurrently, for downloads that are resumed."""
     closing: Closing
+    following: Following
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
@@ -71,4 +73,5 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
         closing=closing,
+        following=Following(store, closing, settings.max_event_streams),
     )

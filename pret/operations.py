@@ -76,6 +76,7 @@ class Operations(Session):
         on_invalid: str = "reject",
         delimiter: str | None = None,
         decimal: str | None = None,
+        missing: Sequence[str] = (),
         name: str | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
@@ -85,11 +86,12 @@ class Operations(Session):
 
         `format` is json, ndjson, csv, parquet, arrow or arrows, by default that of the file name, as is the compression
         (.gz, .zst, .bz2, .xz, .zip); `charset` is that of a text which is not UTF-8. A table is sent as Parquet, or as CSV
-        without pyarrow. `keep` names columns; given as one string, it is split at commas. `compress` sends what is not
+        without pyarrow. `keep` names columns, `missing` spells missing values of a CSV file; one string is split at commas.
+        `compress` sends what is not
         compressed with gzip. A lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
         InvalidRows (JSON), ValueError if the format is unknown, TypeError for what is no file, and OSError.
         """
-        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url)
+        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url, missing)
         if is_table(source):
             body, sent_as, encoding, options = await self._of_table(source, format, options)
         else:
@@ -102,7 +104,7 @@ class Operations(Session):
     async def _of_table(self, table: Table, format: str | None, options: Options) -> Sending:
         body, sent_as = await self._transport.run_sync(partial(table_upload, table, format))
         # Those are of CSV that somebody else wrote.
-        return body, sent_as, None, replace(options, delimiter=None, decimal=None)
+        return body, sent_as, None, replace(options, delimiter=None, decimal=None, missing=())
 
     async def _of_file(self, source: Source, format: str | None, options: Options) -> Sending:
         check_source(source)

@@ -55,13 +55,10 @@ class Options:
     decimal: str | None = None
     name: str | None = None
     callback_url: str | None = None
+    missing: Sequence[str] = ()
 
     def query(self) -> Query:
         """Return the parameters that differ from the defaults of the service."""
-        keep = (self.keep,) if isinstance(self.keep, str) else tuple(self.keep)
-        if len(keep) == 1 and not isinstance(self.keep, str):
-            # Of a lone value the service takes the parts between commas; beside an empty one, it is one name.
-            keep = (*keep, *([""] if "," in keep[0] else []))
         given = {
             "on_invalid": None if self.on_invalid == "reject" else self.on_invalid,
             "delimiter": self.delimiter,
@@ -69,7 +66,16 @@ class Options:
             "name": self.name,
             "callback_url": self.callback_url,
         }
-        return (*(("keep", column) for column in keep), *_given(given))
+        return (*_listed("keep", self.keep), *_listed("missing", self.missing), *_given(given))
+
+
+def _listed(name: str, values: Sequence[str]) -> Query:
+    """Repeat a parameter for each value; one string is split at its commas by the service."""
+    if isinstance(values, str):
+        return ((name, values),)
+    # Of a lone value the service takes the parts between commas; beside an empty one, it is one value.
+    literal = [*values, ""] if len(values) == 1 and "," in values[0] else values
+    return tuple((name, value) for value in literal)
 
 
 def score(row: Row) -> Request:

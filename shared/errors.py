@@ -109,9 +109,9 @@ class Report:
     """At most MAX_REPORTED."""
 
     @classmethod
-    def of_row(cls, errors: Sequence[InvalidValue]) -> Self:
-        """Report on one row that has these invalid values."""
-        return cls(1, len(errors), tuple(errors[:MAX_REPORTED]))
+    def of_row(cls, errors: Sequence[InvalidValue], more: int = 0) -> Self:
+        """Report on one row that has these invalid values, and so many more."""
+        return cls(1, len(errors) + more, tuple(errors[:MAX_REPORTED]))
 
     def joined(self, following: Self) -> Self:
         """Report on these rows and those that follow them."""

@@ -88,6 +88,18 @@ class Settings(BaseSettings):
     max_file_bytes: PositiveInt = Field(
         64 * 2**30, description="Largest file accepted as a job, in bytes, before and after decompression."
     )
+    max_connections: PositiveInt = Field(
+        1000,
+        description="Connections that one API process holds; beyond that, those that wait for a request are closed.",
+    )
+    max_event_streams: PositiveInt = Field(500, description="Event streams of jobs that one API process serves.")
+    head_timeout: PositiveFloat = Field(
+        10.0, description="Seconds that a client has to send the first line and the headers of a request."
+    )
+    stall_timeout: PositiveFloat = Field(
+        30.0,
+        description="Seconds for which a body may come slower than 500 bytes a second, or a response not be taken.",
+    )
     max_queued_rows: PositiveInt = Field(
         500_000_000, description="Rows that may wait to be scored; beyond that, no jobs are taken, nor larger files."
     )

@@ -45,7 +45,17 @@ MINE, OTHERS = "worker-1/1", "worker-2/1"
 
 READING_METHODS = {
     JobStore: {
-        *("from_settings", "get", "page", "report", "finished_chunks", "open_jobs", "queued_rows", "versions_in_use"),
+        *(
+            "from_settings",
+            "get",
+            "get_all",
+            "page",
+            "report",
+            "finished_chunks",
+            "open_jobs",
+            "queued_rows",
+            "versions_in_use",
+        ),
         *("overdue", "due_webhooks", "expired_jobs", "without_record"),
     },
     Fleet: {"look", "origin_of", "history", "processes", "slots", "prepared"},

@@ -150,7 +150,7 @@ class Service:
             **self.settings,
         }
         self.api = Process(
-            [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(self.port)],
+            [sys.executable, "-m", "api", "--port", str(self.port)],
             self.folder / "api.log",
             self.environment,
         )

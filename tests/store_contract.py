@@ -757,6 +757,11 @@ class StoreContract:
         assert [page(offset, 2) for offset in (0, 2, 4, 6)] == [newest_first[i : i + 2] for i in (0, 2, 4, 6)]
         assert store.page(None, 0, 1)[0] == [make_job(next_chunk=3)]
 
+    def test_several_jobs_are_read_at_once(self, store: JobStore) -> None:
+        other = make_job("2" * 32)
+        store.create(other, WINDOW)
+        assert store.get_all([JOB, "3" * 32, other.id]) == {JOB: store.get(JOB), other.id: store.get(other.id)}
+
     def test_every_state_has_a_list_that_a_job_leaves_when_it_goes_on(self, store: JobStore) -> None:
         def lists() -> dict[JobState, list[str]]:
             pages = {state: store.page(state, 0, 10) for state in JobState}

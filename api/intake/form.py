@@ -64,8 +64,8 @@ class FormReader:
             self._parser.close()
         except ParserLimitReached:
             raise _too_large() from None
-        except (MultipartError, ValueError):
-            # A ValueError is a header in an unknown character set.
+        except (MultipartError, ValueError, LookupError):
+            # The last two are headers in a character set that does not fit, or that there is not.
             raise MalformedInput("form-damaged") from None
 
 

@@ -19,6 +19,9 @@ from shared.settings import Settings
 from shared.webhooks.target import check_webhook_url
 
 MAX_KEPT = 100
+MAX_MISSING = 20
+LISTS = {"keep", "missing"}
+"""Options that may be repeated; a lone value is split at its commas."""
 UNSAFE_IN_NAME = re.compile(r"[^\w .()+-]|^\.+")
 LONGEST_NAME = 100
 
@@ -42,6 +45,10 @@ class SubmitOptions(BaseModel):
         description="CSV: field delimiter; `tab` for a tab character. Defaults to that of a first line `sep=;`, else a comma.",
     )
     decimal: Literal[".", ","] = Field(".", description="CSV: decimal separator.")
+    missing: list[str] = Field(
+        [],
+        description="CSV: further spellings of a missing value, `?,-999`, in every feature; repeated as `keep` may be.",
+    )
     name: str | None = Field(
         None, max_length=1000, description="File name, from which the name of the result file is derived."
     )
@@ -50,13 +57,20 @@ class SubmitOptions(BaseModel):
     @field_validator("keep")
     @classmethod
     def _are_columns(cls, given: list[str]) -> list[str]:
-        values = given[0].split(",") if len(given) == 1 else given
-        names = [name for name in values if name]
+        names = _listed(given)
         if len(set(names)) != len(names) or len(names) > MAX_KEPT:
             raise invalid("kept_names", limit=MAX_KEPT)
         if taken := sorted(set(names) & set(RESULT_COLUMNS)):
             raise invalid("kept_reserved", columns=taken)
         return names
+
+    @field_validator("missing")
+    @classmethod
+    def _are_spellings(cls, given: list[str]) -> list[str]:
+        spellings = [spelling.strip(" \t") for spelling in _listed(given)]
+        if len(spellings) > MAX_MISSING or any(len(spelling) > LONGEST_NAME for spelling in spellings):
+            raise invalid("missing_spellings", limit=MAX_MISSING, length=LONGEST_NAME)
+        return spellings
 
     @field_validator("delimiter")
     @classmethod
@@ -84,11 +98,11 @@ class SubmitOptions(BaseModel):
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
         """Read the fields of a form, which override the query parameters; raises InvalidParameters."""
         check_names(fields, list(cls.model_fields), "body")
-        given = {name: values if name == "keep" else values[-1] for name, values in fields.items()}
+        given = {name: values if name in LISTS else values[-1] for name, values in fields.items()}
         queried = query.model_dump(exclude_unset=True)
-        if len(query.keep) == 1:
-            # A name that was taken literally must not be split now.
-            queried["keep"] = [*query.keep, ""]
+        for name in LISTS & queried.keys():
+            # A value that was taken literally must not be split now.
+            queried[name] = [*queried[name], ""]
         try:
             return cls.model_validate(queried | given)
         except ValidationError as error:
@@ -118,11 +132,16 @@ class SubmitOptions(BaseModel):
             format=form,
             delimiter=self.delimiter,
             decimal=self.decimal,
+            missing=tuple(self.missing),
             keep=tuple(self.keep),
             on_invalid=self.on_invalid,
             callback_url=self.callback_url,
             positive_class=model.positive_class,
         )
+
+
+def _listed(given: list[str]) -> list[str]:
+    return [value for value in (given[0].split(",") if len(given) == 1 else given) if value]
 
 
 OptionsDep = Annotated[SubmitOptions, Query()]

@@ -15,9 +15,10 @@ PIECE = 2**20
 
 
 async def spool(pieces: AsyncIterator[bytes], name: str, storage: Storage, note: Callable[[Buffer], None]) -> int:
-    """Write a body to a blob and return its size in bytes; leaves nothing if it ends early. `note` receives all of it too.
+    """Write a body to a blob and return its size in bytes; leaves nothing if it ends early.
 
-    Raises MalformedInput if it is empty, StorageUnavailable, and any error from reading the body.
+    `note` receives all of it too, in a thread and before it is written; it may raise to end the body. Raises MalformedInput if
+    the body is empty, StorageUnavailable, and any error from reading the body.
     """
     size = 0
     gathered = bytearray()

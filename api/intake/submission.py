@@ -167,7 +167,7 @@ class Submission:
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
         job = replace(self._new_job(format), encoding=encoding, charset=self._charset)
         async with self._removed_after_errors(job):
-            size = await spool(body, job.upload_blob, self._services.storage, self._note)
+            size = await spool(body, job.upload_blob, self._services.storage, self._take)
         return await self._file_job(replace(job, upload_bytes=size))
 
     async def _archived(self, body: AsyncIterator[bytes], charset: str | None) -> Job:
@@ -176,7 +176,7 @@ class Submission:
         # The format is not known yet.
         job = replace(self._new_job(Format.CSV), encoding="zip")
         async with self._removed_after_errors(job):
-            size = await spool(body, job.upload_blob, self._services.storage, self._note)
+            size = await spool(body, job.upload_blob, self._services.storage, self._take)
             name = await to_thread.run_sync(self._name_inside, job.upload_blob)
             format = _format_inside(name)
             text_charset = known_charset(charset) if format in TEXT else UTF8
@@ -208,6 +208,11 @@ class Submission:
         """Update the hash that identifies a repeated submission; skipped without a key, since hashing takes time."""
         if self._key:
             self._digest.update(piece)
+
+    def _take(self, piece: Buffer) -> None:
+        """Take in a piece of a file; raises StorageUnavailable if there is no room for it, since its length may be unknown."""
+        self._services.admission.check_storage(memoryview(piece).nbytes)
+        self._note(piece)
 
     async def _rows(self, body: bytes, read_rows: ReadRows) -> Job:
         """Validate and store the rows of a JSON body; invalid rows are reported to the caller at once."""

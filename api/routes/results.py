@@ -18,6 +18,7 @@ from api.parameters import KnownParameters
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
+from api.services import Services
 from api.streaming import Streamed, begun
 from shared.errors import StorageUnavailable
 from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
@@ -33,6 +34,8 @@ router = APIRouter(tags=["batches"])
 PAGE, MAX_PAGE = 1000, 10_000
 """Rows in a page of JSON, unless the caller says, and the most rows that one may ask for."""
 PIECE = 2**20
+MAX_ACCEPTED = 100
+"""Media ranges of an Accept header that are looked at."""
 QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 RESULT_TYPES = [facts.media_types[0] for facts in FORMATS.values()]
@@ -79,12 +82,12 @@ async def job_results(
     if offset or limit:
         return await to_thread.run_sync(_part, results, wanted, offset, offset + limit if limit else None)
     limiter = services.making_limiter if "range" in request.headers else None
-    return await to_thread.run_sync(_file, results, wanted, request, services.storage, limiter=limiter)
+    return await to_thread.run_sync(_file, results, wanted, request, services, limiter=limiter)
 
 
 def accepted_format(accept: str) -> Format:
     """Choose the format by the header, in order of preference; raises NotAcceptable if none is supported."""
-    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
+    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",")[:MAX_ACCEPTED] if part.strip()]
     wanted = [(_quality(parameters), media) for media, *parameters in ranges]
     for quality, media in sorted(wanted, key=lambda each: -each[0]):
         if quality > 0 and media in BY_MEDIA_TYPE:
@@ -128,8 +131,8 @@ def _part(results: Results, form: Format, start: int, end: int | None) -> Respon
     return Streamed(pieces, media_type=FORMATS[form].content_type, headers=_file_headers(results.job, form))
 
 
-def _file(results: Results, form: Format, request: Request, storage: Storage) -> Response:
-    job = results.job
+def _file(results: Results, form: Format, request: Request, services: Services) -> Response:
+    job, storage = results.job, services.storage
     headers = _file_headers(job, form)
     media = FORMATS[form].content_type
     if not job.state.is_final:
@@ -140,7 +143,7 @@ def _file(results: Results, form: Format, request: Request, storage: Storage) ->
         return Streamed(_encoded(results, form), media_type=media, headers=headers)
     # A range requires a complete file.
     name = f"{job.folder}/results.{form}"
-    size = _made(results, form, name, storage)
+    size = _made(results, form, name, services)
     part = requested_range(asked, size)
     if part is None:
         return Streamed(begun(_stored(name, 0, size, storage)), media_type=media, headers=headers)
@@ -163,12 +166,14 @@ def _encoded(results: Results, form: Format, start: int = 0, end: int | None = N
     return ahead(encode(form, results.schema, begun(results.batches(start, end))))
 
 
-def _made(results: Results, form: Format, name: str, storage: Storage) -> int:
-    """Write the file if it does not exist yet, and return its size."""
+def _made(results: Results, form: Format, name: str, services: Services) -> int:
+    """Write the file if it does not exist yet and there is room for it, and return its size."""
+    storage = services.storage
     with suppress(StorageUnavailable):
         return storage.size(name)
     with storage.write(name) as file:
         for piece in _encoded(results, form):
+            services.admission.check_storage(len(piece))
             file.write(piece)
     return storage.size(name)
 

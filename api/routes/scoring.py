@@ -8,11 +8,10 @@ from api.errors import response_to
 from api.intake.body import JSON, read_json
 from api.parameters import check_no_query
 from api.services import Services
+from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json
 
 INDIVIDUAL_SCORE = "/individual_score"
-MAX_ROW_BYTES = 2**20
-"""Far more than a row needs; every connection may hold one body in memory."""
 
 
 class IndividualScore:

@@ -81,6 +81,10 @@ def _add_score(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     added.add_argument(
         "--delimiter", metavar="C", help="field delimiter of a CSV file (default: a comma, or a tab for .tsv)"
     )
+    added.add_argument(
+        "--missing", nargs="+", action="extend", default=[], metavar="TEXT",
+        help="further spellings of a missing value in a CSV file, such as -999",
+    )  # fmt: skip
     added.add_argument("--decimal", metavar="C", help="decimal separator of a CSV file (default: a point)")
     added.add_argument(
         "--charset", metavar="NAME", help="charset of a text file that is not UTF-8, such as windows-1252 or utf-16"

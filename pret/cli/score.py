@@ -73,6 +73,7 @@ def _submit(client: Client, options: argparse.Namespace) -> Job:
             on_invalid=options.on_invalid,
             delimiter=options.delimiter,
             decimal=options.decimal,
+            missing=options.missing,
             name="stdin" if options.file == STREAM else None,
             compress=options.compress,
         )

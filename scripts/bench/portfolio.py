@@ -346,7 +346,7 @@ def kind_of(command: list[str]) -> str:
     text = " ".join(command)
     marks = {
         "supervisord": "supervisor",
-        "api.main": "api",
+        "-m api": "api",
         "flower": "flower",
         "reader@": "reader",
         "worker.app": "worker",

@@ -20,6 +20,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - recognised, not chosen
 STOP_SECONDS = 15
 """Seconds that a process gets to end by itself, a worker to finish its chunk."""
 
+PATIENCE = 10
+"""Seconds that uploads and waiting callers of the API get when it is to end."""
+
 
 class StartError(Exception):
     """The service cannot start; the message says why and what to do."""
@@ -135,7 +138,9 @@ def programs(ports: Ports, data: Path) -> dict[str, Program]:
         "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
         # A process of its own reads large files, so that scoring goes on beside it.
         "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
-        "api": replace(_python("scripts.lib.serve", "api.main:app"), port=ports.api, processes=_api_processes()),
+        "api": replace(
+            _python("api", "--inherited", f"--patience={PATIENCE}"), port=ports.api, processes=_api_processes()
+        ),
         "console": _console(ports),
         "flower": _python(
             *("celery", "-A", "worker.monitor", "flower"),

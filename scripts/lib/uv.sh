@@ -1,8 +1,6 @@
 # Sourced by the other scripts, from the project's folder: sets UV to a uv program, fetched into .local/uv when the
 # machine has none, and defines install_environment.
 
-UV_VERSION=0.13.9
-
 # Compiled modules are what makes the second start fast.
 unset PYTHONDONTWRITEBYTECODE
 
@@ -11,11 +9,11 @@ fetch_uv() {
     python=$(find_python) || exit 1
     echo "uv is not installed here; getting it into $target ..." >&2
     if "$python" -m venv "$target.venv" 2>/dev/null; then
-        "$target.venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$target" "uv==$UV_VERSION" >&2
+        "$target.venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$target" --require-hashes -r requirements/uv.txt >&2
         rm -rf "$target.venv"
     else
         rm -rf "$target.venv"
-        "$python" -m pip install --quiet --disable-pip-version-check --target "$target" "uv==$UV_VERSION" >&2 || {
+        "$python" -m pip install --quiet --disable-pip-version-check --target "$target" --require-hashes -r requirements/uv.txt >&2 || {
             echo "This Python has neither venv nor pip. Install uv (https://docs.astral.sh/uv) or your system's python3-venv, then run this again." >&2
             exit 1
         }

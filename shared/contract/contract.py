@@ -169,6 +169,16 @@ class Contract:
         return [feature.name for feature in self.features]
 
     @cached_property
+    def names_known(self) -> frozenset[str]:
+        """Feature names, to look one up."""
+        return frozenset(self.names)
+
+    @cached_property
+    def whole_numbers(self) -> frozenset[str]:
+        """Names of the features that are whole numbers."""
+        return frozenset(feature.name for feature in self.features if feature.kind.python is int)
+
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """One nullable column per feature, in the model's order."""
         return pa.schema([(feature.name, feature.kind.arrow) for feature in self.features])

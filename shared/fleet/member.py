@@ -225,6 +225,8 @@ class Member:
     def _take(self, version: str) -> None:
         self._model = self._models.load(version) if self._loads else None
         logger.info("Model version %s is %s", version, "served" if self._loads else "ready")
+        if self._model is not None and self._model.integrity != "checksums":
+            logger.warning("Model version %s is verified by: %s", version, self._model.integrity)
         self._version, self._since, self.error, self._lost = version, time.time(), None, None
         self._models.remember(version)
 

@@ -3,6 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.errors import InputError, InputTooLarge, MalformedInput
 from shared.formats.arrow_metadata import CONTINUATION, FILE_MAGIC, batches_of, footer_of
 from shared.formats.layout import Layout, SourceInPlace, cut_out, pieces_with
 from shared.formats.parallel import ahead
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import HEAD_BYTES, ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 SLICE_TEXT_BYTES = 4 << 20
@@ -35,7 +36,6 @@ FEW_ROWS, FEW_BATCHES = 1024, 64
 FORGET_SLICES = 4
 """Number of slices after which the operating system is advised that the mapped pages are no longer needed."""
 
-MAGIC_BYTES = 8
 FEATHER_1_MAGIC = b"FEA1"
 STREAM_END = CONTINUATION + bytes(4)
 TOO_MUCH = "memory-record-batches"
@@ -72,7 +72,7 @@ def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> L
         return None
     with _file_in_place(source) as mapped:
         buffer = pa.py_buffer(mapped)
-        if _opener(mapped[:MAGIC_BYTES], _open_file) is not _open_file:
+        if _opener(mapped[:HEAD_BYTES]) is not _open_file:
             return None
         schema, _ = _open_file(buffer)
         needed = needed_columns(schema.names, options, contract)
@@ -110,7 +110,12 @@ def _entire(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 @contextmanager
 def _file_in_place(source: SourceInPlace) -> Iterator[mmap.mmap]:
-    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), _mapped(path) as mapped, reject_malformed(ARROW):
+    with (
+        source.local_file(partial(_check_start, _open_file)) as path,
+        reject_beyond_memory(TOO_MUCH),
+        _mapped(path) as mapped,
+        reject_malformed(ARROW),
+    ):
         yield mapped
 
 
@@ -163,17 +168,31 @@ def reject_malformed(kind: str) -> Iterator[None]:
 
 
 def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
-    with source.local_file() as path, reject_beyond_memory(TOO_MUCH), _mapped(path) as mapped:
-        open_ = _opener(mapped[:MAGIC_BYTES], open_)
+    with (
+        source.local_file(partial(_check_start, open_)) as path,
+        reject_beyond_memory(TOO_MUCH),
+        _mapped(path) as mapped,
+    ):
+        open_ = _opener(mapped[:HEAD_BYTES])
         with reject_malformed(ARROW if open_ is _open_file else STREAM):
             yield from _read_mapped(mapped, open_, options, contract)
 
 
-def _opener(start: bytes, said: Open) -> Open:
+def _check_start(said: Open, head: bytes) -> None:
+    """Check by its first bytes that a file is in one of the two formats."""
+    if not head:
+        raise MalformedInput("file-empty")
+    if head.startswith(FEATHER_1_MAGIC):
+        raise MalformedInput("feather-1")
+    if not head.startswith((FILE_MAGIC, CONTINUATION)):
+        if said is _open_file:
+            raise MalformedInput("file-format", kind=ARROW)
+        raise MalformedInput("arrow-stream-unknown")
+
+
+def _opener(start: bytes) -> Open:
     """Distinguish file and stream by their first bytes: they are often confused in file names."""
-    if start.startswith((FILE_MAGIC, FEATHER_1_MAGIC)):
-        return _open_file
-    return _open_stream if start.startswith(CONTINUATION) else said
+    return _open_file if start.startswith(FILE_MAGIC) else _open_stream
 
 
 def _read_mapped(mapped: mmap.mmap, open_: Open, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
@@ -187,8 +206,6 @@ def _read_mapped(mapped: mmap.mmap, open_: Open, options: ReadOptions, contract:
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     with path.open("rb") as file:
-        if not file.read(1):
-            raise MalformedInput("file-empty")
         # Not closed here: it is closed once no array refers to it.
         yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -201,18 +218,11 @@ def _forgetting(mapped: mmap.mmap, slices: Iterator[Validated]) -> Iterator[Vali
 
 
 def _open_file(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
-    start = buffer.slice(0, MAGIC_BYTES).to_pybytes()
-    if start.startswith(FEATHER_1_MAGIC):
-        raise MalformedInput("feather-1")
-    if not start.startswith(FILE_MAGIC):
-        raise MalformedInput("file-format", kind=ARROW)
     reader = pa.ipc.open_file(buffer)
     return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
 
 
 def _open_stream(buffer: pa.Buffer) -> tuple[pa.Schema, Batches]:
-    if not buffer.slice(0, MAGIC_BYTES).to_pybytes().startswith(CONTINUATION):
-        raise MalformedInput("arrow-stream-unknown")
     file = pa.BufferReader(buffer)
     reader = pa.ipc.open_stream(file)
     return reader.schema, _to_the_end(reader, file)

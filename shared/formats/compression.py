@@ -13,6 +13,7 @@ from typing_extensions import Buffer
 from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.format import Encoding
 from shared.formats.members import XZ_BYTES, Members, Readable
+from shared.formats.source import HEAD_BYTES, Check
 from shared.formats.zipped import unzipped
 from shared.formats.zstd_frames import Frames
 
@@ -49,11 +50,17 @@ def decoding_bytes(encoding: Encoding | None) -> int:
 
 
 @contextmanager
-def spooled(stream: Readable, folder: Path) -> Iterator[Path]:
-    """Copy a stream to a temporary file in `folder`, for formats that need random access; it is removed afterwards."""
+def spooled(stream: Readable, folder: Path, check: Check) -> Iterator[Path]:
+    """Copy a stream to a temporary file in `folder`, for formats that need random access; it is removed afterwards.
+
+    `check` sees its first bytes, and may raise, before the rest is copied.
+    """
+    head = stream.read(HEAD_BYTES)
+    check(head)
     with tempfile.TemporaryDirectory(dir=folder) as own:
         path = Path(own) / "input"
         with path.open("wb") as file:
+            file.write(head)
             while piece := stream.read(PIECE_BYTES):
                 file.write(piece)
         yield path

@@ -152,7 +152,7 @@ class _Reader:
         self._features = {feature.name: feature for feature in contract.features if feature.name in names}
         self._integers = {name for name, feature in self._features.items() if feature.kind.python is int}
         # A kept column is repeated verbatim, so even numbers are read as text.
-        self._as_text = set(options.keep)
+        self._as_text = {*options.keep, *(self._features if options.missing else ())}
 
     def read(self, block: Block | InputError) -> Validated | None:
         """Read and validate the rows of a block, numbered from 0; None if all its lines are blank."""
@@ -168,7 +168,7 @@ class _Reader:
             if name not in as_text:
                 columns[name] = text_or_missing(column) if feature.kind.python is str else column
                 continue
-            columns[name], invalid = values_of(feature, column, self._dialect.decimal)
+            columns[name], invalid = values_of(feature, column, self._dialect.decimal, self._options.missing)
             if invalid is not None:
                 found[name] = invalid
             if invalid is not None or columns[name].type != feature.kind.arrow:

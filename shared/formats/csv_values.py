@@ -3,20 +3,32 @@
 Both paths accept the same spellings and yield identical bits. Spaces and tabs around numbers and booleans are ignored.
 """
 
+from collections.abc import Sequence
+from itertools import product
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.contract.columns import Invalid, wrong_type
 from shared.contract.contract import Feature
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""Spellings of a missing value in numeric and boolean columns; in text columns, only the empty field."""
+MISSING_WORDS = ("", "NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "null", "None", "-")
+"""Spellings of a missing value in numeric and boolean columns, in any case; in text columns, only the empty field."""
+
+MISSING = tuple(
+    {"".join(signs) for word in MISSING_WORDS for signs in product(*({s.lower(), s.upper()} for s in word))}
+)
+"""All of them, as Arrow compares exactly."""
+
 TRUE = ("true", "True", "TRUE", "1")
 FALSE = ("false", "False", "FALSE", "0")
 BLANKS = " \t"
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
 INTEGER = r"^[+-]?[0-9]+$"
+
+NOT_ZERO = r"^[+-]?[0.]*[1-9]"
+SMALLEST = 5e-324
 
 EXACT_IN_FLOAT64 = 2.0**53
 BEYOND_INT64 = 2.0**63
@@ -26,21 +38,24 @@ DECIMAL_DIGITS = 38
 NO_TEXT = pa.scalar(None, pa.string())
 
 
-def text_or_missing(text: pa.StringArray) -> pa.StringArray:
-    """Take fields verbatim, empty ones as null."""
-    return pc.if_else(pc.equal(text, ""), NO_TEXT, text)
+def text_or_missing(text: pa.StringArray, missing: Sequence[str] = ()) -> pa.StringArray:
+    """Take fields verbatim, empty ones and those in `missing` as null."""
+    return pc.if_else(pc.is_in(text, pa.array(["", *missing])), NO_TEXT, text)
 
 
-def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.Array, Invalid | None]:
+def values_of(
+    feature: Feature, text: pa.StringArray, decimal: str, missing: Sequence[str] = ()
+) -> tuple[pa.Array, Invalid | None]:
     """Parse the fields of a feature; missing values become null, as do unreadable ones, which are invalid.
 
-    Whole numbers are returned as float64, or as decimals if float64 cannot represent them exactly.
+    `missing` are spellings of missing values, beside those that are always known. Whole numbers are returned as float64, or as
+    decimals if float64 cannot represent them exactly.
     """
     kind = feature.kind.python
     if kind is str:
-        return text_or_missing(text), None
+        return text_or_missing(text, missing), None
     text = pc.ascii_trim(text, BLANKS)
-    text = pc.if_else(pc.is_in(text, pa.array(MISSING)), NO_TEXT, text)
+    text = pc.if_else(pc.is_in(text, pa.array([*MISSING, *missing])), NO_TEXT, text)
     if kind is bool:
         values = pc.if_else(
             pc.is_in(text, pa.array(TRUE)), True, pc.if_else(pc.is_in(text, pa.array(FALSE)), False, None)
@@ -48,6 +63,8 @@ def values_of(feature: Feature, text: pa.StringArray, decimal: str) -> tuple[pa.
         wrong = pc.and_(pc.is_valid(text), pc.is_null(values))
         return values, _of_wrong_type(feature, wrong)
     text, numbers, wrong = _numbers(text, decimal)
+    if kind is int:
+        numbers = _without_underflow(text, numbers)
     if kind is int and (large := _large_integers(text, numbers)) is not None:
         # All get one reason here: a column with several reasons and such numbers is very rare.
         values, odd = large
@@ -77,6 +94,14 @@ def _numbers(text: pa.StringArray, decimal: str) -> tuple[pa.StringArray, pa.Dou
     right = pc.match_substring_regex(text, NUMBER)
     text = pc.if_else(right, text, NO_TEXT)
     return text, pc.cast(text, pa.float64()), pc.fill_null(pc.invert(right), False)
+
+
+def _without_underflow(text: pa.StringArray, numbers: pa.DoubleArray) -> pa.DoubleArray:
+    """Replace 0 by the smallest fraction where a number is not 0, but too small for a float: it is no whole number."""
+    zero = pc.equal(numbers, 0.0)
+    if not pc.any(pc.and_(zero, pc.greater(pc.binary_length(text), 1))).as_py():
+        return numbers
+    return pc.if_else(pc.and_(zero, pc.match_substring_regex(text, NOT_ZERO)), SMALLEST, numbers)
 
 
 def _large_integers(text: pa.StringArray, numbers: pa.DoubleArray) -> tuple[pa.Array, pa.BooleanArray] | None:

@@ -21,9 +21,11 @@ from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
+from shared.contract.findings import json_fault
 from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
+from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
 from shared.formats.json_packed import PackedRows
 from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.source import ReadOptions
@@ -37,9 +39,6 @@ NEGATIVE_ZERO = np.iinfo(np.int64).min
 
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
-MAX_ROW_BYTES = 2**18
-"""Maximum length of a row that is searched for errors; a key takes a hundred times its size in memory then."""
-
 KEPT_TYPE = int | float | bool | str | None
 
 NAME_OF_TYPES = "Row"
@@ -107,6 +106,8 @@ class JsonRows:
         return self._in_bulk(decoders, b"\n".join(lines), start)
 
     def _in_bulk(self, decoders: Sequence[Callable[[], Iterable[Any]]], text: bytes, start: int) -> Validated | None:
+        if self.may_underflow(text):
+            return None
         for i, decode in enumerate(decoders):
             try:
                 columns = list(zip(*map(astuple, decode()), strict=True))
@@ -128,6 +129,10 @@ class JsonRows:
         if kinds != {UnsetType}:
             self.names.note_kept(name)
         return [None if value is UNSET else value for value in values] if UnsetType in kinds else values
+
+    def may_underflow(self, text: bytes) -> bool:
+        """Whether a whole number may be written as a fraction that is too small for a float, which would be read as 0."""
+        return bool(self._contract.whole_numbers) and may_underflow(text)
 
     def from_values(self, columns: Sequence[Values], start: int) -> Validated | None:
         """Validate columns decoded with `types`, in that order; None if that is impossible."""
@@ -171,6 +176,14 @@ class JsonRows:
         adapter = self._contract.row_adapter if plain else self._contract.features_adapter
         row: Row = {}
         invalid: list[InvalidValue] = []
+        try:
+            text, _ = extract(text, self.types, self._contract.whole_numbers)
+        except NOT_IN_BULK as error:
+            fault, line, character = json_fault(str(error), len(text))
+            invalid = [
+                InvalidValue(number, None, "json_invalid", {"fault": fault, "line": line, "character": character})
+            ]
+            return {}, {}, invalid
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
+from shared.formats.json_extract import may_underflow
 from shared.formats.json_pieces import in_pieces
 
 EXACT = 2.0**53
@@ -72,6 +73,8 @@ class PackedRows:
 
         Raises an error of msgspec for anything else, such as a missing value.
         """
+        if self._contract.whole_numbers and may_underflow(array):
+            return None
         rows = self._decoder.decode(array)
         if not rows:
             return None
@@ -90,9 +93,10 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
     arrays = []
     for feature in contract.features:
         kind = feature.kind.python
-        if kind is str or feature.name not in columns:
+        text = columns.get(feature.name)
+        if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
-        values = np.concatenate(list(in_pieces(columns[feature.name], _numbers_of(kind))))
+        values = np.concatenate(list(in_pieces(text, _numbers_of(kind))))
         if (array := _column(values, kind)) is None:
             return None
         arrays.append(array)

@@ -10,16 +10,17 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pydantic_core
 from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
-from shared.contract.findings import json_fault
+from shared.contract.findings import JsonFault, json_fault
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
-from shared.errors import InvalidRows, MalformedInput, Report
-from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows, validated_packed
+from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
+from shared.formats.json_columns import JsonRows, validated_packed
+from shared.formats.json_extract import MAX_ROW_BYTES, extract
+from shared.formats.json_nan import with_nan, without_nan
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_pieces import NOT_IN_BULK, in_pieces
 from shared.formats.source import ReadOptions
@@ -35,9 +36,12 @@ MAX_SLICE_BYTES = 2**20
 CUT_ATTEMPTS = 3
 """False row boundaries that are tried before the rest of a body is treated as one slice."""
 
-OPENING = re.compile(rb"[ \t\r\n]*\[")
+ARRAY_BEGINS = re.compile(rb"[ \t\r\n]*\[")
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
+
+MAX_KEYS = 100_000
+"""Columns that a document may name, and colons up to which its keys are listed: more of them are not looked at."""
 
 SHAPES = ("dataframe_split", "dataframe_records", "columns")
 
@@ -45,9 +49,13 @@ SHAPES = ("dataframe_split", "dataframe_records", "columns")
 def row_from_json(body: bytes, contract: Contract) -> Row:
     """Read one row from a JSON object; raises MalformedInput or InvalidRows."""
     try:
-        row = contract.row_adapter.validate_json(body)
+        text, omitted = extract(body, contract.names_known, contract.whole_numbers)
+    except NOT_IN_BULK as error:
+        raise _not_json(*json_fault(str(error), len(body))) from None
+    try:
+        row = contract.row_adapter.validate_json(text)
     except ValidationError as error:
-        raise _rejection(contract.findings(error)) from None
+        raise _rejection(contract.findings(error), omitted) from None
     if invalid := contract.unordered(row):
         raise InvalidRows(Report.of_row(invalid))
     return row
@@ -76,15 +84,22 @@ def validated_from_document(
     """
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
-    document = _object(body)
-    shape, content = next(iter(document.items()), ("", b""))
-    if len(document) != 1 or shape not in SHAPES:
-        raise MalformedInput("json-shape-unknown", accepted=list(SHAPES))
+    try:
+        [(shape, content)] = _fields(body, _Document).items()
+    except (msgspec.ValidationError, ValueError):
+        _decoded(body, msgspec.Raw)  # raises if it is not even JSON
+        raise MalformedInput("json-shape-unknown", accepted=list(SHAPES)) from None
     if shape == "dataframe_records":
         return validated_from_json(content, contract, options, ignore_extra=ignore_extra)
     rows = JsonRows(contract, options, ignore_extra=True)
-    of_shape = _validated_split if shape == "dataframe_split" else _validated_columns
-    return of_shape(_object(content), rows, contract, options.keep)
+    if not content.startswith(b"{"):
+        raise MalformedInput("json-not-an-object")
+    if shape == "columns":
+        return _validated_columns(_columns(content, rows), rows, contract, options.keep)
+    try:
+        return _validated_split(_fields(content, _Split), rows, contract, options.keep)
+    except msgspec.ValidationError:
+        raise MalformedInput("split-keys") from None
 
 
 def _validated_array(
@@ -99,7 +114,7 @@ def _validated_array(
     it was cut between elements, since the state of a parser at the cut depends only on the text before.
     """
     start, size = 0, FIRST_SLICE_BYTES
-    position: int | None = _after_bracket(array)
+    position: int | None = _first_position(array)
     while position is not None:
         found, end = _next_piece(array, position, size, start, in_bulk, between)
         rows = found.batch.num_rows if isinstance(found, Validated) else len(found)
@@ -116,12 +131,11 @@ def _validated_array(
         raise MalformedInput("no-rows")
 
 
-def _after_bracket(array: bytes) -> int:
-    """Return where the elements begin; raises MalformedInput if the text does not begin as an array does."""
-    if (opening := OPENING.match(array)) is None:
-        _all_elements(array)  # says what it is instead, or where it is not JSON
-        raise MalformedInput("json-not-an-array")
-    return opening.end()
+def _first_position(array: bytes) -> int:
+    """Return the position after the opening bracket; raises MalformedInput if the text does not begin with one."""
+    if begins := ARRAY_BEGINS.match(array):
+        return begins.end()
+    raise _no_array(array)
 
 
 def _next_piece(
@@ -141,7 +155,7 @@ def _next_piece(
         _check_elements(piece, between)
         if (rows := _elements(piece)) is not None:
             return rows, end
-    return _all_elements(array)[start:], None
+    raise _no_array(array)
 
 
 class _AnyObject(msgspec.Struct, gc=False):
@@ -158,60 +172,104 @@ def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
         return
     row: Any = _AnyObject if between is BETWEEN_OBJECTS else _AnyArray
     try:
-        msgspec.json.decode(array, type=list[row])
+        _decoded(array, GenericAlias(list, row))
     except msgspec.ValidationError:
         raise MalformedInput("json-not-rows") from None
-    except NOT_IN_BULK:
-        """Invalid JSON, or NaN: both are reported by the next reader."""
+    except MalformedInput:
+        """Reported by the next reader."""
 
 
 def _elements(array: bytes) -> list[bytes] | None:
     """Split an array; None if it is not one. NaN and Infinity are not JSON but occur: the rows with them can be identified."""
     try:
-        return list(map(bytes, msgspec.json.decode(array, type=list[msgspec.Raw])))
-    except NOT_IN_BULK:
-        try:
-            return _all_elements(array)
-        except MalformedInput:
-            return None
+        elements, has_nan = _decoded(array, list[msgspec.Raw])
+    except (msgspec.ValidationError, MalformedInput):
+        return None
+    return [with_nan(bytes(element)) for element in elements] if has_nan else list(map(bytes, elements))
 
 
-def _all_elements(array: bytes) -> list[bytes]:
-    elements = _parsed(array)
-    if not isinstance(elements, list):
-        raise MalformedInput("json-not-an-array")
-    if len(array) > 2 * MAX_SLICE_BYTES and not all(isinstance(element, dict | list) for element in elements):
-        raise MalformedInput("json-not-rows")
-    return [json.dumps(element).encode() for element in elements]
-
-
-def _object(text: bytes) -> dict[str, bytes]:
-    """Split an object."""
+def _no_array(text: bytes) -> MalformedInput:
+    """Tell why a text is not a JSON array."""
     try:
-        return {name: bytes(raw) for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
-    except NOT_IN_BULK:
-        value = _parsed(text)
-    if not isinstance(value, dict):
-        raise MalformedInput("json-not-an-object")
-    return {name: json.dumps(part).encode() for name, part in value.items()}
+        _decoded(text, msgspec.Raw)
+    except MalformedInput as error:
+        return error
+    return MalformedInput("json-not-an-array")
 
 
-def _parsed(text: bytes) -> Any:
+class _Document(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The shapes of a document, of which it has one; the names are those of SHAPES."""
+
+    dataframe_split: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    dataframe_records: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    columns: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Split(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The keys of `dataframe_split`."""
+
+    columns: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    index: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def _fields(text: bytes, kind: Any) -> dict[str, bytes]:
+    """Take an object apart into the fields of a struct; raises MalformedInput, and ValidationError if it has others."""
+    found, has_nan = _decoded(text, kind)
+    raws = {field.encode_name: getattr(found, field.name) for field in msgspec.structs.fields(kind)}
+    texts = {name: bytes(raw) for name, raw in raws.items() if raw is not msgspec.UNSET}
+    return {name: with_nan(value) for name, value in texts.items()} if has_nan else texts
+
+
+def _columns(text: bytes, rows: JsonRows) -> dict[str, bytes]:
+    """Take an object of columns apart; of very many, those that are not wanted are passed over."""
+    if text.count(b":") <= MAX_KEYS:
+        columns, has_nan = _decoded(text, dict[str, msgspec.Raw])
+        return {name: with_nan(bytes(raw)) if has_nan else bytes(raw) for name, raw in columns.items()}
+    fields = [(f"f{i}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for i in range(len(rows.types))]
     try:
-        return pydantic_core.from_json(text, allow_inf_nan=True)
-    except ValueError as error:
-        raise _not_json(*json_fault(str(error))) from None
+        kind = msgspec.defstruct(
+            "Columns", fields, rename={f"f{i}": name for i, name in enumerate(rows.types)}, gc=False
+        )
+    except ValueError:  # a name with a quote or a backslash in it
+        raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS) from None
+    return _fields(text, kind)
+
+
+def _decoded(text: bytes, kind: Any) -> tuple[Any, bool]:
+    """Decode a text, in which NaN and Infinity may stand; return whether they do, as numbers that `with_nan` knows.
+
+    Raises MalformedInput if it is not JSON, ValidationError if it is something else than `kind`.
+    """
+    try:
+        return msgspec.json.decode(text, type=kind), False
+    except msgspec.ValidationError:
+        raise
+    except NOT_IN_BULK as error:
+        fault = _not_json(*_place(str(error), text))
+    if (written := without_nan(text)) is None:
+        raise fault
+    try:
+        return msgspec.json.decode(written, type=kind), True
+    except msgspec.ValidationError:
+        raise
+    except NOT_IN_BULK as error:
+        raise _not_json(*_place(str(error), written)) from None
+
+
+def _place(message: str, text: bytes) -> JsonFault:
+    """Find the line and the character of an error of msgspec, which tells the byte."""
+    fault, _, position = json_fault(message, len(text))
+    before = text.rfind(b"\n", 0, position)
+    return JsonFault(fault, text.count(b"\n", 0, position) + 1, position - before - 1 if before >= 0 else position)
 
 
 def _validated_split(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
 ) -> Iterator[Validated]:
-    if not {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+    if not {"columns", "data"} <= document.keys():
         raise MalformedInput("split-keys")
-    try:
-        names = msgspec.json.decode(document["columns"], type=list[str])
-    except NOT_IN_BULK:
-        raise MalformedInput("split-columns") from None
+    names = _split_names(document["columns"])
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
@@ -220,6 +278,8 @@ def _validated_split(
     def in_bulk(array: bytes, start: int) -> Validated | None:
         if (checked := validated_packed(packed, array, start)) is not None:
             return checked
+        if rows.may_underflow(array):
+            return None
         try:
             columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
         except NOT_IN_BULK:
@@ -242,6 +302,15 @@ def _validated_split(
     yield from _validated_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
 
 
+def _split_names(text: bytes) -> list[str]:
+    if text.count(b'"') > 2 * MAX_KEYS:
+        raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS)
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except NOT_IN_BULK:
+        raise MalformedInput("split-columns") from None
+
+
 def _validated_columns(
     document: dict[str, bytes], rows: JsonRows, contract: Contract, keep: Sequence[str]
 ) -> Iterator[Validated]:
@@ -258,6 +327,8 @@ def _validated_columns(
     for name in (name for name in document if name in rows.types):
         text = document[name]
         try:
+            if rows.may_underflow(text):
+                raise ArithmeticError
             columns[name] = _values(text, rows.types[name])
         except NOT_IN_BULK:
             texts[name] = columns[name] = _texts(text, name)
@@ -306,10 +377,10 @@ def _row_text(values: dict[str, bytes]) -> bytes:
     return b"{" + b",".join(json.dumps(name).encode() + b":" + value for name, value in values.items()) + b"}"
 
 
-def _rejection(invalid: Sequence[InvalidValue]) -> MalformedInput | InvalidRows:
+def _rejection(invalid: Sequence[InvalidValue], omitted: int) -> MalformedInput | InvalidRows:
     """Distinguish invalid JSON from JSON that is not a row of the contract."""
     first = invalid[0]
-    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid))
+    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid, omitted))
 
 
 def _not_json(fault: str, line: int, character: int) -> MalformedInput:

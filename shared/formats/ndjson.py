@@ -10,7 +10,8 @@ from shared.contract.contract import Contract
 from shared.contract.findings import json_fault
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
-from shared.formats.json_columns import MAX_ROW_BYTES, JsonRows
+from shared.formats.json_columns import JsonRows
+from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.source import ReadOptions, Source
 
 BLOCK_BYTES = 2**20

@@ -16,7 +16,7 @@ from shared.formats.arrow import check_types, needed_columns, reject_malformed, 
 from shared.formats.held import Held
 from shared.formats.layout import Layout, SourceInPlace, cut_out, pieces_with
 from shared.formats.parquet_metadata import ROWS, check_chunks, column_chunk, count_of, parsed_row_groups, row_groups
-from shared.formats.source import ReadOptions, Source
+from shared.formats.source import HEAD_BYTES, ReadOptions, Source
 from shared.memory import reject_beyond_memory, slice_rows
 
 MAX_FOOTER_BYTES = 16 << 20
@@ -27,6 +27,8 @@ MAX_SHARED_FOOTER_BYTES = 1 << 20
 
 MAX_LIST = 20_000
 """Maximum number of columns or row groups in the metadata; memory is allocated for the declared numbers."""
+
+MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 
 BUFFER_BYTES = 1 << 16
 """Bytes read at a time per column."""
@@ -40,7 +42,7 @@ PARQUET = "Parquet"
 
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Validate the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
-    with source.local_file() as path, pa.OSFile(str(path), "rb") as file, _rejecting():
+    with source.local_file(_check_start) as path, pa.OSFile(str(path), "rb") as file, _rejecting():
         footer = _checked_footer(file)
         schema, needed = _needed(file, options, contract)
         batches = _batches(file, schema, needed, row_groups(footer))
@@ -89,18 +91,25 @@ def _rejecting() -> Iterator[None]:
         yield
 
 
+def _check_start(head: bytes) -> None:
+    """Check by its first bytes that a file is Parquet."""
+    if not head:
+        raise MalformedInput("file-empty")
+    if head.startswith(ENCRYPTED_MAGIC):
+        raise MalformedInput("parquet-encrypted")
+    if not head.startswith(MAGIC):
+        raise MalformedInput("file-format", kind=PARQUET)
+
+
 def _checked_footer(file: pa.NativeFile) -> bytes:
     """Check by the first and last bytes that the file is Parquet, and return its serialised metadata."""
     size = file.size()
-    if not size:
-        raise MalformedInput("file-empty")
-    first, end = file.read_at(4, 0), file.read_at(min(size, 8), max(0, size - 8))
-    if b"PARE" in (first, end[4:]):
+    _check_start(file.read_at(min(size, HEAD_BYTES), 0))
+    end = file.read_at(min(size, 8), max(0, size - 8))
+    if end.endswith(ENCRYPTED_MAGIC):
         raise MalformedInput("parquet-encrypted")
-    if first != b"PAR1":
-        raise MalformedInput("file-format", kind=PARQUET)
     footer = int.from_bytes(end[:4], "little")
-    if end[4:] != b"PAR1" or footer > size - 12:
+    if end[4:] != MAGIC or footer > size - 12:
         raise MalformedInput("file-cut-off", kind=PARQUET)
     if footer > MAX_FOOTER_BYTES:
         raise InputTooLarge("parquet-metadata-too-large")

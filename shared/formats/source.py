@@ -1,6 +1,6 @@
 """Where rows come from, and how to read them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,16 @@ class ReadOptions:
     delimiter: str | None = None
     """CSV delimiter; None for that of a first line `sep=;`, else DELIMITER."""
     decimal: str = "."
+    missing: tuple[str, ...] = ()
+    """CSV: further spellings of a missing value, exactly so, in every feature."""
     kept_as_text: bool = False
     """Read kept columns as text, because the values of one of them have several types."""
+
+
+Check = Callable[[bytes], object]
+"""Sees the first HEAD_BYTES of a file, or all of a shorter one; raises MalformedInput if it is not what it is said to be."""
+
+HEAD_BYTES = 8
 
 
 class Source(Protocol):
@@ -29,8 +37,8 @@ class Source(Protocol):
     def stream(self) -> AbstractContextManager[BinaryIO]:
         """Open the file for sequential reading."""
 
-    def local_file(self) -> AbstractContextManager[Path]:
-        """Provide the file at a local path, for formats that need random access."""
+    def local_file(self, check: Check) -> AbstractContextManager[Path]:
+        """Provide the file at a local path, for formats that need random access, unless `check` raises."""
 
 
 class LocalFile:
@@ -46,6 +54,8 @@ class LocalFile:
             yield file
 
     @contextmanager
-    def local_file(self) -> Iterator[Path]:
+    def local_file(self, check: Check) -> Iterator[Path]:
         """Return its own path."""
+        with self._path.open("rb") as file:
+            check(file.read(HEAD_BYTES))
         yield self._path

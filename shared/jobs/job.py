@@ -24,6 +24,12 @@ WRITING = "writing"
 """The unit of work that writes the results to the output URI."""
 
 
+SMALL_UPLOAD = 1_000_000
+"""Bytes; a file up to this size is read together with other short tasks."""
+
+UNPACKED = 20
+"""Assumed compression ratio of a compressed file."""
+
 ROWS_PREFIX, ECHO_PREFIX = "rows-", "echo-"
 READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX)
 """How the names of the blobs begin that a reading writes."""
@@ -78,12 +84,16 @@ class Job:
     charset: Charset = UTF8
     delimiter: str | None = None
     decimal: str = "."
+    missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"
     upload_bytes: int = 0
     input_uri: str | None = field(default=None, repr=False)
     output_uri: str | None = field(default=None, repr=False)
     callback_url: str | None = field(default=None, repr=False)
+
+    is_large: bool = False
+    """Whether its file was found to be larger than its size lets expect."""
 
     # Set by the reading.
     attempt: str | None = None
@@ -145,9 +155,15 @@ class Job:
         return self.in_place and not self.is_flagged and self.stage is Stage.SCORING
 
     @property
+    def is_small(self) -> bool:
+        """Whether its file is expected to be read in a moment."""
+        size = self.upload_bytes * (UNPACKED if self.encoding else 1)
+        return not self.is_large and self.input_uri is None and size <= SMALL_UPLOAD
+
+    @property
     def read_options(self) -> ReadOptions:
         """How to read the file."""
-        return ReadOptions(self.keep, self.delimiter, self.decimal)
+        return ReadOptions(self.keep, self.delimiter, self.decimal, self.missing)
 
     @property
     def folder(self) -> str:

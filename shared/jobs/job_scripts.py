@@ -271,10 +271,11 @@ return answered({publish('reading', lease)})
 """
 
 _RELEASE = """
-local unit, owner, reason = ARGV[3], ARGV[4], ARGV[5]
+local unit, owner, reason, is_large = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if not live or not is_held_by(owner, unit) then return 0 end
 redis.call('HDEL', leases, unit)
 redis.call('ZADD', due, now, unit)
+if is_large == '1' then redis.call('HSET', record, 'is_large', is_large) end
 if reason == '' then
     redis.call('HINCRBYFLOAT', attempts, unit, -1)
 else

@@ -42,12 +42,6 @@ FILES = "files"
 QUEUES = (QUICK, CHUNKS, FILES)
 """In the order in which a worker prefers them."""
 
-SMALL_UPLOAD = 1_000_000
-"""Bytes; a file up to this size is read in the quick queue."""
-
-UNPACKED = 20
-"""Assumed compression ratio of a compressed file."""
-
 READ_FILE = "read_file"
 SCORE_CHUNK = "score_chunk"
 WRITE_OUTPUT = "write_output"
@@ -214,8 +208,7 @@ def _task_of(unit: str) -> str:
 
 def _queue_of(job: Job, unit: str) -> str:
     if unit == READING:
-        size = job.upload_bytes * (UNPACKED if job.encoding else 1)
-        return QUICK if job.input_uri is None and size <= SMALL_UPLOAD else FILES
+        return QUICK if job.is_small else FILES
     if unit == WRITING:
         return FILES
     return QUICK if job.chunks == 1 else CHUNKS

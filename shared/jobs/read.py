@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 
 from shared.contract.validated import Tally, Validated
 from shared.errors import InputTooLarge, StorageUnavailable
 from shared.formats import readers
 from shared.formats.compression import decoding_bytes
-from shared.jobs.job import READ_PREFIXES, Job
+from shared.jobs.job import READ_PREFIXES, SMALL_UPLOAD, UNPACKED, Job
 from shared.jobs.plan import planned
 from shared.jobs.rows import KeptTypesDiffer, store_rows
-from shared.jobs.unit import Attempt
+from shared.jobs.unit import Attempt, Oversized
 from shared.jobs.upload import SignOfLife, StoredFile, stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
 from shared.models.artifact import Model
@@ -41,7 +42,7 @@ def read_file(attempt: Attempt) -> list[str] | None:
 
 
 @contextmanager
-def opened_file(attempt: Attempt, model: Model, give_sign: SignOfLife = lambda: None) -> Iterator[StoredFile]:
+def opened_file(attempt: Attempt, model: Model, give_sign: SignOfLife = lambda _: None) -> Iterator[StoredFile]:
     """Open the file of a job, and limit the memory in which it is read and encoded."""
     job, at = attempt.job, attempt.at
     growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
@@ -65,7 +66,7 @@ def _remove_leftovers(attempt: Attempt) -> None:
 def _planned_or_read(attempt: Attempt, tally: Tally) -> Job:
     life = _SignsOfLife(attempt)
     model = attempt.at.models.load(attempt.job.model_version)
-    with opened_file(attempt, model, life.give) as source:
+    with opened_file(attempt, model, life.after_read) as source:
         plan = planned(attempt.job, model, source, attempt.at.limits)
         return plan or _read(attempt, model, source, life, tally)
 
@@ -75,7 +76,7 @@ def _read(attempt: Attempt, model: Model, source: StoredFile, life: "_SignsOfLif
     read = readers.READERS[job.format]
     options = job.read_options
     while True:
-        slices = _counted(read(source, options, model.contract), life, at.limits.rows)
+        slices = _living(read(source, options, model.contract), life)
         try:
             good = tally.watch(slices, job.on_invalid)
             return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
@@ -87,26 +88,51 @@ def _read(attempt: Attempt, model: Model, source: StoredFile, life: "_SignsOfLif
 
 
 class _SignsOfLife:
-    """Reports the number of rows read periodically, and raises once the job has ended or the storage is full."""
+    """Reports the number of rows read periodically; raises once the job has ended, or takes more than is left for it."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
-        self.rows = 0
+        # The file and its rows are read in different threads.
+        self._lock = Lock()
+        self.begin()
 
-    def give(self) -> None:
-        """Send a heartbeat, if one is due."""
-        if self._attempt.renew(self.rows):
+    def begin(self) -> None:
+        """Begin to read, perhaps again."""
+        self.rows = self._read = self._held = 0
+
+    def after_read(self, size: int) -> None:
+        """Note that so many bytes were read of the decompressed file; sends a heartbeat, if one is due."""
+        self._read += size
+        self._check_size(self._read, SMALL_UPLOAD)
+        self._give()
+
+    def after_slice(self, validated: Validated) -> None:
+        """Note that some rows were read; sends a heartbeat, if one is due. Raises InputTooLarge if there are too many rows."""
+        self.rows += validated.batch.num_rows
+        self._held += validated.batch.nbytes
+        limit = self._attempt.at.limits.rows
+        if self.rows > limit:
+            raise InputTooLarge("too-many-rows", limit=limit)
+        self._check_size(self._held, UNPACKED * SMALL_UPLOAD)
+        self._give()
+
+    def _check_size(self, size: int, limit: int) -> None:
+        """Raise Oversized if a file that was taken for a small one is a large one: others wait for their turn."""
+        if self._attempt.job.is_small and size > limit:
+            raise Oversized
+
+    def _give(self) -> None:
+        with self._lock:
+            is_given = self._attempt.renew(self.rows)
+        if is_given:
             free = self._attempt.at.storage.free_bytes()
             if free is not None and free < self._attempt.at.limits.free_bytes:
                 raise StorageUnavailable("storage-full")
 
 
-def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Iterator[Validated]:
-    """Pass the slices through, sending heartbeats; raises InputTooLarge if there are too many rows."""
-    life.rows = 0
+def _living(slices: Iterable[Validated], life: _SignsOfLife) -> Iterator[Validated]:
+    """Pass the slices through, with a sign of life after each."""
+    life.begin()
     for validated in slices:
-        life.rows += validated.batch.num_rows
-        if life.rows > limit:
-            raise InputTooLarge("too-many-rows", limit=limit)
-        life.give()
+        life.after_slice(validated)
         yield validated

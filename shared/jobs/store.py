@@ -15,7 +15,7 @@ know whether the record has changed (docs/decisions/0018).
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from itertools import chain, islice
@@ -114,6 +114,14 @@ class JobStore:
             raise UnknownJob
         return _job(values)
 
+    def get_all(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Read several jobs in one request; those that there are, by their ids."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hgetall(f"{JOB_KEY}{job_id}")
+            records = zip(job_ids, pipe.execute(), strict=True)
+        return {job_id: _job(values) for job_id, values in records if "state" in values}
+
     def page(self, state: JobState | None, offset: int, limit: int) -> tuple[list[Job], int]:
         """Read some of the jobs, newest first, and count all of them."""
         key = f"{STATE_KEY}{state or 'any'}"
@@ -188,11 +196,14 @@ class JobStore:
 
     def release(self, job_id: str, unit: str, owner: str, reason: Reason) -> bool:
         """Release a unit before its lease ends, with the reason; the attempt remains counted. False if it is not the owner's."""
-        return bool(self._run("release", job_id, unit, owner, _text(reason)))
+        return bool(self._run("release", job_id, unit, owner, _text(reason), 0))
 
-    def hand_back(self, job_id: str, unit: str, owner: str) -> bool:
-        """Release a unit that was interrupted from outside, so that the attempt does not count. False if it is not the owner's."""
-        return bool(self._run("release", job_id, unit, owner, ""))
+    def hand_back(self, job_id: str, unit: str, owner: str, *, is_large: bool = False) -> bool:
+        """Release a unit that was interrupted, so that the attempt does not count; perhaps note that the file is a large one.
+
+        False if the unit is not the owner's.
+        """
+        return bool(self._run("release", job_id, unit, owner, "", int(is_large)))
 
     def fail(self, job_id: str, reason: Reason, *, retryable: bool = True, report: Report = ALL_VALID) -> bool:
         """Fail a job, with the report if rows are invalid. False if it has already ended."""

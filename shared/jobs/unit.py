@@ -63,6 +63,10 @@ class Interrupted(Exception):
     """The worker was told to end during this attempt."""
 
 
+class Oversized(Exception):
+    """The file takes more than files of its queue may, and is left to those who read large ones."""
+
+
 class Attempt:
     """A claimed unit of a job, and the workplace to do it in."""
 
@@ -122,8 +126,9 @@ def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[
         units = None
     except JobEnded:
         units = None
-    except Interrupted:
-        return [unit] if at.store.hand_back(job_id, unit, owner) else []
+    except (Interrupted, Oversized) as error:
+        is_large = isinstance(error, Oversized)
+        return [unit] if at.store.hand_back(job_id, unit, owner, is_large=is_large) else []
     except RedisUnavailable:
         raise
     except Exception as error:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from shared.errors import InputTooLarge
 from shared.formats.charset import recoded
 from shared.formats.compression import decoded, spooled
+from shared.formats.source import HEAD_BYTES, Check
 from shared.jobs.job import Job
 from shared.storage import Storage, open_uri
 from shared.storage.faults import translated
@@ -23,19 +24,25 @@ TEMPORARY = "pret-reading-"
 LEFT_BEHIND = 48 * 3600.0
 """Seconds after which such a folder counts as abandoned: no reading takes that long."""
 
-SignOfLife = Callable[[], object]
+SignOfLife = Callable[[int], object]
+"""Is told how many bytes of the decompressed file were read; may raise to end the reading."""
 
 
-class _LivingStream:
-    """A stream that sends heartbeats while it is read, since copying it may take longer than the lease."""
+class _Living:
+    """A file that gives a sign of life with each read, since there may be none else for long: no row, or nothing decompressed."""
 
-    def __init__(self, stream: BinaryIO, give_sign: SignOfLife) -> None:
-        self._stream = stream
+    def __init__(self, file: Any, give_sign: SignOfLife, *, counts: bool) -> None:
+        self._file = file
         self._give_sign = give_sign
+        self._counts = counts
 
-    def read(self, size: int, /) -> bytes:
-        self._give_sign()
-        return self._stream.read(size)
+    def read(self, *size: int) -> bytes:
+        data: bytes = self._file.read(*size)
+        self._give_sign(len(data) if self._counts else 0)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 class StoredFile:
@@ -51,8 +58,10 @@ class StoredFile:
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
         """Open the file for sequential reading, text as UTF-8."""
-        with self._opened() as raw, decoded(raw, self._job.encoding, self._limit) as stream:
-            yield recoded(stream, self._job.charset)
+        with self._opened() as raw:
+            living = _Living(raw, self._give_sign, counts=False)
+            with decoded(living, self._job.encoding, self._limit) as stream:
+                yield recoded(cast(BinaryIO, _Living(stream, self._give_sign, counts=True)), self._job.charset)
 
     @contextmanager
     def in_place(self) -> Iterator[pa.NativeFile]:
@@ -72,17 +81,20 @@ class StoredFile:
         return open_uri(uri) if uri else self._storage.read(self._job.upload_blob)
 
     @contextmanager
-    def local_file(self) -> Iterator[Path]:
+    def local_file(self, check: Check) -> Iterator[Path]:
         """Yield the path of a local file, which is a copy if the file is remote or compressed.
 
-        Raises StorageUnavailable if it is gone, since its job was done or removed meanwhile, or if there is no room for a copy.
+        `check` sees the first bytes, before the rest is copied. Raises StorageUnavailable if the file is gone, since its job was
+        done or removed meanwhile, or if there is no room for a copy.
         """
         own = None if self._job.input_uri else self._storage.local_path(self._job.upload_blob)
         with translated((OSError,)):
             if own is not None and self._job.encoding is None:
+                with own.open("rb") as file:
+                    check(file.read(HEAD_BYTES))
                 yield own
                 return
-            with self.stream() as stream, spooled(_LivingStream(stream, self._give_sign), self._folder) as path:
+            with self.stream() as stream, spooled(stream, self._folder, check) as path:
                 yield path
 
 

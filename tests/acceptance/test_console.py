@@ -119,7 +119,7 @@ def test_the_page_goes_on_when_the_api_comes_back(page: Browser, up: Up, tmp_pat
         page.click("submit_job")
         # Before that, the page would not know yet which job it follows, and say that the service is away.
         wait_for("the progress of the job", lambda: page.has(".st-key-cancel_job"))
-        for killed in [process for process in up.processes() if "api.main" in command_line(process)]:
+        for killed in [process for process in up.processes() if "-m api" in command_line(process)]:
             killed.kill()
             killed.wait()
         wait_for("the API", lambda: http.get(f"{up.url}/api_health").is_success)

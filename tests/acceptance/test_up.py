@@ -46,7 +46,7 @@ def refusal(up: Up) -> str:
 def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     own.start()
     for name, words in (
-        ("api", "api.main"),
+        ("api", "-m api"),
         ("worker", "--hostname worker@"),
         ("reader", "--hostname reader@"),
         ("redis", "valkey-server"),
@@ -64,7 +64,7 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
 def test_one_process_of_the_api_answers_for_the_other(own: Up, numbers: Kit, number: signal.Signals) -> None:
     own.start()
-    processes = [process for process in own.processes() if "api.main" in command_line(process)]
+    processes = [process for process in own.processes() if "-m api" in command_line(process)]
     assert len(processes) == 2
     for process in processes:
         wait_for("both processes", lambda: kinds(own).count("api") == 2)

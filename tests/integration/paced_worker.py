@@ -104,6 +104,6 @@ for form, parts in RANGE_READERS.items():
     RANGE_READERS[form] = slowly(parts)
 Scorer.score_encoded = score_slowly  # type: ignore[method-assign]
 LocalStorage.free_bytes = free_as_told  # type: ignore[method-assign]
-upload.spooled = lambda stream, folder: spooled(SlowStream(stream), folder)  # type: ignore[attr-defined]
+upload.spooled = lambda stream, folder, check: spooled(SlowStream(stream), folder, check)  # type: ignore[attr-defined]
 delivery.BACKOFF = (0.2,) * 5
 notify.deliver = partial(delivery.deliver, is_allowed_address=lambda _: True)  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ SECRET = "s3cr3t"  # noqa: S105 - nobody's
 DENIED = "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights."
 ENCODED = "The user and the password in REDIS_URL must be percent-encoded"
 
-API = ["uvicorn", "api.main:app"]
+API = ["api"]
 WORKER = ["celery", "-A", "worker.app", "worker", "-c", "1"]
 FLOWER = ["celery", "-A", "worker.monitor", "flower"]
 

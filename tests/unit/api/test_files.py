@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -495,6 +495,56 @@ def test_a_full_queue_and_a_full_storage_take_no_job(
     assert api.get("/jobs").json()["total"] == 2
 
 
+MEGABYTE = 2**20
+ROOM = 4
+"""Megabytes."""
+
+
+@pytest.fixture
+def small_disk(api: ApiClient, api_bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that has room for little more than what must stay free."""
+    root = api_bench.folder / "storage"
+
+    def free_bytes() -> int:
+        kept = api.services.settings.min_free_bytes
+        return kept + ROOM * MEGABYTE - sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+    monkeypatch.setattr(api.services.storage, "free_bytes", free_bytes)
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("media", [CSV, "application/zip", "multipart/form-data; boundary=x"])
+def test_a_file_of_unknown_length_ends_where_the_room_does(api: ApiClient, api_bench: Workbench, media: str) -> None:
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        if "form" in media:
+            yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
+        for number in range(10 * ROOM):
+            sent = number
+            yield b"1,2,3,4\n" * (MEGABYTE // 8)
+
+    answer = api.post("/jobs", content=in_pieces(pieces()), headers={"Content-Type": media})
+    assert kind_of(assert_problem(answer, 503)) == "storage-full"
+    assert ROOM - 1 <= sent <= ROOM + 2
+    assert api_bench.stored_files() == []
+
+
+def test_a_file_of_results_is_not_made_where_there_is_no_room(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = [{k: v for k, v in row.items() if k != "SK_ID_CURR"} for row in rows]
+    job = submitted(api.post("/jobs", json=plain))
+    api_bench.score_all(api_bench.parts.store.get(job["id"]))
+    monkeypatch.setattr(api.services.storage, "free_bytes", lambda: 0)
+    stored = api_bench.stored_files()
+    url = f"/jobs/{job['id']}/results?format=csv"
+    assert kind_of(assert_problem(api.get(url, headers={"Range": "bytes=1-"}), 503)) == "storage-full"
+    assert api_bench.stored_files() == stored
+    assert api.get(url).status_code == 200
+
+
 def test_a_client_that_hangs_up_leaves_nothing(api: ApiClient, api_bench: Workbench, rows: list[Row]) -> None:
     messages = iter([{"type": "http.request", "body": as_csv(rows), "more_body": True}, {"type": "http.disconnect"}])
 
@@ -581,3 +631,21 @@ def test_a_kept_column_with_a_formula_for_a_name_is_defused(
     header, first, *_ = api.get(f"/jobs/{job['id']}/results?format=csv").text.splitlines()
     assert header.startswith(f"'{columns},")
     assert first.startswith("'=1+1,")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "a%00b", "hex", "utf-16", "none"])
+@pytest.mark.parametrize("head", ["; filename*=", '; filename="x.csv"; filename*=', '; filename="x.csv"; name*=', ""])
+def test_a_form_in_a_charset_that_there_is_not_is_no_fault_of_ours(api: ApiClient, charset: str, head: str) -> None:
+    place = f"{head}{charset}''x.csv" if head else f'; filename="x.csv"\r\nContent-Type: text/csv; charset={charset}'
+    body = f'--x\r\nContent-Disposition: form-data; name="file"{place}\r\n\r\na\n1\n\r\n--x--\r\n'
+    response = api.post("/jobs", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert response.status_code in (202, 400, 415)
+
+
+@pytest.mark.parametrize(
+    "address", [b"a\xff.csv", b"a\\ud800.csv", b"a\\u0000.csv", b"s3://[/a.csv", b"\xed\xa0\x80.csv"]
+)
+@pytest.mark.parametrize("place", [b'{"input_uri": "%s"}', b'{"input_uri": "s3://a/b.csv", "output_uri": "%s"}'])
+def test_an_address_of_signs_that_are_none_is_refused(api: ApiClient, place: bytes, address: bytes) -> None:
+    response = api.post("/jobs", content=place % address, headers={"Content-Type": "application/json"})
+    assert_problem(response, 400)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.reasons import MAX_REPORTED
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench, as_file
@@ -131,3 +132,32 @@ def test_a_column_to_keep_that_no_row_has_is_told_at_once_of_json(api: ApiClient
     body = json.dumps(rows).encode()
     document = assert_problem(api.post("/jobs?keep=plain&keep=plane", content=body, headers=JSON), 422)
     assert (kind_of(document), document["params"]) == ("kept-columns-missing", {"columns": ["plane"]})
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/individual_score"])
+def test_of_many_unknown_parameters_the_first_hundred_are_told(cut_off: ApiClient, path: str) -> None:
+    query = "&".join(f"x{number}" for number in range(5000))
+    document = assert_problem(cut_off.post(f"{path}?{query}", headers=CSV), 422)
+    assert (document["total"], len(document["detail"])) == (5000, MAX_REPORTED)
+    assert document["detail"][-1]["loc"] == ["query", f"x{MAX_REPORTED - 1}"]
+
+
+@pytest.mark.parametrize("way", ["query", "form"])
+@pytest.mark.parametrize(("given", "taken"), [(["?,-999"], ("?", "-999")), (["a,b", ""], ("a,b",)), ([" ? "], ("?",))])
+def test_missing_values_may_be_spelt(
+    api: ApiClient, api_bench: Workbench, rows: list[Row], way: str, given: list[str], taken: tuple[str, ...]
+) -> None:
+    content = as_file([rows[0] | {"children": taken[0]}])
+    if way == "query":
+        response = api.post("/jobs", params=[("missing", value) for value in given], content=content, headers=CSV)
+    else:
+        response = api.post("/jobs", data={"missing": given}, files={"file": ("rows.csv", content)})
+    job = api_bench.read(response.json()["id"])
+    assert (job.missing, job.rows) == (taken, 1)
+
+
+@pytest.mark.parametrize("missing", ["x" * 101, ",".join("abcdefghijklmnopqrstuvwxyz")])
+def test_missing_values_have_a_limit(cut_off: ApiClient, missing: str) -> None:
+    document = assert_problem(cut_off.post(f"/jobs?missing={missing}", headers=CSV), 422)
+    [(place, kind, _)] = details_of(document)
+    assert (place[:2], kind) == (["query", "missing"], "missing_spellings")

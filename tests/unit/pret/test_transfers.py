@@ -49,9 +49,9 @@ def pieces() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("make", [lambda: b"A\n1\n", lambda: io.BytesIO(b"A\n1\n"), pieces])
 def test_bytes_streams_and_iterators_are_sent(client: Any, world: World, make: Callable[[], Any]) -> None:
-    client.submit(make(), format="csv", delimiter=";", decimal=",", callback_url="http://x")
+    client.submit(make(), format="csv", delimiter=";", decimal=",", missing=["?"], callback_url="http://x")
     assert world.bodies[0] == b"A\n1\n"
-    assert dict(world.queries[0]) == {"delimiter": ";", "decimal": ",", "callback_url": "http://x"}
+    assert dict(world.queries[0]) == {"delimiter": ";", "decimal": ",", "missing": "?", "callback_url": "http://x"}
 
 
 def test_what_is_sent_can_be_compressed_on_the_way(client: Any, world: World) -> None:

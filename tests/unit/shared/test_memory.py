@@ -37,7 +37,7 @@ class LocalFile:
         self.path = path
 
     @contextmanager
-    def local_file(self):
+    def local_file(self, check):
         yield self.path
 
 def size(name):

@@ -263,6 +263,7 @@ def test_what_we_find_invalid_ourselves_stands_in_the_table() -> None:
         "kept_type",
         "kept_date",
         "null_not_allowed",
+        "json_invalid",
     }
     for use in OURS:
         assert use.params == fields_of(INVALID_VALUES[str(use.type)]), use

@@ -3,16 +3,20 @@ import gzip
 import io
 import json
 import lzma
+import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ui.batch import parquet_rows
 from ui.batch.content import HEAD_BYTES, Unreadable
-from ui.batch.preview import MAX_COLUMNS, Preview, look_at
+from ui.batch.preview import Preview, look_at
+from ui.batch.values import MAX_COLUMNS
 
 FEATURES = ("AGE", "RATE")
 GOOD = b"AGE,RATE\n40,0.5\n"
@@ -296,6 +300,30 @@ def test_columns_that_cannot_be_kept_are_named(content: bytes, name: str, odd: s
 
 def test_a_file_whose_facts_are_wrong_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **options: iter(()))
+    with pytest.raises(Unreadable, match="damaged"):
+        parquet_rows.first_rows(io.BytesIO(parquet()), 10_000)
+
+
+# With these, pyarrow 25 aborts.
+@pytest.mark.parametrize("bit", [152, *range(160, 167, 2), 232, 368])
+def test_a_footer_with_one_bit_flipped_ends_no_process_that_serves(bit: int) -> None:
+    content = bytearray(parquet())
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[footer + bit // 8] ^= 1 << bit % 8
+    with suppress(Unreadable):
+        seen(bytes(content), "rows.parquet")
+
+
+@pytest.mark.parametrize("program", ["false", "yes"])
+def test_a_process_that_dies_or_talks_nonsense_is_taken_for_a_damaged_file(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.batch.parquet_process.sys.executable", shutil.which(program))
+    assert fault(parquet(), "rows.parquet") == "damaged"
+
+
+def test_a_process_that_takes_too_long_is_taken_for_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.batch.parquet_process.PATIENCE", 0.0)
     assert fault(parquet(), "rows.parquet") == "damaged"
 
 

@@ -298,3 +298,14 @@ def test_a_slow_source_is_asked_by_the_preparation(fleet: Fleet, source: Path) -
     process = member_of("api", SlowCache(FolderSource(source), source.parent / "cache"), fleet)
     look(process)
     assert process.model.version == active(fleet).active.id == files.folder_version(source)
+
+
+def test_a_model_without_checksums_is_told_of_when_it_is_served(
+    process: Member, source: Path, fleet: Fleet, redis_client: fakeredis.FakeRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    look(process)
+    assert "is verified by" not in caplog.text
+    (source / "SHA256SUMS").unlink()
+    redis_client.flushall()
+    look(process_on(source, fleet))
+    assert caplog.text.count("is verified by: golden rows") == 1

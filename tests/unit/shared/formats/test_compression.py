@@ -319,7 +319,7 @@ def test_the_bytes_beneath_stay_open() -> None:
 
 def test_a_spooled_stream_is_a_file_that_goes_away(tmp_path: Path) -> None:
     data = os.urandom(PIECE_BYTES + 5)
-    with spooled(io.BytesIO(data), tmp_path) as path:
+    with spooled(io.BytesIO(data), tmp_path, len) as path:
         assert path.read_bytes() == data
     assert list(tmp_path.iterdir()) == []
 
@@ -328,7 +328,7 @@ def test_a_spooled_file_goes_away_after_an_error_too(tmp_path: Path) -> None:
     with (
         decoded(io.BytesIO(TEXT), "gzip", len(TEXT)) as stream,
         pytest.raises(MalformedInput),
-        spooled(stream, tmp_path),
+        spooled(stream, tmp_path, len),
     ):
         raise AssertionError("not reached")
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,8 @@ from shared.errors import MalformedInput, Report, WrongColumns
 from shared.formats import csv_rows
 from shared.formats.csv_blocks import MAX_RECORD_BYTES
 from shared.formats.csv_rows import read
-from shared.formats.source import ReadOptions
+from shared.formats.csv_values import MISSING_WORDS
+from shared.formats.source import Check, ReadOptions
 from shared.reasons import InvalidValue
 from tests.factories import make_contract
 
@@ -60,7 +61,7 @@ class Bytes:
         yield io.BytesIO(self.data)
 
     @contextmanager
-    def local_file(self) -> Iterator[Path]:
+    def local_file(self, _: Check) -> Iterator[Path]:
         raise NotImplementedError
         yield
 
@@ -194,7 +195,7 @@ SPELLINGS = """12|+1|-1|1.|.5|-.5|+.5|1e5|1E+05|1.e2|.5e1|007|-0|-0.0|0.1|0.3000
 |1e-400|1e-99999999999|0e99999999999|9007199254740993|123456789012345678901234567890|1.7976931348623157e308
 |0.1000000000000000055511151231257827021181583404541015625000000000000000000000000000000000000000000000000000001"""
 NO_NUMBERS = (
-    "0x1p3|0x10|0X10|1_000|\u0661|\uff11|1,5|1 000|--1|+-1|1d5|1f|1e|1e+|e5|.|-|+|1 2|NAN|-nan|nan(1)|true|abc"
+    "0x1p3|0x10|0X10|1_000|\u0661|\uff11|1,5|1 000|--1|+-1|1d5|1f|1e|1e+|e5|.|--|+|1 2|-nan|n a|nan(1)|true|abc"
     "|\xa012|12\n|1%|\u221e|1\u20ac"
 )
 
@@ -221,8 +222,29 @@ def test_what_is_no_number_is_refused_as_text_is_in_json(read_field: Any, kind: 
 @pytest.mark.parametrize("read_field", [field, field_beside_trouble])
 @pytest.mark.parametrize("kind", ["double", "long", "boolean"])
 def test_what_is_missing(read_field: Any, kind: str) -> None:
-    for text in ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", " ", " NaN", "NA\t"]:
-        assert read_field(text, kind) is None, text
+    for text in ["", " ", " NaN", "NA\t", *MISSING_WORDS]:
+        for written in (text, text.lower(), text.upper(), text.swapcase()):
+            assert read_field(written, kind) is None, written
+
+
+@pytest.mark.parametrize("kind", ["double", "long", "boolean", "string"])
+def test_what_is_missing_as_the_caller_says(kind: str) -> None:
+    good = {"boolean": "true", "string": "a"}.get(kind, "1")
+    data = "\n".join(["x", good, "-999", "?", "unknown", ""]).encode() + b'""\n'
+    [checked] = slices(data, ReadOptions(keep=("x",), missing=("-999", "?", "unknown")), ONE[kind])
+    assert checked.batch.column("x").is_valid().to_pylist() == [True, False, False, False, False]
+    # What is kept stands as it is.
+    assert checked.kept is not None
+    assert checked.kept.column("x").to_pylist() == [good, "-999", "?", "unknown", None]
+    assert errors_of(b"x\nother\n", ReadOptions(missing=("?",)), ONE["double"])
+
+
+@pytest.mark.parametrize("read_field", [field, field_beside_trouble])
+def test_a_number_too_small_for_a_float_is_no_whole_number(read_field: Any) -> None:
+    for text in ["1e-400", "-1e-400", "0.01e-9999", "0." + "0" * 400 + "1"]:
+        assert read_field(text, "long") == ["int_from_float"], text
+    for text in ["0e-400", "0.0", "-0.00", "00", "0." + "0" * 400]:
+        assert read_field(text, "long") == 0, text
 
 
 @pytest.mark.parametrize("read_field", [field, field_beside_trouble])

@@ -109,7 +109,8 @@ def test_complete_columns_are_read_without_an_object_for_each_value(names: list[
     assert [array.to_pylist() for array in arrays] == [[7, 7], [True, True], [0.5, 0.5], [2, 2], [1.5, 1.5]]
 
 
-def test_absent_columns_and_text_are_for_the_exact_reader() -> None:
+def test_absent_columns_text_and_whole_numbers_that_are_too_small_are_for_the_exact_reader() -> None:
+    assert packed_columns(CONTRACT, dict.fromkeys(CONTRACT.names, b"[1e-400]")) is None
     assert packed_columns(CONTRACT, dict.fromkeys(CONTRACT.names[1:], b"[1]")) is None
     assert packed_columns(make_contract([{"name": "a", "type": "string"}]), {"a": b'["1"]'}) is None
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.contract.validated import Tally
+from shared.contract.validated import Tally, Validated
 from shared.errors import ALL_VALID, InvalidRows, MalformedInput, PretError, Report, WrongColumns
 from shared.formats import json_rows
 from shared.formats.json_rows import (
@@ -62,6 +65,14 @@ def array_of(rows: list[bytes]) -> bytes:
 
 def read_array(body: bytes) -> list[int]:
     return [batch.num_rows for batch in batches_from_json(body, CONTRACT)]
+
+
+def slices_of_array(body: bytes) -> list[Validated]:
+    return list(validated_from_json(body, CONTRACT, ReadOptions(), ignore_extra=False))
+
+
+def slices_of_document(body: bytes) -> list[Validated]:
+    return list(validated_from_document(body, CONTRACT, ReadOptions()))
 
 
 @READERS
@@ -145,6 +156,50 @@ def test_what_is_not_json_is_rejected_with_its_place(read: Reader, body: bytes) 
         assert isinstance(caught.value, MalformedInput)
         assert caught.value.reason.type == "json-invalid"
         assert re.search(r": \w.* at line 1, character \d+\.$", str(caught.value))
+
+
+@pytest.mark.parametrize("beside", [b"hello", b'{"a":1}', b"null", b"\x00", b"]", b"[]", b"//", b",", b"\xff"])
+@pytest.mark.parametrize("body", [b"%s[%s]", b"[%s%s]", b"[%s]%s"], ids=["before", "within", "after"])
+def test_a_list_with_something_beside_it_is_not_json(body: bytes, beside: bytes) -> None:
+    parts = (GOOD, beside) if body.startswith(b"[%s]") else (beside, GOOD)
+    for read in (slices_of_array, slices_of_document):
+        with pytest.raises(MalformedInput, match=r"JSON|no rows"):
+            read(body % parts)
+
+
+@pytest.mark.parametrize("body", [GOOD + b"]", b"[" + GOOD, GOOD + b"," + GOOD, b"}" + GOOD + b"]"])
+def test_a_list_without_both_its_brackets_is_not_json(body: bytes) -> None:
+    for read in (slices_of_array, slices_of_document):
+        with pytest.raises(MalformedInput, match="JSON"):
+            read(body)
+
+
+TOKENS = [bytes([sign]) for sign in b'[]{},:"\\0.e-+ \x00\xff'] + [b"null", b"NaN", b"hello", b'"a":1,', b"//"]
+SHAPED = [
+    array_of([GOOD, GOOD]),
+    b'{"dataframe_records": %s}' % array_of([GOOD]),
+    b'{"columns": {"amount": [1, 2], "age": [40, 41], "more": [{"a": "x"}, null]}}',
+    b'{"dataframe_split": {"columns": ["amount", "age"], "data": [[1, 40], [2, 41]]}}',
+]
+
+
+@given(
+    body=st.sampled_from(SHAPED),
+    at=st.one_of(st.just(0), st.just(-1), st.integers(0, 90)),
+    removed=st.integers(0, 2),
+    token=st.sampled_from([b"", *TOKENS]),
+)
+def test_whatever_is_accepted_is_json(body: bytes, at: int, removed: int, token: bytes) -> None:
+    at = len(body) if at < 0 else at
+    changed = body[:at] + token + body[at + removed :]
+    for read in (slices_of_array, slices_of_document):
+        try:
+            slices = read(changed)
+        except PretError:
+            continue
+        # What is NaN is told of as an invalid row.
+        if not any(checked.report.invalid_rows for checked in slices):
+            json.loads(changed, parse_constant=pytest.fail)
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] "])
@@ -435,3 +490,31 @@ def test_a_row_of_endless_keys_is_refused_for_its_length(numbers: Kit) -> None:
     row = numbers.rows[0] | {f"key{i}": "x" for i in range(40_000)}
     [checked] = validated_from_json(json.dumps([row]).encode(), contract, ReadOptions(), ignore_extra=False)
     assert [error.type for error in checked.report.errors] == ["too_long"]
+
+
+MEGABYTES = 4 * 2**20
+KEYS = ",".join(f'"{key:x}":1' for key in range(MEGABYTES // 10))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('[{"a":[' + "[]," * (MEGABYTES // 3) + "1]},NaN]", "not a row"),
+        ("{" + KEYS + "}", "exactly one of the keys"),
+        ("{" + KEYS + "x}", "not valid JSON"),
+        ('{"columns":{' + KEYS + "}}", "Missing columns"),
+        ('{"dataframe_split":{"columns":[' + KEYS.replace(":1", "") + '],"data":[[1]]}}', "more than 100,000 columns"),
+        ('{"columns":{"age":[NaN,' + "[]," * (MEGABYTES // 3) + "1]}}", "Missing columns"),
+    ],
+    ids=["nested beside NaN", "keys", "keys that are no JSON", "columns", "names", "nested column"],
+)
+def test_a_large_body_is_not_made_objects_of_before_it_is_known_to_hold_rows(body: str, said: str) -> None:
+    text = body.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(PretError, match=said):
+            slices_of_document(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(text)

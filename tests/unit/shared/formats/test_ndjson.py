@@ -11,7 +11,7 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats import ndjson
-from shared.formats.source import ReadOptions
+from shared.formats.source import Check, ReadOptions
 from tests.factories import make_contract
 
 CONTRACT = make_contract(
@@ -38,7 +38,7 @@ class Memory:
         yield stream
 
     @contextmanager
-    def local_file(self) -> Iterator[Path]:
+    def local_file(self, _: Check) -> Iterator[Path]:
         raise AssertionError("NDJSON is read in order")
         yield Path()
 

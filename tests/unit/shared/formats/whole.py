@@ -28,7 +28,7 @@ class FileInPlace(LocalFile):
 
     @contextmanager
     def in_place(self) -> Iterator[pa.NativeFile]:
-        with self.local_file() as path, pa.OSFile(str(path), "rb") as file:
+        with pa.OSFile(str(self._path), "rb") as file:
             yield file
 
 

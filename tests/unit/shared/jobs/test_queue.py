@@ -14,8 +14,8 @@ import fakeredis
 import pytest
 
 from shared.errors import RedisUnavailable
-from shared.jobs.job import READING, WRITING
-from shared.jobs.queue import CHUNKS, FILES, QUEUE_PREFIX, QUEUES, QUICK, SMALL_UPLOAD, TaskQueue, create_app
+from shared.jobs.job import READING, SMALL_UPLOAD, UNPACKED, WRITING
+from shared.jobs.queue import CHUNKS, FILES, QUEUE_PREFIX, QUEUES, QUICK, TaskQueue, create_app
 from tests.factories import make_job
 from tests.patience import within
 from tests.unit.workbench import Workbench, settings_in
@@ -82,6 +82,9 @@ def test_messages_of_a_lane_wait_in_the_order_of_the_units(bench: Workbench) -> 
         (READING, {"upload_bytes": 0}, QUICK),
         (READING, {"upload_bytes": SMALL_UPLOAD}, QUICK),
         (READING, {"upload_bytes": SMALL_UPLOAD + 1}, FILES),
+        (READING, {"upload_bytes": SMALL_UPLOAD // UNPACKED, "encoding": "zstd"}, QUICK),
+        (READING, {"upload_bytes": SMALL_UPLOAD // UNPACKED + 1, "encoding": "zstd"}, FILES),
+        (READING, {"upload_bytes": 1, "is_large": True}, FILES),
         (READING, {"upload_bytes": 0, "input_uri": "s3://a/b.csv"}, FILES),
         (WRITING, {"rows": 1, "chunk_rows": 1}, FILES),
     ],

@@ -21,7 +21,7 @@ from shared.storage.local import LocalStorage
 from tests.factories import Kit, Row, is_known, removed
 from tests.store_contract import ME, given_up, new_attempt, store_over
 from tests.unit.wire import LATE, LOST, WireInMemory
-from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, Workbench, as_file
+from tests.unit.workbench import CHUNK_ROWS, MeddlingCache, MeddlingStorage, MeddlingStore, Workbench, as_file
 
 ROWS = 10
 WHY = Reason("storage-full")
@@ -483,22 +483,6 @@ def test_a_job_that_fails_meanwhile_can_still_be_tried_again(bench: Workbench, j
     assert bench.stored_files() == [job.upload_blob]
     assert bench.parts.store.retry(job.id, 10) == [READING]
     assert bench.read(job.id).rows == ROWS
-
-
-class MeddlingStore(JobStore):
-    """Tells how many rows are read at every sign of life, and is meddled with then."""
-
-    def __init__(self, bench: Workbench, meddle: Callable[[int], object]) -> None:
-        settings = bench.settings
-        super().__init__(
-            bench.client, job_ttl=settings.job_ttl, lease=settings.chunk_lease, attempts=settings.chunk_attempts
-        )
-        self._meddle = meddle
-
-    def renew(self, job_id: str, unit: str, owner: str, rows_read: int | None = None) -> bool:
-        goes_on = super().renew(job_id, unit, owner, rows_read)
-        self._meddle(rows_read or 0)
-        return goes_on
 
 
 @pytest.fixture

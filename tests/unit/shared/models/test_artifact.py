@@ -248,6 +248,24 @@ def test_of_zeros_and_ones_the_score_is_of_the_ones(tmp_path: Path, target: Any,
     assert scores[TARGET == 1].mean() > scores[TARGET == 0].mean()
 
 
+@pytest.mark.parametrize("content", [{"rows": [], "scores": []}, {}, [], "", "null"])
+def test_golden_rows_that_are_none_are_refused(folder: Path, content: Any) -> None:
+    put_json(folder / "golden.json", content)
+    assert "golden.json" in rejection(folder)
+
+
+@pytest.mark.parametrize(
+    ("missing", "integrity"),
+    [((), "checksums"), (("SHA256SUMS",), "golden rows"), (("SHA256SUMS", "golden.json"), "none")],
+)
+def test_a_model_says_what_verifies_it(folder: Path, missing: tuple[str, ...], integrity: str) -> None:
+    for name in missing:
+        (folder / name).unlink()
+    model = artifact.load(folder, "v")
+    assert model.integrity == integrity
+    assert len(model.notes) == len(missing)
+
+
 def test_golden_rows_of_another_class_are_refused(folder: Path) -> None:
     golden = json.loads((folder / "golden.json").read_text())
     put_json(folder / "golden.json", golden | {"positive_class": 1})

@@ -76,6 +76,29 @@ def test_the_card_of_the_source_comes_along(models: ModelCache, source: Path) ->
     assert take_current(models).card == "# A model\n"
 
 
+@pytest.mark.parametrize("name", ["README.md", "requirements.txt", "serving_input_example.json"])
+def test_no_link_to_elsewhere_comes_along(models: ModelCache, source: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("of this machine")
+    (source / name).unlink(missing_ok=True)
+    (source / name).symlink_to(tmp_path / "secret")
+    model = take_current(models)
+    assert name not in names(model.folder)
+    assert model.card is None
+
+
+def test_a_copy_without_checksums_is_known_by_the_digest_of_when_it_was_fetched(
+    models: ModelCache, source: Path, cache: Path
+) -> None:
+    for name in ("SHA256SUMS", "golden.json"):
+        (source / name).unlink()
+    version = take_current(models).version
+    for bit in range(0, 8 * 2000, 997):
+        content = bytearray((source / "model.cb").read_bytes())
+        content[bit // 8] ^= 1 << bit % 8
+        (cache / version / "model.cb").write_bytes(content)
+        assert not models.has(version)
+
+
 def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
     models: ModelCache, source: Path, numbers: Kit
 ) -> None:

@@ -1,0 +1,41 @@
+"""NaN and Infinity in JSON: found outside of strings only, and written back as they were."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.formats.json_nan import MAX_WORDS, with_nan, without_nan
+
+VALUES = st.recursive(
+    st.one_of(
+        st.sampled_from(
+            [float("nan"), float("inf"), float("-inf"), 1, "NaN", 'a"NaN', '\\"Infinity', "\\", '\\\\"', None]
+        ),
+        st.text(max_size=3),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(["NaN", 'x"', "\\"]), inner)),
+    max_leaves=8,
+)
+
+
+def strict(text: bytes) -> Any:
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+@given(value=VALUES)
+def test_what_is_written_so_is_json_and_can_be_undone(value: Any) -> None:
+    text = json.dumps(value).encode()
+    written = without_nan(text)
+    if written is None:
+        strict(text)
+    else:
+        strict(written)
+        assert with_nan(written) == text
+
+
+def test_with_too_many_of_them_a_text_is_just_no_json() -> None:
+    assert without_nan(b"[" + b"NaN," * MAX_WORDS + b"1]") is not None
+    assert without_nan(b"[" + b"NaN," * MAX_WORDS + b"NaN]") is None
