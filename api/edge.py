@@ -13,8 +13,9 @@ from random import getrandbits
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.callers import Callers
+from api.access.gate import Gate
 from api.errors import ShuttingDown, response_to
+from shared.errors import PretError
 from shared.logging import request_id
 
 logger = logging.getLogger(__name__)
@@ -29,27 +30,23 @@ FastRoutes = Mapping[tuple[str, str], ASGIApp]
 
 
 class Edge:
-    """The ASGI app that the server runs: identifies each request and its caller, then passes it on."""
+    """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
-    def __init__(self, app: FastAPI, fast_routes: FastRoutes, callers: Callers) -> None:
+    def __init__(self, app: FastAPI, fast_routes: FastRoutes, gate: Gate) -> None:
         self.app = app
         self._fast_routes = fast_routes
-        self._callers = callers
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = authorization = b""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value
-            elif name == b"authorization":
-                authorization = value
+        # Of a header that is sent twice, the last one counts.
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
         named = given if given and REQUEST_ID.fullmatch(given) else b"%016x" % getrandbits(ID_BITS)
         request_id.set(named.decode())
-        scope.setdefault("state", {})["caller"] = self._callers.identify(authorization)
 
         has_started = False
 
@@ -60,6 +57,11 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", named)]
             await send(message)
 
+        try:
+            scope.setdefault("state", {})["caller"] = self._gate.admit(scope, headers)
+        except PretError as error:
+            await response_to(error)(scope, receive, send_named)
+            return
         app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
         try:
             await app(scope, receive, send_named)

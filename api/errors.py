@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.access.errors import NotAllowed, NotAuthenticated
 from api.model_schemas import ReloadedProcess
 from shared.errors import (
     BadArtifact,
@@ -66,12 +67,6 @@ class NoModelCard(ModelError):
     default = "no-model-card"
 
 
-class NotAuthenticated(PretError):
-    """This needs an admin key."""
-
-    default = "not-authenticated"
-
-
 class InvalidParameters(PretError):
     """A parameter of the request has a value that is not allowed; `details` are FastAPI's or pydantic's."""
 
@@ -124,6 +119,7 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     NoPreviousVersion: HTTPStatus.CONFLICT,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotAllowed: HTTPStatus.FORBIDDEN,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,

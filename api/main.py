@@ -10,7 +10,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
 from api import errors, openapi, problems
-from api.callers import Callers
+from api.access.gate import Gate
+from api.access.keyring import Keyring
 from api.edge import Edge
 from api.routes import capabilities, events, health, jobs, model, results, submit
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
@@ -18,6 +19,7 @@ from api.services import create_services
 from shared import logging as service_logging
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
+from shared.keys import WrongKeys
 from shared.memory import use_few_arenas
 from shared.redis import connect
 from shared.settings import Settings, settings_or_exit
@@ -32,6 +34,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     use_few_arenas()
     service_logging.set_up(settings.log_level)
     services = create_services(settings, client)
+    keyring = Keyring(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +43,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
             await asyncio.to_thread(services.member.look)
             await asyncio.sleep(BOOT_PAUSE)
         services.closing.watch()
-        looking = asyncio.create_task(_keep_looking(services.member))
+        looking = asyncio.create_task(_keep_looking(services.member, keyring))
         yield
         looking.cancel()
         with suppress(asyncio.CancelledError):
@@ -67,18 +70,22 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, Callers(settings.admin_keys))
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, Gate(keyring))
 
 
-async def _keep_looking(member: Member) -> None:
+async def _keep_looking(member: Member, keyring: Keyring) -> None:
     while True:
         await asyncio.sleep(LOOK_INTERVAL)
         await asyncio.to_thread(member.look)
+        await asyncio.to_thread(keyring.look)
 
 
 def _app() -> Edge:
     settings = settings_or_exit()
-    return create_app(settings, connect(settings.redis_url))
+    try:
+        return create_app(settings, connect(settings.redis_url))
+    except WrongKeys as error:
+        raise SystemExit(f"{error}.") from None
 
 
 app = _app()

@@ -12,7 +12,8 @@ from shared.sentences import REASONS
 
 MEANING = {
     HTTPStatus.BAD_REQUEST: "The body does not match its Content-Type.",
-    HTTPStatus.UNAUTHORIZED: "An admin key is required.",
+    HTTPStatus.UNAUTHORIZED: "A key is required.",
+    HTTPStatus.FORBIDDEN: "The key may not do this.",
     HTTPStatus.NOT_FOUND: "The resource does not exist.",
     HTTPStatus.NOT_ACCEPTABLE: "The results are not available in the requested format.",
     HTTPStatus.CONFLICT: "The state of the resource does not allow this.",
@@ -65,7 +66,7 @@ PROBLEM_REF = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 PROBLEM_CONTENT = {PROBLEM_TYPE: {"schema": PROBLEM_REF}}
 
 DEFAULT: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "Internal error of the service.", "content": PROBLEM_CONTENT}
+    "default": {"description": "The request was not let in, or the service failed.", "content": PROBLEM_CONTENT}
 }
 """For every route; declaring it keeps FastAPI from adding its own 422 schema."""
 

@@ -12,7 +12,8 @@ REASONS: dict[str, str] = {
     "method-not-allowed": "This path does not support the method; the header Allow lists those that it does.",
     "request-rejected": "The request was rejected with status {status}.",
     "invalid-parameters": "A parameter of the request is invalid.",
-    "not-authenticated": "This needs an admin key. Send it as 'Authorization: Bearer KEY'.",
+    "not-authenticated": "This needs a key with the scope {accepted:or}. Send it as 'Authorization: Bearer KEY'.",
+    "not-allowed": "This key may not do that: it needs the scope {accepted:or}.",
     "not-acceptable": "The results are available as {accepted:or}.",
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.

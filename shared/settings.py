@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import keys
 from shared.redis_url import check
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,14 @@ class Settings(BaseSettings):
     reload_timeout: PositiveFloat = Field(
         60.0, description="Seconds that every process has to get a new model ready before a reload is given up."
     )
+    api_keys: str | None = Field(
+        None, description="Keys of callers, `name:scope+scope:SHA-256,…`, as `pret key new` prints them."
+    )
+    api_keys_file: Path | None = Field(
+        None, description="File with more of them, one a line; it is read again when it changes."
+    )
     admin_keys: SecretStr | None = Field(
-        None, description="Keys that may change the model, `name:key,name:key`; without any, everybody may."
+        None, description="Keys of administrators, `name:key,name:key`, where scoring and jobs may need none."
     )
     storage_url: str = Field(
         ".local/storage", description="Folder, or `s3://bucket/prefix`, for the inputs and scores of jobs."
@@ -134,12 +141,17 @@ class Settings(BaseSettings):
 
     @field_validator("admin_keys")
     @classmethod
-    def _has_names_and_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        for entry in keys.get_secret_value().split(",") if keys else ():
-            name, _, key = entry.strip().partition(":")
-            if not (name and key and key.isascii()):
-                raise ValueError("ADMIN_KEYS must read name:key,name:key, in plain ASCII")
-        return keys
+    def _has_names_and_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        if given:
+            keys.parse_plain(given.get_secret_value())
+        return given
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_entries(cls, given: str | None) -> str | None:
+        if given:
+            keys.parse(given)
+        return given
 
     @staticmethod
     def listed(value: str | None) -> tuple[str, ...]:

@@ -17,7 +17,18 @@ MAX_FUNCTION_LINES = 60
 
 LEAVES = tuple(
     f"shared.{name}"
-    for name in ("settings", "sentences", "reasons", "errors", "logging", "redis", "redis_url", "memory", "version")
+    for name in (
+        "settings",
+        "sentences",
+        "reasons",
+        "errors",
+        "logging",
+        "redis",
+        "redis_url",
+        "keys",
+        "memory",
+        "version",
+    )
 )
 """May rest on each other, and on nothing else of the project."""
 

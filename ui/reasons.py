@@ -29,7 +29,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "health": ("redis-", "storage-"),
     "job": ("job-ended", "job-not-failed"),
     "kept": ("kept-",),
-    "key": ("not-authenticated",),
+    "key": ("not-authenticated", "not-allowed"),
     "list": ("unknown-job",),
     "model": (
         "example-",

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
-from scripts.lib import example, loopback, served, terminal
+from scripts.lib import example, loopback, own_key, served, terminal
 from scripts.lib.health import Health, require_redis
 from scripts.lib.programs import HOST, Ports, StartError, configuration, programs
 from scripts.lib.served import Served
@@ -108,6 +108,7 @@ def _prepared() -> Ports:
     if ports.redis is None:
         require_redis(settings.redis_url)
     _ensure_model(settings)
+    own_key.take(settings)
     os.environ["REDIS_URL"] = settings.redis_url if ports.redis is None else f"redis://{HOST}:{ports.redis}/0"
     LOGS.mkdir(parents=True, exist_ok=True)
     CONFIG.write_text(configuration(programs(ports, LOCAL), PID_FILE, LOGS), encoding="utf-8")

@@ -149,7 +149,7 @@ def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) ->
             page.open("model?lang=en")
             page.click("reload")
             page.click("confirm")
-            page.see("needs an administration key")
+            page.see("needs a key with the scope")
             page.fill("admin_key", "wrong")
             page.click("confirm")
             page.see("This key is not valid.")
