@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.callers import Caller
+from api.access.jobs import VisibleJobs
 from api.errors import ModelNotFound
 from api.services import Services
 from shared.errors import NoModel
@@ -27,6 +28,14 @@ def get_caller(request: Request) -> Caller:
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_jobs(services: ServicesDep, caller: CallerDep) -> VisibleJobs:
+    """Return the jobs that the caller may see."""
+    return VisibleJobs(services.store, caller)
+
+
+JobsDep = Annotated[VisibleJobs, Depends(get_jobs)]
 
 
 def get_model(services: ServicesDep) -> Model:

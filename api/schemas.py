@@ -104,6 +104,7 @@ class JobBody(Body):
     id: str
     state: JobState = Field(description="queued, running, succeeded, failed or cancelled.")
     stage: Stage | None = Field(description="Current stage of an open job: reading, scoring or writing.")
+    owner: str | None = Field(description="Name of the key that submitted it; None if it came without one.")
     name: str | None = Field(description="Name of the file.")
     format: Format = Field(description="Format of the submitted rows.")
     model_version: str = Field(description="Model version that scores every row of the job.")

@@ -60,6 +60,8 @@ class Job:
     """queued, running, succeeded, failed or cancelled."""
     stage: str | None = None
     """reading, scoring or writing: what the job is doing or waiting for; None once it has ended."""
+    owner: str | None = None
+    """Name of the key that submitted it; None if it came without one."""
     name: str | None = None
     format: str | None = None
     model_version: str | None = None

@@ -13,6 +13,7 @@ from anyio import to_thread
 from fastapi import Request
 from typing_extensions import Buffer
 
+from api.access.callers import Caller
 from api.intake.body import (
     charset_name,
     charset_of_body,
@@ -71,7 +72,10 @@ class Submission:
         self._model = model
         self._services = services
         self._options = options
-        self._key = hashlib.sha256(key.encode()).hexdigest() if key else None
+        caller: Caller = request.state.caller
+        self._owner = caller.owner
+        # A line end is in no key: so those of two callers never meet.
+        self._key = hashlib.sha256(f"{caller.owner or ''}\n{key}".encode()).hexdigest() if key else None
         media_type = content_type(self._scope)
         # Of other bodies it means nothing, though some programs say "binary".
         self._charset = charset_of_body(self._scope) if BY_MEDIA_TYPE.get(media_type) in TEXT else UTF8
@@ -187,7 +191,7 @@ class Submission:
             raise
 
     def _new_job(self, format: Format) -> Job:
-        return self._options.new_job(self._model, format, self._services.settings)
+        return replace(self._options.new_job(self._model, format, self._services.settings), owner=self._owner)
 
     async def _file_job(self, job: Job) -> Job:
         return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())

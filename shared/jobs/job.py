@@ -72,6 +72,8 @@ class Job:
     """The class whose probability is scored; a worker whose model scores another class does not score the job."""
 
     # Set at submission.
+    owner: str | None = None
+    """The name of the key that sent it; None if it came without one."""
     name: str | None = None
     format: Format = Format.JSON
     encoding: Encoding | None = None
