@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
 from api import errors, openapi, problems
+from api.access.addresses import end_if_open
 from api.access.gate import Gate
 from api.access.keyring import Keyring
 from api.edge import Edge
@@ -35,6 +36,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     service_logging.set_up(settings.log_level)
     services = create_services(settings, client)
     keyring = Keyring(settings)
+    gate = Gate(keyring, anonymous_anywhere=settings.allow_anonymous)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,8 +46,11 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
             await asyncio.sleep(BOOT_PAUSE)
         services.closing.watch()
         looking = asyncio.create_task(_keep_looking(services.member, keyring))
+        watching = asyncio.create_task(end_if_open()) if gate.is_local_only else None
         yield
         looking.cancel()
+        if watching:
+            watching.cancel()
         with suppress(asyncio.CancelledError):
             await looking
         await asyncio.to_thread(services.member.retire)
@@ -70,7 +75,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, Gate(keyring))
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate)
 
 
 async def _keep_looking(member: Member, keyring: Keyring) -> None:

@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "invalid-parameters": "A parameter of the request is invalid.",
     "not-authenticated": "This needs a key with the scope {accepted:or}. Send it as 'Authorization: Bearer KEY'.",
     "not-allowed": "This key may not do that: it needs the scope {accepted:or}.",
+    "no-keys": "No keys are configured, so only requests to a loopback address are served. Set API_KEYS or API_KEYS_FILE "
+    "('pret key new' makes keys), or ALLOW_ANONYMOUS=true in a network that is closed otherwise.",
     "not-acceptable": "The results are available as {accepted:or}.",
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     admin_keys: SecretStr | None = Field(
         None, description="Keys of administrators, `name:key,name:key`, where scoring and jobs may need none."
     )
+    allow_anonymous: bool = Field(
+        False, description="Serve other machines without keys, in a network that is closed otherwise."
+    )
     storage_url: str = Field(
         ".local/storage", description="Folder, or `s3://bucket/prefix`, for the inputs and scores of jobs."
     )

@@ -2,7 +2,8 @@
 
 from starlette.types import Scope
 
-from api.access.callers import Caller, Headers
+from api.access.addresses import NO_KEYS, is_local
+from api.access.callers import ANYBODY, NOBODY, Caller, Headers
 from api.access.errors import NotAllowed, NotAuthenticated
 from api.access.keyring import Keyring
 from api.access.rules import needed
@@ -11,12 +12,20 @@ from api.access.rules import needed
 class Gate:
     """Decides about every request, whichever route it takes."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, *, anonymous_anywhere: bool) -> None:
         self._keyring = keyring
+        self._anonymous_anywhere = anonymous_anywhere
+
+    @property
+    def is_local_only(self) -> bool:
+        """Whether there is neither a key nor the wish to serve everybody without one."""
+        return self._keyring.callers.keyless is ANYBODY and not self._anonymous_anywhere
 
     def admit(self, scope: Scope, headers: Headers) -> Caller:
         """Return the caller of a request; raises NotAuthenticated or NotAllowed."""
         caller = self._keyring.callers.identify(headers)
+        if caller.owner is None and not (self._anonymous_anywhere or is_local(scope.get("server"))):
+            caller = _from_elsewhere(caller)
         accepted = needed(scope["method"], scope["path"])
         if accepted is None or caller.may(accepted):
             return caller
@@ -24,3 +33,10 @@ class Gate:
         if caller.owner is None:
             raise NotAuthenticated("not-authenticated", accepted=names)
         raise NotAllowed("not-allowed", accepted=names)
+
+
+def _from_elsewhere(keyless: Caller) -> Caller:
+    """Return who that is that has no key and is not known to be on this machine; raises NotAllowed if no keys are configured."""
+    if keyless is ANYBODY:
+        raise NotAllowed.of(NO_KEYS)
+    return NOBODY

@@ -40,7 +40,7 @@ CONSOLE_SETTINGS = {"PRET_URL", "PRET_KEY", "FLOWER_URL", "DOCS_URL"}
 LOCKS = {"console": "ui"}
 """Images whose requirements have another name than they."""
 
-SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "API_KEYS"}
 ENTRY = re.compile(r"(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
