@@ -7,12 +7,13 @@ to all requests belongs here.
 import logging
 import re
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import getrandbits
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.browsers import readable_from, security_headers
 from api.access.gate import Gate
 from api.errors import ShuttingDown, response_to
 from shared.errors import PretError
@@ -32,10 +33,11 @@ FastRoutes = Mapping[tuple[str, str], ASGIApp]
 class Edge:
     """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
-    def __init__(self, app: FastAPI, fast_routes: FastRoutes, gate: Gate) -> None:
+    def __init__(self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, origins: Iterable[str]) -> None:
         self.app = app
         self._fast_routes = fast_routes
         self._gate = gate
+        self._enter = readable_from(origins, self._let_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -43,30 +45,32 @@ class Edge:
             await self.app(scope, receive, send)
             return
         # Of a header that is sent twice, the last one counts.
-        headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id")
+        given = dict(scope["headers"]).get(b"x-request-id")
         named = given if given and REQUEST_ID.fullmatch(given) else b"%016x" % getrandbits(ID_BITS)
         request_id.set(named.decode())
-
+        own = [(b"x-request-id", named), *security_headers(scope["path"])]
         has_started = False
 
         async def send_named(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", named)]
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         try:
-            scope.setdefault("state", {})["caller"] = self._gate.admit(scope, headers)
-        except PretError as error:
-            await response_to(error)(scope, receive, send_named)
-            return
-        app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
-        try:
-            await app(scope, receive, send_named)
+            await self._enter(scope, receive, send_named)
         except CancelledError:
             # At its end the server waits some seconds for the requests under way, and then cancels them.
             logger.warning("A request was cut off by the end of the process")
             if not has_started:
                 await response_to(ShuttingDown())(scope, receive, send_named)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope.setdefault("state", {})["caller"] = self._gate.admit(scope, dict(scope["headers"]))
+        except PretError as error:
+            await response_to(error)(scope, receive, send)
+            return
+        app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
+        await app(scope, receive, send)

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from api.access.errors import NotAllowed, NotAuthenticated
+from api.access.errors import ForeignOrigin, NotAllowed, NotAuthenticated, UnknownHost
 from api.model_schemas import ReloadedProcess
 from shared.errors import (
     BadArtifact,
@@ -120,6 +120,8 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     NotAllowed: HTTPStatus.FORBIDDEN,
+    ForeignOrigin: HTTPStatus.FORBIDDEN,
+    UnknownHost: HTTPStatus.MISDIRECTED_REQUEST,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,

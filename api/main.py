@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from api import errors, openapi, problems
 from api.access.addresses import end_if_open
+from api.access.browsers import Browsers
 from api.access.gate import Gate
 from api.access.keyring import Keyring
 from api.edge import Edge
@@ -36,7 +37,9 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     service_logging.set_up(settings.log_level)
     services = create_services(settings, client)
     keyring = Keyring(settings)
-    gate = Gate(keyring, anonymous_anywhere=settings.allow_anonymous)
+    origins = settings.listed(settings.cors_origins)
+    browsers = Browsers(settings.listed(settings.allowed_hosts), origins)
+    gate = Gate(keyring, browsers, anonymous_anywhere=settings.allow_anonymous)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,7 +78,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate)
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, origins)
 
 
 async def _keep_looking(member: Member, keyring: Keyring) -> None:

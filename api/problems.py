@@ -13,7 +13,8 @@ from shared.sentences import REASONS
 MEANING = {
     HTTPStatus.BAD_REQUEST: "The body does not match its Content-Type.",
     HTTPStatus.UNAUTHORIZED: "A key is required.",
-    HTTPStatus.FORBIDDEN: "The key may not do this.",
+    HTTPStatus.FORBIDDEN: "The caller may not do this.",
+    HTTPStatus.MISDIRECTED_REQUEST: "The request is for another host name.",
     HTTPStatus.NOT_FOUND: "The resource does not exist.",
     HTTPStatus.NOT_ACCEPTABLE: "The results are not available in the requested format.",
     HTTPStatus.CONFLICT: "The state of the resource does not allow this.",

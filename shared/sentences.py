@@ -16,6 +16,8 @@ REASONS: dict[str, str] = {
     "not-allowed": "This key may not do that: it needs the scope {accepted:or}.",
     "no-keys": "No keys are configured, so only requests to a loopback address are served. Set API_KEYS or API_KEYS_FILE "
     "('pret key new' makes keys), or ALLOW_ANONYMOUS=true in a network that is closed otherwise.",
+    "unknown-host": "The request is for a host name by which this service may not be called. The setting ALLOWED_HOSTS lists them.",
+    "foreign-origin": "The request comes from a page of another site. The setting CORS_ORIGINS lists those that may send it.",
     "not-acceptable": "The results are available as {accepted:or}.",
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.

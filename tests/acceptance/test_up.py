@@ -365,6 +365,16 @@ def test_flower_listens_elsewhere_behind_its_login(own: Up, address: str, prefix
     assert http.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
 
 
+def test_flower_is_for_its_own_pages_alone(up: Up) -> None:
+    url = f"http://127.0.0.1:{up.ports['FLOWER_PORT']}"
+    for name in (None, "localhost:5555", "[::1]"):
+        page = http.get(f"{url}/workers", headers={"Host": name} if name else {})
+        assert (page.status_code, page.headers["x-frame-options"]) == (200, "DENY")
+        assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
+    for name in ("evil.example", "127.0.0.1.evil.example:5555"):
+        assert http.get(f"{url}/workers", headers={"Host": name}).status_code == 421
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -29,7 +29,7 @@ from pret import (
 from pret.formats import ENCODINGS, FORMATS
 from ui import service
 
-APP = str(Path(service.__file__).with_name("app.py"))
+APP = str(Path(service.__file__).with_name("page.py"))
 THRESHOLD = 0.1
 MODEL = "local-0123456789ab"
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
