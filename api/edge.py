@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.browsers import readable_from, security_headers
 from api.access.gate import Gate
+from api.access.quotas import Quotas
 from api.errors import ShuttingDown, response_to
 from shared.errors import PretError
 from shared.logging import request_id
@@ -33,10 +34,13 @@ FastRoutes = Mapping[tuple[str, str], ASGIApp]
 class Edge:
     """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
-    def __init__(self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, origins: Iterable[str]) -> None:
+    def __init__(
+        self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, quotas: Quotas, origins: Iterable[str]
+    ) -> None:
         self.app = app
         self._fast_routes = fast_routes
         self._gate = gate
+        self._quotas = quotas
         self._enter = readable_from(origins, self._let_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +72,10 @@ class Edge:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            scope.setdefault("state", {})["caller"] = self._gate.admit(scope, dict(scope["headers"]))
+            caller = scope.setdefault("state", {})["caller"] = self._gate.admit(scope, dict(scope["headers"]))
+            if caller.limits is not None:
+                send = self._quotas.told(caller, caller.limits, send)
+                await self._quotas.admit(caller, caller.limits, scope["method"], scope["path"])
         except PretError as error:
             await response_to(error)(scope, receive, send)
             return

@@ -25,6 +25,7 @@ from shared.errors import (
     NoPreviousVersion,
     PretError,
     QueueFull,
+    QuotaExceeded,
     RedisDenied,
     RedisUnavailable,
     ReloadFailed,
@@ -127,6 +128,7 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownJob: HTTPStatus.NOT_FOUND,
     JobConflict: HTTPStatus.CONFLICT,
     RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -180,6 +182,8 @@ def response_to(error: Exception) -> Response:
     if isinstance(error, ReloadFailed):
         processes = [ReloadedProcess.of(process).model_dump() for process in error.processes]
         return problem(status, error.reason, HEADERS.get(status), processes=processes)
+    if isinstance(error, QuotaExceeded):
+        return problem(status, error.reason, {"Retry-After": str(error.reason.params["seconds"])})
     return problem(status, error.reason, HEADERS.get(status))
 
 

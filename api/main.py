@@ -78,7 +78,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, origins)
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, origins)
 
 
 async def _keep_looking(member: Member, keyring: Keyring) -> None:

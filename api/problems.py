@@ -22,7 +22,7 @@ MEANING = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The media type or content encoding of the body is not supported.",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The requested range lies outside the file.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Rows or parameters are invalid.",
-    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full. Retry later.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full, or a quota is used up. Retry later.",
     HTTPStatus.BAD_GATEWAY: "The model source denied access.",
     HTTPStatus.SERVICE_UNAVAILABLE: "A dependency is unavailable: model, Redis, storage or model source.",
     HTTPStatus.GATEWAY_TIMEOUT: "A process did not respond in time.",

@@ -6,6 +6,7 @@ from functools import partial
 import redis
 from anyio import CapacityLimiter
 
+from api.access.quotas import Quotas
 from api.closing import Closing
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
@@ -20,6 +21,7 @@ from shared.jobs.window import Window
 from shared.models.cache import ModelCache
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
+from shared.usage import Usage
 
 INGESTS_AT_ONCE = 2
 """JSON batches that one process parses concurrently; more would hold their bodies in memory without being faster."""
@@ -43,6 +45,7 @@ class Services:
     making_limiter: CapacityLimiter
     """Result files that are written concurrently, for downloads that are resumed."""
     closing: Closing
+    quotas: Quotas
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
@@ -68,4 +71,5 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
         closing=closing,
+        quotas=Quotas(Usage(client)),
     )

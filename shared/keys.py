@@ -21,8 +21,21 @@ class WrongKeys(ValueError):
     """The keys are not as they should be. The sentence says where, and repeats nothing of them."""
 
 
-ENTRY = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._@-]{0,63}):(?P<scopes>[a-z+]+):(?P<digest>[0-9a-fA-F]{64})")
-FORM = "name:scope+scope:SHA-256 of the key, as `pret key new` prints it"
+ENTRY = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._@-]{0,63}):(?P<scopes>[a-z+]+):(?P<digest>[0-9a-fA-F]{64})"
+    r"(:requests=(?P<requests>[1-9][0-9]{0,5}))?(:rows=(?P<rows>[1-9][0-9]{0,11}))?"
+)
+FORM = "name:scope+scope:SHA-256 of the key, then perhaps :requests=N or :rows=N, as `pret key new` prints it"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a caller may send; None for no limit."""
+
+    requests: int | None = None
+    """Per second."""
+    rows: int | None = None
+    """Scored per day (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Key:
     scopes: frozenset[Scope]
     digest: bytes
     """SHA-256 of the key, 32 bytes."""
+    limits: Limits | None = None
 
 
 def digest_of(key: bytes) -> bytes:
@@ -80,4 +94,6 @@ def _key(entry: str, number: int) -> Key:
     given = found["scopes"].split("+")
     if not set(given) <= set(Scope):
         raise WrongKeys(f"Entry {number} of API_KEYS may have the scopes {', '.join(Scope)}")
-    return Key(found["name"], frozenset(map(Scope, given)), bytes.fromhex(found["digest"]))
+    requests, rows = (int(found[name]) if found[name] else None for name in ("requests", "rows"))
+    limits = Limits(requests, rows) if requests or rows else None
+    return Key(found["name"], frozenset(map(Scope, given)), bytes.fromhex(found["digest"]), limits)

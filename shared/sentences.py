@@ -18,6 +18,11 @@ REASONS: dict[str, str] = {
     "('pret key new' makes keys), or ALLOW_ANONYMOUS=true in a network that is closed otherwise.",
     "unknown-host": "The request is for a host name by which this service may not be called. The setting ALLOWED_HOSTS lists them.",
     "foreign-origin": "The request comes from a page of another site. The setting CORS_ORIGINS lists those that may send it.",
+    "requests-exceeded": "This key may send {limit:,} {limit:request|requests} per second. Try again in "
+    "{seconds} {seconds:second|seconds}.",
+    "rows-exceeded": "This key may have {limit:,} {limit:row|rows} scored per day. Try again in {seconds:,} seconds, "
+    "when the next day begins (UTC).",
+    "rows-left-exceeded": "These are more than the {limit:,} rows that this key may still have scored today (UTC).",
     "not-acceptable": "The results are available as {accepted:or}.",
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.

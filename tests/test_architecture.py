@@ -26,6 +26,7 @@ LEAVES = tuple(
         "redis",
         "redis_url",
         "keys",
+        "usage",
         "memory",
         "version",
     )

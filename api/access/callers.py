@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.keys import Key, Scope, digest_of
+from shared.keys import Key, Limits, Scope, digest_of
 
 Headers = Mapping[bytes, bytes]
 
@@ -19,12 +19,13 @@ class Caller:
     """With those that others imply."""
     owner: str | None = None
     """The name that its jobs carry; None without a key."""
+    limits: Limits | None = None
 
     @classmethod
     def of(cls, key: Key) -> "Caller":
         """Make the caller that a key is for."""
         implied = Scope if Scope.ADMIN in key.scopes else (Scope.READ,)
-        return cls(key.name, key.scopes.union(implied), key.name)
+        return cls(key.name, key.scopes.union(implied), key.name, key.limits)
 
     @property
     def is_admin(self) -> bool:

@@ -74,6 +74,7 @@ class Submission:
         self._options = options
         caller: Caller = request.state.caller
         self._owner = caller.owner
+        self._rows_left = services.quotas.rows_left(caller)
         # A line end is in no key: so those of two callers never meet.
         self._key = hashlib.sha256(f"{caller.owner or ''}\n{key}".encode()).hexdigest() if key else None
         media_type = content_type(self._scope)
@@ -191,7 +192,8 @@ class Submission:
             raise
 
     def _new_job(self, format: Format) -> Job:
-        return replace(self._options.new_job(self._model, format, self._services.settings), owner=self._owner)
+        job = self._options.new_job(self._model, format, self._services.settings)
+        return replace(job, owner=self._owner, rows_left=self._rows_left)
 
     async def _file_job(self, job: Job) -> Job:
         return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())

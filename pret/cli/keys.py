@@ -19,6 +19,8 @@ def new_key(options: argparse.Namespace) -> None:
         raise WrongUsage("NAME may have letters, digits and . _ @ -, at most 64, and begins with a letter or a digit.")
     key = PREFIX + secrets.token_urlsafe()
     scopes = "+".join(dict.fromkeys(options.scope))
+    limits = {"requests": options.requests, "rows": options.rows}
+    more = "".join(f":{name}={limit}" for name, limit in limits.items() if limit)
     print(f"Key, for {options.name} alone; it is shown only now:\n  {key}")
     print("Line for API_KEYS or API_KEYS_FILE of the service:")
-    print(f"  {options.name}:{scopes}:{hashlib.sha256(key.encode()).hexdigest()}")
+    print(f"  {options.name}:{scopes}:{hashlib.sha256(key.encode()).hexdigest()}{more}")

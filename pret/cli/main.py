@@ -135,6 +135,8 @@ def _add_keys(group: argparse.ArgumentParser) -> None:
     groups = group.add_subparsers(required=True, metavar="COMMAND")
     added = groups.add_parser("new", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_CODES)
     added.usage = "pret key new NAME --scope SCOPE [SCOPE ...]"
+    added.add_argument("--requests", type=models.limit, metavar="N", help="at most N requests per second")
+    added.add_argument("--rows", type=models.limit, metavar="N", help="at most N rows scored per day")
     added.add_argument("name", metavar="NAME", help="name of the caller: its jobs and its changes carry it")
     added.add_argument(
         "--scope", required=True, nargs="+", action="extend", choices=keys.SCOPES,

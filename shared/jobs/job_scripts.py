@@ -1,6 +1,7 @@
 """The Lua scripts that change job records, each atomically on the Redis server."""
 
 from shared.redis import KEY_PREFIX
+from shared.usage import ROWS_KEY
 
 JOB_KEY = f"{KEY_PREFIX}job:"
 OPEN_KEY = f"{KEY_PREFIX}jobs:open"
@@ -18,7 +19,7 @@ def keys_of(job_id: str, call: str) -> list[str]:
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
     lists = [OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
-    return [*own, *lists, f"{ANSWER_KEY}{call}", OWNER_KEY]
+    return [*own, *lists, f"{ANSWER_KEY}{call}", OWNER_KEY, ROWS_KEY]
 
 
 def list_of(state: str, owner: str | None) -> str:
@@ -48,6 +49,13 @@ local live = state == 'queued' or state == 'running'
 -- A job is listed among all, and among those of its owner; '' stands for none.
 local function lists()
     return {by_state, KEYS[13] .. (redis.call('HGET', record, 'owner') or '') .. ':'}
+end
+local function charge(rows)
+    local owner = redis.call('HGET', record, 'owner')
+    if not owner or not rows then return end
+    local counter = KEYS[14] .. owner .. ':' .. math.floor(now / 86400)
+    redis.call('INCRBY', counter, rows)
+    redis.call('EXPIRE', counter, 172800)
 end
 local function enter(new)
     local created = redis.call('HGET', record, 'created_at')
@@ -124,6 +132,7 @@ if ARGV[6] ~= '' then
 end
 for i = 10, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 if ARGV[9] ~= '' then redis.call('SET', report, ARGV[9]) end
+charge(redis.call('HGET', record, 'rows'))
 enter('queued')
 redis.call('ZADD', open, created, id)
 if redis.call('HGET', record, 'stage') == 'reading' then return {'', {publish('reading', lease)}} end
@@ -182,6 +191,7 @@ if redis.call('HGET', record, 'attempt') == ARGV[10] then return redis.call('ZRA
 if not is_held_by(owner, unit) or not done(unit) then return false end
 redis.call('HSET', record, 'rows', ARGV[7], 'rows_read', ARGV[7], 'chunk_rows', ARGV[8], 'batch_rows', ARGV[9],
     'attempt', ARGV[10], 'stage', 'scoring')
+charge(ARGV[7])
 return fill(window, lease)
 """
 

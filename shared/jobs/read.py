@@ -57,7 +57,7 @@ def _read(attempt: Attempt, tally: Tally) -> Job:
     # A MemoryError that escapes a task would end the whole worker.
     with file as source, reject_beyond_memory("memory-rows"), memory_limit(growth):
         while True:
-            slices = _counted(read(source, options, model.contract), life, at.limits.rows)
+            slices = _counted(read(source, options, model.contract), life, at.limits.rows, job.rows_left)
             try:
                 good = tally.watch(slices, job.on_invalid)
                 return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
@@ -83,12 +83,14 @@ class _SignsOfLife:
                 raise StorageUnavailable("storage-full")
 
 
-def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int) -> Iterator[Validated]:
+def _counted(slices: Iterable[Validated], life: _SignsOfLife, limit: int, left: int | None) -> Iterator[Validated]:
     """Pass the slices through, sending heartbeats; raises InputTooLarge if there are too many rows."""
     life.rows = 0
     for validated in slices:
         life.rows += validated.batch.num_rows
         if life.rows > limit:
             raise InputTooLarge("too-many-rows", limit=limit)
+        if left is not None and life.rows > left:
+            raise InputTooLarge("rows-left-exceeded", limit=left)
         life.give()
         yield validated
