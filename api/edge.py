@@ -13,6 +13,7 @@ from random import getrandbits
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.audit import Audit
 from api.access.browsers import readable_from, security_headers
 from api.access.gate import Gate
 from api.access.quotas import Quotas
@@ -26,6 +27,7 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 """Request IDs accepted from a caller: they are echoed in a header and logged, so only plain characters are allowed."""
 
 ID_BITS = 64
+DENIED = (401, 403)
 
 FastRoutes = Mapping[tuple[str, str], ASGIApp]
 """Endpoints by method and path."""
@@ -35,12 +37,13 @@ class Edge:
     """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
     def __init__(
-        self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, quotas: Quotas, origins: Iterable[str]
+        self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, quotas: Quotas, audit: Audit, origins: Iterable[str]
     ) -> None:
         self.app = app
         self._fast_routes = fast_routes
         self._gate = gate
         self._quotas = quotas
+        self._audit = audit
         self._enter = readable_from(origins, self._let_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,12 +75,16 @@ class Edge:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            caller = scope.setdefault("state", {})["caller"] = self._gate.admit(scope, dict(scope["headers"]))
+            caller = self._gate.admit(scope, dict(scope["headers"]))
             if caller.limits is not None:
                 send = self._quotas.told(caller, caller.limits, send)
                 await self._quotas.admit(caller, caller.limits, scope["method"], scope["path"])
         except PretError as error:
-            await response_to(error)(scope, receive, send)
+            response = response_to(error)
+            if response.status_code in DENIED:
+                who = scope["state"]["caller"].name
+                self._audit.denied(who, scope["method"], scope["path"], error.reason.type)
+            await response(scope, receive, send)
             return
         app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
         await app(scope, receive, send)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import redis
 from fastapi import FastAPI
@@ -15,9 +15,9 @@ from api.access.browsers import Browsers
 from api.access.gate import Gate
 from api.access.keyring import Keyring
 from api.edge import Edge
-from api.routes import capabilities, events, health, jobs, model, results, submit
+from api.routes import access, capabilities, events, health, jobs, model, results, submit
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
-from api.services import create_services
+from api.services import Services, create_services
 from shared import logging as service_logging
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
@@ -48,14 +48,17 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
             await asyncio.to_thread(services.member.look)
             await asyncio.sleep(BOOT_PAUSE)
         services.closing.watch()
-        looking = asyncio.create_task(_keep_looking(services.member, keyring))
-        watching = asyncio.create_task(end_if_open()) if gate.is_local_only else None
+        tasks = [
+            asyncio.create_task(_keep_looking(services.member)),
+            asyncio.create_task(_keep_keys(services, keyring)),
+        ]
+        if gate.is_local_only:
+            tasks.append(asyncio.create_task(end_if_open()))
         yield
-        looking.cancel()
-        if watching:
-            watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(services.audit.look, keyring.callers)
         await asyncio.to_thread(services.member.retire)
 
     # The documentation pages bring their own scripts: many users' networks reach no CDN.
@@ -74,18 +77,24 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (submit, jobs, results, events, model, health, capabilities):
+    for routes in (submit, jobs, results, events, model, health, capabilities, access):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, origins)
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, services.audit, origins)
 
 
-async def _keep_looking(member: Member, keyring: Keyring) -> None:
+async def _keep_looking(member: Member) -> None:
     while True:
         await asyncio.sleep(LOOK_INTERVAL)
         await asyncio.to_thread(member.look)
+
+
+async def _keep_keys(services: Services, keyring: Keyring) -> None:
+    while True:
+        await asyncio.sleep(LOOK_INTERVAL)
         await asyncio.to_thread(keyring.look)
+        await asyncio.to_thread(services.audit.look, keyring.callers)
 
 
 def _app() -> Edge:

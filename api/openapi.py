@@ -26,6 +26,7 @@ TAGS = [
     {"name": "scoring", "description": "Score one applicant synchronously."},
     {"name": "batches", "description": "Score many applicants as a background job."},
     {"name": "model", "description": "The served model, and reloading it."},
+    {"name": "access", "description": "Who did what, and who was not let in."},
     {"name": "health", "description": "For orchestrators and operators."},
 ]
 SECURITY_SCHEMES = {

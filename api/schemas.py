@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.audit import Entry
 from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
@@ -197,6 +198,32 @@ class ResultsPage(Body):
     offset: int = Field(description="Row number of the first result on this page, from 0.")
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
     results: list[Result]
+
+
+class AuditEntry(Body):
+    """A change, or a request that was not let in."""
+
+    at: datetime
+    who: str = Field(
+        description="Name of the key; `anonymous` or `anybody` without one, `operator` for the keys themselves."
+    )
+    what: str = Field(description="What was done or asked for.", examples=["reload", "key added", "POST /jobs"])
+    about: str | None = Field(description="The version, the job or the key that it is about.")
+    outcome: str = Field(description="`done`, or the type of the problem.", examples=["done", "not-authenticated"])
+    request_id: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> "AuditEntry":
+        """Build the body from an entry."""
+        return cls.model_validate({**entry, "at": moment(entry["at"])})
+
+
+class AuditPage(Body):
+    """Some of the entries, newest first."""
+
+    entries: list[AuditEntry]
+    total: int = Field(description="Number of entries that are kept.")
+    next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
 
 
 class Health(Body):

@@ -6,10 +6,12 @@ from functools import partial
 import redis
 from anyio import CapacityLimiter
 
+from api.access.audit import Audit
 from api.access.quotas import Quotas
 from api.closing import Closing
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
+from shared.audit import AuditLog
 from shared.fleet.member import Member
 from shared.fleet.preparation import PreparationProcess
 from shared.fleet.records import Fleet
@@ -46,6 +48,7 @@ class Services:
     """Result files that are written concurrently, for downloads that are resumed."""
     closing: Closing
     quotas: Quotas
+    audit: Audit
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
@@ -72,4 +75,5 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         making_limiter=CapacityLimiter(1),
         closing=closing,
         quotas=Quotas(Usage(client)),
+        audit=Audit(AuditLog(client)),
     )

@@ -23,6 +23,8 @@ from pret.errors import (
 )
 from pret.formats import Encoding, Format
 from pret.models import (
+    AuditEntry,
+    AuditPage,
     Candidate,
     Capabilities,
     Column,
@@ -49,6 +51,8 @@ from pret.models import (
 
 __all__ = [
     "AsyncClient",
+    "AuditEntry",
+    "AuditPage",
     "Busy",
     "Candidate",
     "Capabilities",

@@ -246,6 +246,29 @@ class Version:
 
 
 @dataclass(frozen=True)
+class AuditEntry:
+    """A change, or a request that was not let in."""
+
+    at: datetime
+    who: str
+    what: str
+    outcome: str
+    """done, or the type of the problem."""
+    about: str | None = None
+    """The version, the job or the key that it is about."""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Some of the entries of the audit, newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    total: int
+    next_offset: int | None = None
+
+
+@dataclass(frozen=True)
 class ReloadedProcess:
     """What one process did in a reload."""
 

@@ -25,6 +25,7 @@ LEAVES = tuple(
         "logging",
         "redis",
         "redis_url",
+        "audit",
         "keys",
         "usage",
         "memory",

@@ -56,6 +56,14 @@ class Callers:
         self._by_digest = {key.digest: Caller.of(key) for key in keys}
         self.keyless = keyless
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return each caller with a text that changes when its keys or what they allow do."""
+        found: dict[str, list[str]] = {}
+        for digest, caller in self._by_digest.items():
+            facts = (digest, sorted(caller.scopes), caller.limits)
+            found.setdefault(caller.name, []).append(digest_of(repr(facts).encode()).hex())
+        return {name: digest_of("".join(sorted(parts)).encode()).hex()[:16] for name, parts in found.items()}
+
     def identify(self, headers: Headers) -> Caller:
         """Return the caller for these headers of a request."""
         if not self._by_digest:

@@ -24,11 +24,12 @@ class Gate:
         return self._keyring.callers.keyless is ANYBODY and not self._anonymous_anywhere
 
     def admit(self, scope: Scope, headers: Headers) -> Caller:
-        """Return the caller of a request; raises UnknownHost, ForeignOrigin, NotAuthenticated or NotAllowed."""
-        self._browsers.check(scope["method"], headers)
+        """Return the caller of a request, and note it; raises UnknownHost, ForeignOrigin, NotAuthenticated or NotAllowed."""
         caller = self._keyring.callers.identify(headers)
+        scope.setdefault("state", {})["caller"] = caller
+        self._browsers.check(scope["method"], headers)
         if caller.owner is None and not (self._anonymous_anywhere or is_local(scope.get("server"))):
-            caller = _from_elsewhere(caller)
+            caller = scope["state"]["caller"] = _from_elsewhere(caller)
         accepted = needed(scope["method"], scope["path"])
         if accepted is None or caller.may(accepted):
             return caller

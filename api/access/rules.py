@@ -19,7 +19,7 @@ WRITES: Mapping[str, Scopes] = {
     "/jobs": frozenset({Scope.JOBS}),
 }
 """Which scopes each allow to change something at a path; at any other, only `admin` does."""
-READS: Mapping[str, Scopes] = {}
+READS: Mapping[str, Scopes] = {"/audit": ADMIN}
 """Of paths that not every key may read."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -113,7 +113,9 @@ async def reload_model(request: Request, services: ServicesDep, caller: CallerDe
     # Read by hand: FastAPI would read a body of any size before checking the key.
     body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)
     revision = _reload_request(body).revision if body else None
-    outcome = await to_thread.run_sync(services.coordinator.reload, revision, caller.name)
+    with services.audit.change(caller, "reload") as change:
+        outcome = await to_thread.run_sync(services.coordinator.reload, revision, caller.name)
+        change.about = outcome.version
     return Reload.of(outcome, services.member.model)
 
 
@@ -128,5 +130,7 @@ def _reload_request(body: bytes) -> ReloadRequest:
 @router.post("/rollback_model", responses=problems(401, 409, 503, 504))
 def rollback_model(services: ServicesDep, caller: CallerDep) -> Reload:
     """Return to the previously active version, without network access."""
-    outcome = services.coordinator.reload(PREVIOUS, caller.name)
+    with services.audit.change(caller, "rollback") as change:
+        outcome = services.coordinator.reload(PREVIOUS, caller.name)
+        change.about = outcome.version
     return Reload.of(outcome, services.member.model)
