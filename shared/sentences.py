@@ -164,6 +164,7 @@ REASONS: dict[str, str] = {
     "bodies-full": "Too many large JSON bodies are being read at the moment. Try again, or send a file.",
     "redis-unavailable": "Redis does not answer, so jobs are not available. Single scoring still works.",
     "redis-access-denied": "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights.",
+    "redis-cluster": "The Redis server is part of a cluster, which is not supported. Use a single server.",
     "storage-unavailable": "The storage does not answer.",
     "storage-full": "The storage is full. Try again when there is room, for example when earlier jobs have expired.",
     "storage-damaged": "The stored rows or scores of the job are damaged.",

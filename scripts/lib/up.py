@@ -110,7 +110,10 @@ def _prepared() -> Ports:
     _ensure_model(settings)
     own_key.take(settings)
     os.environ["REDIS_URL"] = settings.redis_url if ports.redis is None else f"redis://{HOST}:{ports.redis}/0"
+    # What is below is for this user alone: files of applicants, records, logs. The processes inherit it.
+    os.umask(0o077)
     LOGS.mkdir(parents=True, exist_ok=True)
+    LOCAL.chmod(0o700)
     CONFIG.write_text(configuration(programs(ports, LOCAL), PID_FILE, LOGS), encoding="utf-8")
     return ports
 

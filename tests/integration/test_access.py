@@ -61,7 +61,7 @@ def test_without_keys_a_start_on_any_other_address_is_refused(
     with socket.create_server((EVERYWHERE, 0)) as listening:
         inherited = [sys.executable, "-m", "scripts.lib.serve", "api.main:app"]
         command = inherited if is_inherited else serving(EVERYWHERE, free_port())
-        given = listening if is_inherited else subprocess.DEVNULL
+        given = listening.fileno() if is_inherited else subprocess.DEVNULL
         done = subprocess.run(
             command, cwd=ROOT, env=environment, stdin=given, capture_output=True, text=True, timeout=SECONDS
         )

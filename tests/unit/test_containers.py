@@ -40,7 +40,9 @@ CONSOLE_SETTINGS = {"PRET_URL", "PRET_KEY", "UI_ALLOWED_HOSTS", "FLOWER_URL", "D
 LOCKS = {"console": "ui"}
 """Images whose requirements have another name than they."""
 
-SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "API_KEYS"}
+SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "API_KEYS"} | {
+    f"REDIS_{role}_PASSWORD" for role in ("API", "WORKER", "FLOWER")
+}
 ENTRY = re.compile(r"(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
