@@ -11,6 +11,7 @@ from shared.audit import Entry
 from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
+from shared.keys import Scope
 from shared.reasons import Reason
 from shared.scoring import Decision
 from shared.sentences import INVALID_VALUES, REASONS
@@ -198,6 +199,13 @@ class ResultsPage(Body):
     offset: int = Field(description="Row number of the first result on this page, from 0.")
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
     results: list[Result]
+
+
+class CallerBody(Body):
+    """The caller of this request."""
+
+    name: str = Field(description="Name of its key; `anybody` or `anonymous` without one.")
+    scopes: list[Scope] = Field(description="What it may do, with what its scopes imply.")
 
 
 class AuditEntry(Body):

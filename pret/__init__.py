@@ -25,6 +25,7 @@ from pret.formats import Encoding, Format
 from pret.models import (
     AuditEntry,
     AuditPage,
+    Caller,
     Candidate,
     Capabilities,
     Column,
@@ -54,6 +55,7 @@ __all__ = [
     "AuditEntry",
     "AuditPage",
     "Busy",
+    "Caller",
     "Candidate",
     "Capabilities",
     "Client",

@@ -246,6 +246,15 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Caller:
+    """The holder of a key."""
+
+    name: str
+    scopes: tuple[str, ...] = ()
+    """score, jobs, read or admin, with what these imply."""
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     """A change, or a request that was not let in."""
 

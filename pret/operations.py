@@ -13,6 +13,7 @@ from pret.errors import JobFailed, Rejected
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
 from pret.models import (
     AuditPage,
+    Caller,
     Capabilities,
     Health,
     Job,
@@ -250,6 +251,10 @@ class Operations(Session):
     async def rollback(self) -> Reload:
         """Return to the previous version."""
         return parse(Reload, await self._send(requests.rollback()))
+
+    async def caller(self) -> Caller:
+        """Get whose key this client sends, and what it may do; raises NotAuthenticated if the service needs one."""
+        return parse(Caller, await self._send(requests.caller()))
 
     async def audit(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> AuditPage:
         """List changes and requests that were not let in (`kind`: changes or denials), newest first; for administrators."""

@@ -26,7 +26,15 @@ DONE = "done"
 PLACES = frozenset(
     {
         *("/individual_score", "/multiple_score", "/jobs", "/reload_model", "/rollback_model", "/audit"),
-        *("/model_status", "/model_signature", "/model_info", "/model_card", "/model_versions", "/capabilities"),
+        *(
+            "/model_status",
+            "/model_signature",
+            "/model_info",
+            "/model_card",
+            "/model_versions",
+            "/capabilities",
+            "/caller",
+        ),
     }
 )
 BELOW_JOBS = "/jobs/"

@@ -1,20 +1,26 @@
-"""The audit: who changed what, and who was not let in."""
+"""Who the caller is; and the audit: who changed what, and who was not let in."""
 
 from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.dependencies import ServicesDep
+from api.dependencies import CallerDep, ServicesDep
 from api.parameters import KnownParameters
 from api.problems import problems
-from api.schemas import AuditEntry, AuditPage
+from api.schemas import AuditEntry, AuditPage, CallerBody
 from shared.audit import Kind
 from shared.errors import RedisUnavailable
 
 router = APIRouter(tags=["access"])
 
 MAX_ENTRIES = 1000
+
+
+@router.get("/caller")
+async def caller(caller: CallerDep) -> CallerBody:
+    """Get the name of the caller's key, and what it may do."""
+    return CallerBody(name=caller.name, scopes=sorted(caller.scopes))
 
 
 @router.get("/audit", responses=problems(401, 403, 422, 503), dependencies=[KnownParameters])

@@ -49,7 +49,7 @@ EPILOG = """environment variables:
   FLOWER_BASIC_AUTH  login of Flower, user:password (default none)
   FLOWER_URL_PREFIX  path below which the pages of Flower are (default none)
   FLOWER_URL         where people find Flower, for the link in the console
-  PRET_KEY           admin key with which the console changes the model (default: it asks for one where one is needed)
+  PRET_KEY           key of everyone who uses the console (default: it asks for one where one is needed)
   REDIS_PORT         port of the embedded Valkey (default 6379)
   REDIS_URL          use this server instead of the embedded one
   MODEL_DIR          folder of the model to serve (default exported_model, where the demo model is trained if there is none)

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    Caller,
     Capabilities,
     Column,
     Health,
@@ -114,6 +115,7 @@ def a_service(**answers: Any) -> FakeService:
         "rollback": Reload("reloaded", MODEL, "local-new"),
         "jobs": JobPage((), 0),
         "close": None,
+        "caller": Caller("anybody", ("admin", "jobs", "read", "score")),
     }
     return FakeService(well | answers)
 
