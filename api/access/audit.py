@@ -25,16 +25,8 @@ WAITING = 1000
 DONE = "done"
 PLACES = frozenset(
     {
-        *("/individual_score", "/multiple_score", "/jobs", "/reload_model", "/rollback_model", "/audit"),
-        *(
-            "/model_status",
-            "/model_signature",
-            "/model_info",
-            "/model_card",
-            "/model_versions",
-            "/capabilities",
-            "/caller",
-        ),
+        *("/individual_score", "/multiple_score", "/jobs", "/reload_model", "/rollback_model", "/audit", "/caller"),
+        *("/model_status", "/model_signature", "/model_info", "/model_card", "/model_versions", "/capabilities"),
     }
 )
 BELOW_JOBS = "/jobs/"

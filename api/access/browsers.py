@@ -14,7 +14,7 @@ ANY = "*"
 OWN_SITE = (b"same-origin", b"none")
 """Of `Sec-Fetch-Site`: the page is one of ours, or the user has typed the address."""
 
-KNOWN_AT_ONCE = 1000
+KNOWN_AT_ONCE, LONGEST_NAME = 1000, 300
 """Names that were accepted and are remembered; more are not, since a wildcard would let a caller fill the memory."""
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -34,17 +34,8 @@ DOCUMENTATION_ALLOWED = (
 DOCUMENTATION = "/docs"
 
 SENT_BY_PAGES = (
-    *(
-        "Authorization",
-        "X-API-Key",
-        "Content-Type",
-        "Content-Encoding",
-        "Idempotency-Key",
-        "Prefer",
-        "Range",
-        "If-Range",
-    ),
-    "X-Request-ID",
+    *("Authorization", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Prefer"),
+    *("Content-Type", "Content-Encoding", "Range", "If-Range"),
 )
 READ_BY_PAGES = (
     *(
@@ -53,10 +44,10 @@ READ_BY_PAGES = (
         "ETag",
         "Location",
         "Preference-Applied",
-        "RateLimit",
-        "RateLimit-Policy",
+        "X-Model-Version",
+        "X-Request-ID",
     ),
-    *("Retry-After", "WWW-Authenticate", "X-Model-Version", "X-Request-ID"),
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate"),
 )
 """Headers that a page of one of the CORS_ORIGINS may send, and those of the response that it may read."""
 
@@ -106,7 +97,7 @@ class Browsers:
         parents = (f"*{name[place:]}" for place, sign in enumerate(name) if sign == ".")
         if not self._hosts.intersection((name, ANY, *parents)):
             raise UnknownHost
-        if len(self._known) < KNOWN_AT_ONCE:
+        if len(self._known) < KNOWN_AT_ONCE and len(host) <= LONGEST_NAME:
             self._known.add(host)
 
     def _check_origin(self, host: bytes, headers: Headers) -> None:
