@@ -2,7 +2,12 @@
 
 import argparse
 
-from api.server.serve import serve, serve_inherited
+from api.access.addresses import NO_KEYS, is_open
+from api.access.callers import ANYBODY
+from api.access.keyring import Keyring
+from api.server.serve import inherited_host, serve, serve_inherited
+from shared.keys import WrongKeys
+from shared.settings import settings_or_exit
 
 
 def main() -> None:
@@ -19,10 +24,22 @@ def main() -> None:
         help="time for requests under way when the process is to end",
     )
     options = parser.parse_args()
+    _require_keys_at(inherited_host() if options.inherited else options.host)
     if options.inherited:
         serve_inherited(options.patience)
     else:
         serve(options.host, options.port, options.patience)
+
+
+def _require_keys_at(host: str) -> None:
+    """End the start, before there are processes, where others than this machine would reach an API without keys."""
+    settings = settings_or_exit()
+    try:
+        keyring = Keyring(settings)
+    except WrongKeys as error:
+        raise SystemExit(f"{error}.") from None
+    if keyring.callers.keyless is ANYBODY and not settings.allow_anonymous and is_open(host):
+        raise SystemExit(NO_KEYS.message)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access.callers import Caller
+from api.access.jobs import VisibleJobs
 from api.errors import ModelNotFound
 from api.services import Services
 from shared.errors import NoModel
@@ -17,6 +19,23 @@ def get_services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+def get_caller(request: Request) -> Caller:
+    """Return the caller of the request, as identified by the edge."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_jobs(services: ServicesDep, caller: CallerDep) -> VisibleJobs:
+    """Return the jobs that the caller may see."""
+    return VisibleJobs(services.store, caller)
+
+
+JobsDep = Annotated[VisibleJobs, Depends(get_jobs)]
 
 
 def get_model(services: ServicesDep) -> Model:

@@ -7,14 +7,18 @@ to all requests belongs here.
 import logging
 import re
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import getrandbits
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.callers import Callers
+from api.access.audit import Audit
+from api.access.browsers import readable_from, security_headers
+from api.access.gate import Gate
+from api.access.quotas import Quotas
 from api.errors import ShuttingDown, response_to
+from shared.errors import PretError
 from shared.logging import request_id
 
 logger = logging.getLogger(__name__)
@@ -23,54 +27,70 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 """Request IDs accepted from a caller: they are echoed in a header and logged, so only plain characters are allowed."""
 
 ID_BITS = 64
+DENIED = (401, 403)
 
 FastRoutes = Mapping[tuple[str, str], ASGIApp]
 """Endpoints by method and path."""
 
 
 class Edge:
-    """The ASGI app that the server runs: identifies each request and its caller, then passes it on."""
+    """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
-    def __init__(self, app: FastAPI, fast_routes: FastRoutes, callers: Callers) -> None:
+    def __init__(
+        self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, quotas: Quotas, audit: Audit, origins: Iterable[str]
+    ) -> None:
         self.app = app
         self._fast_routes = fast_routes
-        self._callers = callers
+        self._gate = gate
+        self._quotas = quotas
+        self._audit = audit
+        self._enter = readable_from(origins, self._let_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = authorization = b""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value
-            elif name == b"authorization":
-                authorization = value
+        # Of a header that is sent twice, the last one counts.
+        given = dict(scope["headers"]).get(b"x-request-id")
         named = given if given and REQUEST_ID.fullmatch(given) else b"%016x" % getrandbits(ID_BITS)
         request_id.set(named.decode())
-        scope.setdefault("state", {})["caller"] = self._callers.identify(authorization)
-
+        own = [(b"x-request-id", named), *security_headers(scope["path"])]
         has_started = False
 
         async def send_named(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", named)]
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
-        app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
         answer: Send = send_named
         if scope["method"] == "HEAD":
             scope, answer = {**scope, "method": "GET"}, without_body(send_named)
         try:
-            await app(scope, receive, answer)
+            await self._enter(scope, receive, answer)
         except CancelledError:
             # At its end the server waits some seconds for the requests under way, and then cancels them.
             logger.warning("A request was cut off by the end of the process")
             if not has_started:
                 await response_to(ShuttingDown())(scope, receive, answer)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            caller = self._gate.admit(scope, dict(scope["headers"]))
+            if caller.limits is not None:
+                send = self._quotas.told(caller, caller.limits, send)
+                await self._quotas.admit(caller, caller.limits, scope["method"], scope["path"])
+        except PretError as error:
+            response = response_to(error)
+            if response.status_code in DENIED:
+                who = scope["state"]["caller"].name
+                self._audit.denied(who, scope["method"], scope["path"], error.reason.type)
+            await response(scope, receive, send)
+            return
+        app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
+        await app(scope, receive, send)
 
 
 def without_body(send: Send) -> Send:

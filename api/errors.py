@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from api.access.errors import ForeignOrigin, NotAllowed, NotAuthenticated, UnknownHost
 from api.model_schemas import ReloadedProcess
 from shared.errors import (
     BadArtifact,
@@ -25,6 +26,7 @@ from shared.errors import (
     NoPreviousVersion,
     PretError,
     QueueFull,
+    QuotaExceeded,
     RedisDenied,
     RedisUnavailable,
     ReloadFailed,
@@ -65,12 +67,6 @@ class NoModelCard(ModelError):
     """The model has no card."""
 
     default = "no-model-card"
-
-
-class NotAuthenticated(PretError):
-    """This needs an admin key."""
-
-    default = "not-authenticated"
 
 
 class InvalidParameters(PretError):
@@ -126,11 +122,15 @@ STATUS: dict[type[PretError], HTTPStatus] = {
     NoPreviousVersion: HTTPStatus.CONFLICT,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    ForeignOrigin: HTTPStatus.FORBIDDEN,
+    UnknownHost: HTTPStatus.MISDIRECTED_REQUEST,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     InvalidParameters: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownJob: HTTPStatus.NOT_FOUND,
     JobConflict: HTTPStatus.CONFLICT,
     RedisUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -187,6 +187,8 @@ def response_to(error: Exception) -> Response:
     if isinstance(error, ReloadFailed):
         processes = [ReloadedProcess.of(process).model_dump() for process in error.processes]
         return problem(status, error.reason, HEADERS.get(status), processes=processes)
+    if isinstance(error, QuotaExceeded):
+        return problem(status, error.reason, {"Retry-After": str(error.reason.params["seconds"])})
     return problem(status, error.reason, HEADERS.get(status))
 
 

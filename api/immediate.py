@@ -5,6 +5,7 @@ A batch that is too large, or does not get its turn soon, must become a job.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import anyio
 import msgspec
@@ -24,6 +25,15 @@ LONGEST = 1.0
 ReadRows = Callable[[], Iterable[Validated]]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """The answers to the rows of a batch, in order."""
+
+    text: bytes
+    """A JSON array."""
+    rows: int
+
+
 class ImmediateBatches:
     """Scores batches of up to `most_rows` rows; none if that is 0."""
 
@@ -31,8 +41,8 @@ class ImmediateBatches:
         self._most_rows = most_rows
         self._turn = anyio.Lock()
 
-    async def answers(self, read: ReadRows, model: Model) -> bytes | None:
-        """Return the answers to the rows that `read` validates, in order, as a JSON array; None if they must become a job.
+    async def answers(self, read: ReadRows, model: Model) -> Answers | None:
+        """Return the answers to the rows that `read` validates; None if they must become a job.
 
         Raises InvalidRows if there are invalid ones, and whatever `read` raises.
         """
@@ -47,15 +57,18 @@ class ImmediateBatches:
         finally:
             self._turn.release()
 
-    def _answers(self, read: ReadRows, model: Model) -> bytes | None:
+    def _answers(self, read: ReadRows, model: Model) -> Answers | None:
         most_rows = min(self._most_rows, int(model.scorer.rows_per_second * LONGEST))
         slices = Tally(enough=COUNTED_VALUES).watch(_up_to(most_rows, read()), "reject")
+        encoded, rows = [], 0
         try:
-            # Each slice is encoded separately: a single call would keep the event loop waiting.
-            encoded = [msgspec.json.encode(score(model, validated.batch).answers())[1:-1] for validated in slices]
+            for validated in slices:
+                # Each slice is encoded separately: a single call would keep the event loop waiting.
+                encoded.append(msgspec.json.encode(score(model, validated.batch).answers())[1:-1])
+                rows += validated.batch.num_rows
         except _TooManyRows:
             return None
-        return b"[" + b",".join(encoded) + b"]"
+        return Answers(b"[" + b",".join(encoded) + b"]", rows)
 
 
 class _TooManyRows(Exception):

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import redis
 from fastapi import FastAPI
@@ -12,14 +12,17 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
 from api import errors, openapi, problems
-from api.callers import Callers
+from api.access.browsers import Browsers
+from api.access.gate import Gate
+from api.access.keyring import Keyring
 from api.edge import Edge
-from api.routes import capabilities, events, health, jobs, model, results, submit
+from api.routes import access, capabilities, events, health, jobs, model, results, submit
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
-from api.services import create_services
+from api.services import Services, create_services
 from shared import logging as service_logging
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
+from shared.keys import WrongKeys
 from shared.memory import use_few_arenas
 from shared.redis import connect
 from shared.settings import Settings, settings_or_exit
@@ -37,6 +40,10 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     use_few_arenas()
     service_logging.set_up(settings.log_level)
     services = create_services(settings, client)
+    keyring = Keyring(settings)
+    origins = settings.listed(settings.cors_origins)
+    browsers = Browsers(settings.listed(settings.allowed_hosts), origins)
+    gate = Gate(keyring, browsers, anonymous_anywhere=settings.allow_anonymous)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,11 +53,15 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
             await asyncio.sleep(BOOT_PAUSE)
         services.closing.watch()
         _favour_the_loop()
-        looking = asyncio.create_task(_keep_looking(services.member))
+        tasks = [
+            asyncio.create_task(_keep_looking(services.member)),
+            asyncio.create_task(_keep_keys(services, keyring)),
+        ]
         yield
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(services.audit.look, keyring.callers)
         await asyncio.to_thread(services.member.retire)
 
     # The documentation pages bring their own scripts: many users' networks reach no CDN.
@@ -69,11 +80,11 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (submit, jobs, results, events, model, health, capabilities):
+    for routes in (submit, jobs, results, events, model, health, capabilities, access):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, Callers(settings.admin_keys))
+    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, services.audit, origins)
 
 
 def _favour_the_loop() -> None:
@@ -90,9 +101,19 @@ async def _keep_looking(member: Member) -> None:
         await asyncio.to_thread(member.look)
 
 
+async def _keep_keys(services: Services, keyring: Keyring) -> None:
+    while True:
+        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.to_thread(keyring.look)
+        await asyncio.to_thread(services.audit.look, keyring.callers)
+
+
 def _app() -> Edge:
     settings = settings_or_exit()
-    return create_app(settings, connect(settings.redis_url))
+    try:
+        return create_app(settings, connect(settings.redis_url))
+    except WrongKeys as error:
+        raise SystemExit(f"{error}.") from None
 
 
 app = _app()

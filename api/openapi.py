@@ -1,9 +1,13 @@
 """The OpenAPI document: the routes as FastAPI describes them, and the row schema of the loaded model."""
 
+from copy import deepcopy
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
+from api.access.rules import READ
 from api.intake.body import JSON
 from api.intake.form import FORM
 from api.problems import DEFAULT, Problem, problems
@@ -22,8 +26,15 @@ TAGS = [
     {"name": "scoring", "description": "Score one applicant synchronously."},
     {"name": "batches", "description": "Score many applicants as a background job."},
     {"name": "model", "description": "The served model, and reloading it."},
+    {"name": "access", "description": "Who did what, and who was not let in."},
     {"name": "health", "description": "For orchestrators and operators."},
 ]
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""Either will do; neither is needed where no keys are configured."""
+
 MULTIPLE_SCORE, JOBS = "/multiple_score", "/jobs"
 
 FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -50,19 +61,24 @@ ADDRESSES = {
 
 
 def install(app: FastAPI, services: Services) -> None:
-    """Make `/openapi.json`, and thus `/docs`, reflect the model that this process serves."""
-    plain = app.openapi
+    """Make `/openapi.json`, and thus `/docs`, reflect the model that this process serves, for callers that may read."""
+    made: dict[str | None, dict[str, Any]] = {}
 
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        model = _model(services)
-        if document.get("x-model-version", "") != (model.version if model else None):
-            app.openapi_schema = None
-            document = plain()
-            _describe(document, model)
-        return document
+    def document_with(model: Model | None) -> dict[str, Any]:
+        version = model.version if model else None
+        if version not in made:
+            for former in made.keys() - {None}:
+                del made[former]
+            made[version] = deepcopy(app.openapi())
+            _describe(made[version], model)
+        return made[version]
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    async def show(request: Request) -> JSONResponse:
+        may_read = request.state.caller.may(READ)
+        return JSONResponse(document_with(_model(services) if may_read else None))
+
+    # Before the one that FastAPI has put there.
+    app.router.routes.insert(0, Route(str(app.openapi_url), show))
 
 
 def _model(services: Services) -> Model | None:
@@ -74,7 +90,10 @@ def _model(services: Services) -> Model | None:
 
 def _describe(document: dict[str, Any], model: Model | None) -> None:
     document["x-model-version"] = model.version if model else None
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = SECURITY_SCHEMES
+    document["security"] = [*({name: []} for name in SECURITY_SCHEMES), {}]
+    schemas = components.setdefault("schemas", {})
     schemas[FEATURES] = _features_schema(model)
     schema = Problem.model_json_schema(ref_template=SCHEMA_REF)
     schemas |= schema.pop("$defs") | {Problem.__name__: schema}
@@ -113,7 +132,7 @@ def _individual_score_responses() -> dict[str, Any]:
 
 def _features_schema(model: Model | None) -> dict[str, Any]:
     if model is None:
-        return {"type": "object", "description": "No model is loaded. Once one is, its features are listed here."}
+        return {"type": "object", "description": "No model is loaded, or it is shown with a key only."}
     schema = model.contract.row_adapter.json_schema()
     schema["title"] = FEATURES
     schema["description"] = f"One applicant, for model version {model.version}."

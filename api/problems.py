@@ -12,7 +12,9 @@ from shared.sentences import REASONS
 
 MEANING = {
     HTTPStatus.BAD_REQUEST: "The body does not match its Content-Type.",
-    HTTPStatus.UNAUTHORIZED: "An admin key is required.",
+    HTTPStatus.UNAUTHORIZED: "A key is required.",
+    HTTPStatus.FORBIDDEN: "The caller may not do this.",
+    HTTPStatus.MISDIRECTED_REQUEST: "The request is for another host name.",
     HTTPStatus.NOT_FOUND: "The resource does not exist.",
     HTTPStatus.NOT_ACCEPTABLE: "The results are not available in the requested format.",
     HTTPStatus.CONFLICT: "The state of the resource does not allow this.",
@@ -20,7 +22,7 @@ MEANING = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The media type or content encoding of the body is not supported.",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The requested range lies outside the file.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Rows or parameters are invalid.",
-    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full. Retry later.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The queue is full, or a quota is used up. Retry later.",
     HTTPStatus.BAD_GATEWAY: "The model source denied access.",
     HTTPStatus.SERVICE_UNAVAILABLE: "A dependency is unavailable: model, Redis, storage or model source.",
     HTTPStatus.GATEWAY_TIMEOUT: "A process did not respond in time.",
@@ -65,7 +67,7 @@ PROBLEM_REF = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 PROBLEM_CONTENT = {PROBLEM_TYPE: {"schema": PROBLEM_REF}}
 
 DEFAULT: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "Internal error of the service.", "content": PROBLEM_CONTENT}
+    "default": {"description": "The request was not let in, or the service failed.", "content": PROBLEM_CONTENT}
 }
 """For every route; declaring it keeps FastAPI from adding its own 422 schema."""
 

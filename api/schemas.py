@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.audit import Entry
 from shared.errors import Report
 from shared.formats.format import Format
 from shared.jobs.job import Job, JobState, OnInvalid, Stage
+from shared.keys import Scope
 from shared.reasons import Reason
 from shared.scoring import Decision
 from shared.sentences import INVALID_VALUES, REASONS
@@ -104,6 +106,7 @@ class JobBody(Body):
     id: str
     state: JobState = Field(description="queued, running, succeeded, failed or cancelled.")
     stage: Stage | None = Field(description="Current stage of an open job: reading, scoring or writing.")
+    owner: str | None = Field(description="Name of the key that submitted it; None if it came without one.")
     name: str | None = Field(description="Name of the file.")
     format: Format = Field(description="Format of the submitted rows.")
     model_version: str = Field(description="Model version that scores every row of the job.")
@@ -196,6 +199,39 @@ class ResultsPage(Body):
     offset: int = Field(description="Row number of the first result on this page, from 0.")
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
     results: list[Result]
+
+
+class CallerBody(Body):
+    """The caller of this request."""
+
+    name: str = Field(description="Name of its key; `anybody` or `anonymous` without one.")
+    scopes: list[Scope] = Field(description="What it may do, with what its scopes imply.")
+
+
+class AuditEntry(Body):
+    """A change, or a request that was not let in."""
+
+    at: datetime
+    who: str = Field(
+        description="Name of the key; `anonymous` or `anybody` without one, `operator` for the keys themselves."
+    )
+    what: str = Field(description="What was done or asked for.", examples=["reload", "key added", "POST /jobs"])
+    about: str | None = Field(description="The version, the job or the key that it is about.")
+    outcome: str = Field(description="`done`, or the type of the problem.", examples=["done", "not-authenticated"])
+    request_id: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> "AuditEntry":
+        """Build the body from an entry."""
+        return cls.model_validate({**entry, "at": moment(entry["at"])})
+
+
+class AuditPage(Body):
+    """Some of the entries, newest first."""
+
+    entries: list[AuditEntry]
+    total: int = Field(description="Number of entries that are kept.")
+    next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
 
 
 class Health(Body):

@@ -6,11 +6,14 @@ from functools import partial
 import redis
 from anyio import CapacityLimiter
 
+from api.access.audit import Audit
+from api.access.quotas import Quotas
 from api.closing import Closing
 from api.following import Following
 from api.immediate import ImmediateBatches
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
+from shared.audit import AuditLog
 from shared.fleet.member import Member
 from shared.fleet.preparation import PreparationProcess
 from shared.fleet.records import Fleet
@@ -22,6 +25,7 @@ from shared.jobs.window import Window
 from shared.models.cache import ModelCache
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
+from shared.usage import Usage
 
 INGESTS_AT_ONCE = 2
 """JSON batches that one process parses concurrently; more would hold their bodies in memory without being faster."""
@@ -47,6 +51,8 @@ class Services:
     """Result files that are written concurrently, for downloads that are resumed."""
     closing: Closing
     following: Following
+    quotas: Quotas
+    audit: Audit
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
@@ -74,4 +80,6 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         making_limiter=CapacityLimiter(1),
         closing=closing,
         following=Following(store, closing, settings.max_event_streams),
+        quotas=Quotas(Usage(client)),
+        audit=Audit(AuditLog(client)),
     )

@@ -23,6 +23,9 @@ from pret.errors import (
 )
 from pret.formats import Encoding, Format
 from pret.models import (
+    AuditEntry,
+    AuditPage,
+    Caller,
     Candidate,
     Capabilities,
     Column,
@@ -50,7 +53,10 @@ from pret.models import (
 
 __all__ = [
     "AsyncClient",
+    "AuditEntry",
+    "AuditPage",
     "Busy",
+    "Caller",
     "Candidate",
     "Capabilities",
     "Client",

@@ -119,6 +119,8 @@ class Client:
     model_versions = _blocking(Operations.model_versions)
     reload = _blocking(Operations.reload)
     rollback = _blocking(Operations.rollback)
+    caller = _blocking(Operations.caller)
+    audit = _blocking(Operations.audit)
     health = _blocking(Operations.health)
     version = _blocking(Operations.version)
     capabilities = _blocking(Operations.capabilities)

@@ -60,6 +60,8 @@ class Job:
     """queued, running, succeeded, failed or cancelled."""
     stage: str | None = None
     """reading, scoring or writing: what the job is doing or waiting for; None once it has ended."""
+    owner: str | None = None
+    """Name of the key that submitted it; None if it came without one."""
     name: str | None = None
     format: str | None = None
     model_version: str | None = None
@@ -252,6 +254,38 @@ class Version:
     outcome: str
     """activated or rejected."""
     reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of a key."""
+
+    name: str
+    scopes: tuple[str, ...] = ()
+    """score, jobs, read or admin, with what these imply."""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """A change, or a request that was not let in."""
+
+    at: datetime
+    who: str
+    what: str
+    outcome: str
+    """done, or the type of the problem."""
+    about: str | None = None
+    """The version, the job or the key that it is about."""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Some of the entries of the audit, newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    total: int
+    next_offset: int | None = None
 
 
 @dataclass(frozen=True)

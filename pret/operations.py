@@ -12,6 +12,8 @@ from pret import requests
 from pret.errors import JobFailed, Rejected
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
 from pret.models import (
+    AuditPage,
+    Caller,
     Capabilities,
     Health,
     Job,
@@ -251,6 +253,14 @@ class Operations(Session):
     async def rollback(self) -> Reload:
         """Return to the previous version."""
         return parse(Reload, await self._send(requests.rollback()))
+
+    async def caller(self) -> Caller:
+        """Get whose key this client sends, and what it may do; raises NotAuthenticated if the service needs one."""
+        return parse(Caller, await self._send(requests.caller()))
+
+    async def audit(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> AuditPage:
+        """List changes and requests that were not let in (`kind`: changes or denials), newest first; for administrators."""
+        return parse(AuditPage, await self._send(requests.audit(kind, limit, offset)))
 
     async def health(self) -> Health:
         """Get the state of the service and of each of its parts."""

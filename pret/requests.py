@@ -194,6 +194,16 @@ def health() -> Request:
     return Request("GET", "/router_health", retry_if_busy=False, expected=frozenset({503}))
 
 
+def caller() -> Request:
+    """Get whose key this client sends, and what it may do."""
+    return Request("GET", "/caller")
+
+
+def audit(kind: str | None = None, limit: int = 100, offset: int = 0) -> Request:
+    """List who changed what, and who was not let in."""
+    return Request("GET", "/audit", _given({"kind": kind, "limit": str(limit), "offset": str(offset)}))
+
+
 def version() -> Request:
     """Get the version of the service."""
     return Request("GET", "/version")

@@ -24,6 +24,7 @@ PretError
 │   └── IdempotencyConflict
 └── Unavailable           something that the service rests on does not answer
     ├── QueueFull
+    ├── QuotaExceeded
     ├── RedisUnavailable
     │   └── RedisDenied
     ├── StorageUnavailable
@@ -241,6 +242,10 @@ class QueueFull(Unavailable):
     """Too much is waiting already."""
 
     default = "queue-full"
+
+
+class QuotaExceeded(Unavailable):
+    """The caller has used up what its key allows; there is more in `seconds`, a parameter of the reason."""
 
 
 class RedisUnavailable(Unavailable):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -42,9 +43,14 @@ def connect(url: str, *, patient: bool = False) -> redis.Redis:
 
 
 def ping(url: str) -> bool:
-    """See that the server does its work; raises RedisUnavailable or RedisDenied."""
+    """See that the server does its work; raises RedisUnavailable, or RedisDenied for what no waiting mends."""
     with translated_errors(), connect(url) as client:
-        return bool(client.ping())
+        client.ping()
+        facts: Any = client.info("cluster")
+        if facts.get("cluster_enabled"):
+            # The records of a job would lie on several servers, where no script can change them together.
+            raise RedisDenied("redis-cluster")
+    return True
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Two libraries read the address, each in its own way. What passes here means the 
 import re
 
 SCHEMES = ("redis://", "rediss://")
+SENTINEL = ("sentinel://", "redis+sentinel://", "rediss+sentinel://", "redis-sentinel://")
 
 MUST_BE_ENCODED = re.compile(r"[/?#;\s\[\]\\]|%(?![0-9A-Fa-f]{2})")
 """What ends the login, splits the address or spoils it. A bare @ or : in a password is read as it is meant."""
@@ -18,6 +19,8 @@ LARGEST_PORT = 65535
 
 def check(address: str) -> None:
     """Raise ValueError, with a sentence, if the address is wrong as far as one can see without the server."""
+    if address.startswith(SENTINEL):
+        raise ValueError("REDIS_URL names a Sentinel, which is not supported. Give the address of the server itself")
     if not address.startswith(SCHEMES):
         raise ValueError("REDIS_URL must begin with redis:// or rediss://, as in redis://127.0.0.1:6379/0")
     login, _, place = address.partition("://")[2].rpartition("@")

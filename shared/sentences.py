@@ -18,7 +18,17 @@ REASONS: dict[str, str] = {
     "connections-full": "This process has too many connections under way. Try again later.",
     "request-rejected": "The request was rejected with status {status}.",
     "invalid-parameters": "A parameter of the request is invalid.",
-    "not-authenticated": "This needs an admin key. Send it as 'Authorization: Bearer KEY'.",
+    "not-authenticated": "This needs a key with the scope {accepted:or}. Send it as 'Authorization: Bearer KEY'.",
+    "not-allowed": "This key may not do that: it needs the scope {accepted:or}.",
+    "no-keys": "No keys are configured, so only requests to a loopback address are served. Set API_KEYS or API_KEYS_FILE "
+    "('pret key new' makes keys), or ALLOW_ANONYMOUS=true in a network that is closed otherwise.",
+    "unknown-host": "The request is for a host name by which this service may not be called. The setting ALLOWED_HOSTS lists them.",
+    "foreign-origin": "The request comes from a page of another site. The setting CORS_ORIGINS lists those that may send it.",
+    "requests-exceeded": "This key may send {limit:,} {limit:request|requests} per second. Try again in "
+    "{seconds} {seconds:second|seconds}.",
+    "rows-exceeded": "This key may have {limit:,} {limit:row|rows} scored per day. Try again in {seconds:,} seconds, "
+    "when the next day begins (UTC).",
+    "rows-left-exceeded": "These are more than the {limit:,} rows that this key may still have scored today (UTC).",
     "not-acceptable": "The results are available as {accepted:or}.",
     "range-not-satisfiable": "The requested range begins after the end of the file, which has {size:size}.",
     # Bodies.
@@ -163,6 +173,7 @@ REASONS: dict[str, str] = {
     "streams-full": "This process already serves {limit:,} event streams. Poll the job, or try again later.",
     "redis-unavailable": "Redis does not answer, so jobs are not available. Single scoring still works.",
     "redis-access-denied": "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights.",
+    "redis-cluster": "The Redis server is part of a cluster, which is not supported. Use a single server.",
     "storage-unavailable": "The storage does not answer.",
     "storage-full": "The storage is full. Try again when there is room, for example when earlier jobs have expired.",
     "storage-damaged": "The stored rows or scores of the job are damaged.",

@@ -1,6 +1,7 @@
 """The settings of the service, each read from the environment variable of its name (or from a file `.devenv` or `.env`)."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import keys
 from shared.redis_url import check
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 SOURCES = SettingsConfigDict(
     env_file=(".devenv", ".env"), env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
 )
+
+ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 
 SIGNED_AS_GIVEN = ("webhook_secret",)
 """What is not stripped: a receiver may have the same secret with the same space at its end."""
@@ -75,8 +79,24 @@ class Settings(BaseSettings):
     reload_timeout: PositiveFloat = Field(
         60.0, description="Seconds that every process has to get a new model ready before a reload is given up."
     )
+    api_keys: str | None = Field(
+        None, description="Keys of callers, `name:scope+scope:SHA-256,…`, as `pret key new` prints them."
+    )
+    api_keys_file: Path | None = Field(
+        None, description="File with more of them, one a line; it is read again when it changes."
+    )
     admin_keys: SecretStr | None = Field(
-        None, description="Keys that may change the model, `name:key,name:key`; without any, everybody may."
+        None, description="Keys of administrators, `name:key,name:key`, where scoring and jobs may need none."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Serve other machines without keys, in a network that is closed otherwise."
+    )
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]",
+        description="Names by which the API may be called, `host,*.domain`; a request for another is rejected.",
+    )
+    cors_origins: str | None = Field(
+        None, description="Sites whose pages may call the API from a browser, `https://host,…`; without any, none may."
     )
     storage_url: str = Field(
         ".local/storage", description="Folder, or `s3://bucket/prefix`, for the inputs and scores of jobs."
@@ -156,12 +176,24 @@ class Settings(BaseSettings):
 
     @field_validator("admin_keys")
     @classmethod
-    def _has_names_and_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        for entry in keys.get_secret_value().split(",") if keys else ():
-            name, _, key = entry.strip().partition(":")
-            if not (name and key and key.isascii()):
-                raise ValueError("ADMIN_KEYS must read name:key,name:key, in plain ASCII")
-        return keys
+    def _has_names_and_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        if given:
+            keys.parse_plain(given.get_secret_value())
+        return given
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_entries(cls, given: str | None) -> str | None:
+        if given:
+            keys.parse(given)
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str | None) -> str | None:
+        if not all(map(ORIGIN.fullmatch, cls.listed(given))):
+            raise ValueError("CORS_ORIGINS must read https://host,https://host:port, without * and without paths")
+        return given
 
     @staticmethod
     def listed(value: str | None) -> tuple[str, ...]:

@@ -184,6 +184,7 @@ COUNTS = (("granted", 1), ("refused", 1), ("invalid", 0), ("unseen", {"town": 1}
 JOB_CALLS = [
     Call("create", (make_job(), 2)),
     Call("create", (make_file_job(), WINDOW), case="a file"),
+    Call("create", (make_job(owner="ada"), 2), case="of an owner"),
     Call("create", (make_job(), 2, "key", "print", REPORT), case="with a key and a report"),
     Call("create", (make_job(), 2, "key", "print"), submitted("print"), case="the same submission"),
     Call("create", (make_job(), 2, "key", "print"), submitted("other"), case="another submission of the key"),

@@ -784,6 +784,28 @@ class StoreContract:
         assert lists() == {JobState.CANCELLED: [NEWER]}
         assert store.page(None, 0, 10)[1] == 1
 
+    def test_an_owner_has_lists_of_its_own_and_so_have_those_without_one(self, store: JobStore) -> None:
+        def lists(owner: str | None) -> dict[str, list[str]]:
+            pages = {str(state or "any"): store.page(state, 0, 10, owner) for state in (None, *JobState)}
+            assert all(len(jobs) == total for jobs, total in pages.values())
+            return {state: [job.id for job in jobs] for state, (jobs, _) in pages.items() if jobs}
+
+        store.create(make_job(NEWER, created_at=2e9, owner="ada"), WINDOW)
+        store.create(make_job(OLDER, created_at=1.0, owner="bob"), WINDOW)
+        assert store.get(NEWER).owner == "ada"
+        assert lists("ada") == {"any": [NEWER], "queued": [NEWER]}
+        assert lists("") == {"any": [JOB], "queued": [JOB]}
+        assert lists(None)["any"] == [NEWER, JOB, OLDER]
+        store.claim(NEWER, "0", new_attempt())
+        store.fail(NEWER, WHY)
+        assert lists("ada") == {"any": [NEWER], "failed": [NEWER]}
+        store.retry(NEWER, WINDOW)
+        assert lists("ada") == {"any": [NEWER], "queued": [NEWER]}
+        removed(store, NEWER)
+        store.purge(OLDER)
+        assert lists("ada") == lists("bob") == lists("nobody") == {}
+        assert lists(None) == lists("")
+
     def test_a_job_that_fails_before_it_was_started_leaves_the_list_of_those_that_wait(self, store: JobStore) -> None:
         store.fail(JOB, WHY)
         assert [store.page(state, 0, 1)[1] for state in (JobState.QUEUED, JobState.FAILED)] == [0, 1]

@@ -7,20 +7,21 @@ from pathlib import Path
 import streamlit as st
 
 from pret import Client, PretError
-from ui import service, style
+from ui import access, service, style
+from ui.access import Visitor
 from ui.links import remember_pages
 from ui.texts import LANGUAGES, Texts
 from ui.views import applicant, health, model, portfolio
 
 View = Callable[[Texts, Client], None]
 
-VIEWS: dict[str, tuple[View, str]] = {
-    "applicant": (applicant.render, ":material/person:"),
-    "portfolio": (portfolio.render, ":material/table_rows:"),
-    "model": (model.render, ":material/model_training:"),
-    "health": (health.render, ":material/monitor_heart:"),
+VIEWS: dict[str, tuple[View, str, str]] = {
+    "applicant": (applicant.render, ":material/person:", "score"),
+    "portfolio": (portfolio.render, ":material/table_rows:", "jobs"),
+    "model": (model.render, ":material/model_training:", "read"),
+    "health": (health.render, ":material/monitor_heart:", "read"),
 }
-"""Page and icon by path; the first page is also at the address of the console itself."""
+"""Page, icon and the scope that it needs, by path; the first page is also at the address of the console itself."""
 LOGO = str(Path(__file__).with_name("logo.svg"))
 NAMES = {"fr": "FR", "en": "EN"}
 """Short: on a phone they are beside the menu."""
@@ -32,32 +33,34 @@ def run() -> None:
     """Show the page of the current address."""
     say = Texts.of(_language(), st.context.timezone)
     st.set_page_config(page_title=say.plain("common.product"), page_icon=LOGO, layout="wide")
-    pages = {name: _page(name, say) for name in VIEWS}
-    remember_pages(pages)
     st.logo(LOGO, size="large")
-    page = st.navigation(list(pages.values()), position="top")
     style.apply()
     _switch(say)
-    page.run()
     with service.guard(say):
+        visitor = access.visitor(say)
+        if visitor is not None:
+            _navigate(say, visitor)
+            access.show_key(say, visitor)
         _footer(say)
 
 
-def _page(name: str, say: Texts) -> st.Page:
-    render, icon = VIEWS[name]
+def _navigate(say: Texts, visitor: Visitor) -> None:
+    """Show the page of the address, if the visitor may see it, else the first that it may."""
+    shown = [name for name, (_, _, scope) in VIEWS.items() if visitor.may(scope)]
+    pages = {name: _page(name, say, visitor, is_first=name == shown[0]) for name in shown}
+    remember_pages(pages)
+    st.navigation(list(pages.values()), position="top").run()
+
+
+def _page(name: str, say: Texts, visitor: Visitor, *, is_first: bool) -> st.Page:
+    render, icon, _ = VIEWS[name]
     title = say.plain(f"common.page_{name}")
-    first = next(iter(VIEWS))
-    return st.Page(partial(_show, render, say), title=title, icon=icon, url_path=name, default=name == first)
+    return st.Page(partial(_show, render, say, visitor), title=title, icon=icon, url_path=name, default=is_first)
 
 
-def _show(render: View, say: Texts) -> None:
+def _show(render: View, say: Texts, visitor: Visitor) -> None:
     with service.guard(say, retry=True):
-        try:
-            client = service.client()
-        except ValueError as error:
-            service.explain(error, say).show()
-            return
-        render(say, client)
+        render(say, visitor.client)
 
 
 def _language() -> str:

@@ -10,6 +10,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "busy": (
         *("bodies-full", "hub-answered", "hub-file-", "hub-unavailable", "hub-unreadable", "mlflow-timed-out"),
         *("model-folder-changed", "model-not-fetched", "queue-full", "reload-in-progress"),
+        *("requests-exceeded", "rows-exceeded"),
     ),
     "columns": ("columns-",),
     "file": (
@@ -29,7 +30,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "health": ("redis-", "storage-"),
     "job": ("job-ended", "job-not-failed"),
     "kept": ("kept-",),
-    "key": ("not-authenticated",),
+    "key": ("not-authenticated", "not-allowed"),
     "list": ("unknown-job",),
     "model": (
         "example-",
@@ -55,7 +56,7 @@ WAYS: dict[str, tuple[str, ...]] = {
         "reload-unanswered",
     ),
     "revision": ("revision-", "version-"),
-    "smaller": ("body-too-large", "decompressed-too-large", "too-many-rows"),
+    "smaller": ("body-too-large", "decompressed-too-large", "too-many-rows", "rows-left-exceeded"),
     "source": ("hub-access-", "hub-repository-", "mlflow-failed", "mlflow-mod", "mlflow-not-"),
     "values": ("invalid-rows",),
 }

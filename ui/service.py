@@ -52,7 +52,7 @@ def client() -> Client:
 
 
 def keyed(key: str) -> Client:
-    """Make a client with a visitor's own key, to be closed after use; raises ValueError if the key is malformed."""
+    """Make a client with a visitor's own key; raises ValueError if the key is malformed."""
     return Client(key=key, timeout=SECONDS, retries=0)
 
 

@@ -13,6 +13,7 @@ from anyio import to_thread
 from fastapi import Request
 from typing_extensions import Buffer
 
+from api.access.callers import Caller
 from api.intake.body import (
     charset_name,
     charset_of_body,
@@ -71,7 +72,9 @@ class Submission:
         self._model = model
         self._services = services
         self._options = options
-        self._key = hashlib.sha256(key.encode()).hexdigest() if key else None
+        self._caller: Caller = request.state.caller
+        # A line end is in no key: so those of two callers never meet.
+        self._key = hashlib.sha256(f"{self._caller.owner or ''}\n{key}".encode()).hexdigest() if key else None
         media_type = content_type(self._scope)
         # Of other bodies it means nothing, though some programs say "binary".
         self._charset = charset_of_body(self._scope) if BY_MEDIA_TYPE.get(media_type) in TEXT else UTF8
@@ -107,7 +110,8 @@ class Submission:
             if is_immediate:
                 read = partial(read_rows, body, self._model.contract, ReadOptions())
                 if (answers := await self._services.immediate.answers(read, self._model)) is not None:
-                    return answers
+                    self._services.quotas.count_rows(self._caller, answers.rows)
+                    return answers.text
                 await self._admit(limit)
             return await self._rows(body, read_rows)
 
@@ -199,7 +203,8 @@ class Submission:
             raise
 
     def _new_job(self, format: Format) -> Job:
-        return self._options.new_job(self._model, format, self._services.settings)
+        job = self._options.new_job(self._model, format, self._services.settings)
+        return replace(job, owner=self._caller.owner, rows_left=self._services.quotas.rows_left(self._caller))
 
     async def _file_job(self, job: Job) -> Job:
         return await to_thread.run_sync(self._services.intake.submit_file, job, self._key, self._digest.hexdigest())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from api.dependencies import ServicesDep
+from api.dependencies import JobsDep, ServicesDep
 from api.problems import problems
 from api.schemas import JobBody
 from api.services import Services
@@ -24,13 +24,13 @@ KEEP_ALIVE = 15.0
     responses={200: {"content": {EVENT_STREAM: {}}}, **problems(404, 429, 503)},
     response_class=Response,
 )
-async def job_events(job_id: str, services: ServicesDep) -> Streamed:
+async def job_events(job_id: str, services: ServicesDep, jobs: JobsDep) -> Streamed:
     """Stream the job: at once and on every change (`event: progress`), and when it has ended (`event: end`).
 
     If the stream stops without `end`, the connection was lost or the process is shutting down: reconnect.
     """
     services.following.check_room()
-    job = await to_thread.run_sync(services.store.get, job_id)
+    job = await to_thread.run_sync(jobs.get, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Streamed(_events(job, services), media_type=EVENT_STREAM, headers=headers)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.dependencies import ServicesDep, ShownModelDep
+from api.dependencies import CallerDep, ServicesDep, ShownModelDep
 from api.errors import NoModelCard
 from api.intake.body import JSON, read_optional_json
 from api.model_schemas import (
@@ -24,7 +24,6 @@ from api.model_schemas import (
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.schemas import ReasonBody, moment
-from api.security import AdminDep
 from shared.errors import RedisUnavailable
 from shared.fleet.reload import PREVIOUS
 
@@ -107,7 +106,7 @@ async def model_info(model: ShownModelDep) -> ModelInfo:
     responses=problems(401, 404, 409, 413, 415, 422, 502, 503, 504),
     dependencies=[KnownParameters],
 )
-async def reload_model(request: Request, services: ServicesDep, admin: AdminDep) -> Reload:
+async def reload_model(request: Request, services: ServicesDep, caller: CallerDep) -> Reload:
     """Activate a new version on all processes or on none.
 
     409: the model is rejected, or another reload is under way; 404: no such revision; 502, 503: the Hub denies access or
@@ -116,7 +115,9 @@ async def reload_model(request: Request, services: ServicesDep, admin: AdminDep)
     # Read by hand: FastAPI would read a body of any size before checking the key.
     body = await read_optional_json(request.scope, request.receive, LARGEST_RELOAD_BODY)
     revision = _reload_request(body).revision if body else None
-    outcome = await to_thread.run_sync(services.coordinator.reload, revision, admin)
+    with services.audit.change(caller, "reload") as change:
+        outcome = await to_thread.run_sync(services.coordinator.reload, revision, caller.name)
+        change.about = outcome.version
     return Reload.of(outcome, services.member.model)
 
 
@@ -129,7 +130,9 @@ def _reload_request(body: bytes) -> ReloadRequest:
 
 
 @router.post("/rollback_model", responses=problems(401, 409, 503, 504))
-def rollback_model(services: ServicesDep, admin: AdminDep) -> Reload:
+def rollback_model(services: ServicesDep, caller: CallerDep) -> Reload:
     """Return to the previously active version, without network access."""
-    outcome = services.coordinator.reload(PREVIOUS, admin)
+    with services.audit.change(caller, "rollback") as change:
+        outcome = services.coordinator.reload(PREVIOUS, caller.name)
+        change.about = outcome.version
     return Reload.of(outcome, services.member.model)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import ServicesDep
+from api.dependencies import JobsDep, ServicesDep
 from api.errors import NotAcceptable
 from api.intake.body import JSON
 from api.parameters import KnownParameters
@@ -55,6 +55,7 @@ async def job_results(
     request: Request,
     job_id: str,
     services: ServicesDep,
+    jobs: JobsDep,
     form: Annotated[
         Format | None, Query(alias="format", description="Result format; takes precedence over the `Accept` header.")
     ] = None,
@@ -73,7 +74,7 @@ async def job_results(
     """
 
     def find() -> Results:
-        return Results.of(services.store.get(job_id), services.store, services.storage, partial=partial)
+        return Results.of(jobs.get(job_id), services.store, services.storage, partial=partial)
 
     wanted = form or accepted_format(request.headers.get("accept", ""))
     results = await to_thread.run_sync(find)

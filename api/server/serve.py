@@ -16,6 +16,12 @@ def serve(host: str, port: int, patience: int) -> None:
     uvicorn.run(APP, host=host, port=port, **_options(patience))
 
 
+def inherited_host() -> str:
+    """Return the address of the socket that is the standard input."""
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as listening:
+        return str(listening.getsockname()[0])
+
+
 def serve_inherited(patience: int) -> None:
     """Serve on the socket that is the standard input: a supervisor opened it, and several processes may have the same one."""
     # The processes that this one starts must not keep the port.

@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from pret.cli import jobs, models
+from pret.cli import jobs, keys, models
 from pret.cli.check import check_model
 from pret.cli.ending import EXIT_CODES, run
 from pret.cli.score import OUTPUT_ENDINGS, score
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if "check" in options:
         return check_model(options.check)
+    if "scope" in options:
+        return run(partial(keys.new_key, options))
 
     def command() -> None:
         with Client(options.url, options.key) as client:
@@ -47,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(groups)
     _add_jobs(groups.add_parser("job", help="list, follow, cancel and retry jobs, and download their results"))
     _add_models(groups.add_parser("model", help="show which model is served, and change it"))
+    _add_keys(groups.add_parser("key", help="make keys for callers of the service"))
     _add(groups, "health", models.health, "show the state of the service", json=True)
     return whole
 
@@ -127,6 +131,21 @@ def _add_models(group: argparse.ArgumentParser) -> None:
     )
     _add(groups, "rollback", models.rollback, "return to the previous model")
     _add_check(groups)
+
+
+def _add_keys(group: argparse.ArgumentParser) -> None:
+    """Add the command that needs no service either."""
+    text = "make a key, and the line by which the service knows it"
+    groups = group.add_subparsers(required=True, metavar="COMMAND")
+    added = groups.add_parser("new", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=EXIT_CODES)
+    added.usage = "pret key new NAME --scope SCOPE [SCOPE ...]"
+    added.add_argument("--requests", type=models.limit, metavar="N", help="at most N requests per second")
+    added.add_argument("--rows", type=models.limit, metavar="N", help="at most N rows scored per day")
+    added.add_argument("name", metavar="NAME", help="name of the caller: its jobs and its changes carry it")
+    added.add_argument(
+        "--scope", required=True, nargs="+", action="extend", choices=keys.SCOPES,
+        help="score: score in the call; jobs: submit and manage jobs; read: see the model; admin: everything",
+    )  # fmt: skip
 
 
 def _add_check(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

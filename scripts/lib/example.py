@@ -83,4 +83,5 @@ def command_for(path: Path, api_url: str, base: Path) -> str:
     shown = path if base.resolve() == Path.cwd() else path.resolve()
     # Of proxies curl heeds these alone for such an address.
     direct = "--noproxy 127.0.0.1 " if any(os.environ.get(name) for name in PROXIES) else ""
-    return f"curl {direct}-H 'Content-Type: application/json' -d {shlex.quote(f'@{shown}')} {api_url}/individual_score"
+    key = '-H "Authorization: Bearer $PRET_KEY" ' if "Authorization" in http.headers else ""
+    return f"curl {direct}{key}-H 'Content-Type: application/json' -d {shlex.quote(f'@{shown}')} {api_url}/individual_score"

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
-from scripts.lib import example, loopback, served, terminal
+from scripts.lib import example, loopback, own_key, served, terminal
 from scripts.lib.health import Health, require_redis
 from scripts.lib.programs import HOST, Ports, StartError, configuration, programs
 from scripts.lib.served import Served
@@ -49,7 +49,7 @@ EPILOG = """environment variables:
   FLOWER_BASIC_AUTH  login of Flower, user:password (default none)
   FLOWER_URL_PREFIX  path below which the pages of Flower are (default none)
   FLOWER_URL         where people find Flower, for the link in the console
-  PRET_KEY           admin key with which the console changes the model (default: it asks for one where one is needed)
+  PRET_KEY           key of everyone who uses the console (default: it asks for one where one is needed)
   REDIS_PORT         port of the embedded Valkey (default 6379)
   REDIS_URL          use this server instead of the embedded one
   MODEL_DIR          folder of the model to serve (default exported_model, where the demo model is trained if there is none)
@@ -108,8 +108,12 @@ def _prepared() -> Ports:
     if ports.redis is None:
         require_redis(settings.redis_url)
     _ensure_model(settings)
+    own_key.take(settings)
     os.environ["REDIS_URL"] = settings.redis_url if ports.redis is None else f"redis://{HOST}:{ports.redis}/0"
+    # What is below is for this user alone: files of applicants, records, logs. The processes inherit it.
+    os.umask(0o077)
     LOGS.mkdir(parents=True, exist_ok=True)
+    LOCAL.chmod(0o700)
     CONFIG.write_text(configuration(programs(ports, LOCAL), PID_FILE, LOGS), encoding="utf-8")
     return ports
 

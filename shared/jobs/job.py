@@ -78,6 +78,10 @@ class Job:
     """The class whose probability is scored; a worker whose model scores another class does not score the job."""
 
     # Set at submission.
+    owner: str | None = None
+    """The name of the key that sent it; None if it came without one."""
+    rows_left: int | None = None
+    """Rows that the owner could still have scored on the day of the submission; None without a limit."""
     name: str | None = None
     format: Format = Format.JSON
     encoding: Encoding | None = None

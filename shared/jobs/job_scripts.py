@@ -2,11 +2,13 @@
 
 from shared.reasons import MAX_REPORTED
 from shared.redis import KEY_PREFIX
+from shared.usage import ROWS_KEY
 
 JOB_KEY = f"{KEY_PREFIX}job:"
 OPEN_KEY = f"{KEY_PREFIX}jobs:open"
 ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
 STATE_KEY = f"{KEY_PREFIX}jobs:state:"
+OWNER_KEY = f"{KEY_PREFIX}jobs:owner:"
 WEBHOOKS_KEY = f"{KEY_PREFIX}jobs:webhooks"
 TURN_KEY = f"{KEY_PREFIX}jobs:removal"
 IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
@@ -17,7 +19,13 @@ def keys_of(job_id: str, call: str) -> list[str]:
     """Return the keys that every script receives; `call` names the call, and is the same when it is sent again."""
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
-    return [*own, OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY, f"{ANSWER_KEY}{call}"]
+    lists = [OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
+    return [*own, *lists, f"{ANSWER_KEY}{call}", OWNER_KEY, ROWS_KEY]
+
+
+def list_of(state: str, owner: str | None) -> str:
+    """Return the key of the jobs in a state (`any`: all) by the time of their creation: of one owner, or of all if None."""
+    return f"{STATE_KEY}{state}" if owner is None else f"{OWNER_KEY}{owner}:{state}"
 
 
 # ARGV[1] is the job id, ARGV[2] the time to live of an ended job in seconds. Reasons are JSON, as `Reason.as_dict` has them.
@@ -39,12 +47,25 @@ local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local state = redis.call('HGET', record, 'state')
 local live = state == 'queued' or state == 'running'
+-- A job is listed among all, and among those of its owner; '' stands for none.
+local function lists()
+    return {by_state, KEYS[13] .. (redis.call('HGET', record, 'owner') or '') .. ':'}
+end
+local function charge(rows)
+    local owner = redis.call('HGET', record, 'owner')
+    if not owner or not rows then return end
+    local counter = KEYS[14] .. owner .. ':' .. math.floor(now / 86400)
+    redis.call('INCRBY', counter, rows)
+    redis.call('EXPIRE', counter, 172800)
+end
 local function enter(new)
     local created = redis.call('HGET', record, 'created_at')
-    if state then redis.call('ZREM', by_state .. state, id) end
     redis.call('HSET', record, 'state', new)
-    redis.call('ZADD', by_state .. new, created, id)
-    redis.call('ZADD', by_state .. 'any', created, id)
+    for _, list in ipairs(lists()) do
+        if state then redis.call('ZREM', list .. state, id) end
+        redis.call('ZADD', list .. new, created, id)
+        redis.call('ZADD', list .. 'any', created, id)
+    end
 end
 local function finish(final, reason)
     enter(final)
@@ -142,6 +163,7 @@ if ARGV[6] ~= '' then
 end
 for i = 10, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 set_report(ARGV[9])
+charge(redis.call('HGET', record, 'rows'))
 enter('queued')
 redis.call('ZADD', open, created, id)
 if redis.call('HGET', record, 'stage') == 'reading' then return {'', {publish('reading', lease)}} end
@@ -200,6 +222,7 @@ if redis.call('HGET', record, 'attempt') == ARGV[10] then return redis.call('ZRA
 if not is_held_by(owner, unit) or not done(unit) then return false end
 redis.call('HSET', record, 'rows', ARGV[7], 'rows_read', ARGV[7], 'chunk_rows', ARGV[8], 'batch_rows', ARGV[9],
     'attempt', ARGV[10], 'in_place', ARGV[11], 'checksum', ARGV[12], 'stage', 'scoring')
+charge(ARGV[7])
 return fill(window, lease)
 """
 
@@ -318,12 +341,14 @@ if state then set_report(ARGV[3]) end
 
 _FORGET = """
 if live and ARGV[3] == '0' then return 0 end
+for _, list in ipairs(lists()) do
+    redis.call('ZREM', list .. 'any', id)
+    if state then redis.call('ZREM', list .. state, id) end
+end
 redis.call('DEL', record, due, leases, attempts, report)
 redis.call('ZREM', open, id)
 redis.call('ZREM', ended, id)
 redis.call('ZREM', webhooks, id)
-redis.call('ZREM', by_state .. 'any', id)
-if state then redis.call('ZREM', by_state .. state, id) end
 return 1
 """
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import accumulate
 from uuid import uuid4
 
-from shared.errors import InputTooLarge, MalformedInput
+from shared.errors import MalformedInput
 from shared.formats.layout import Layout, SourceInPlace
 from shared.formats.readers import RANGE_READERS
 from shared.jobs.job import Job
-from shared.jobs.rows import sizes_for
+from shared.jobs.rows import check_count, sizes_for
 from shared.jobs.unit import Limits
 from shared.models.artifact import Model
 
@@ -36,8 +36,7 @@ def planned(job: Job, model: Model, source: SourceInPlace, limits: Limits) -> Jo
         return None
     if not layout.total:
         raise MalformedInput("no-rows")
-    if layout.total > limits.rows:
-        raise InputTooLarge("too-many-rows", limit=limits.rows)
+    check_count(job, layout.total, limits.rows)
     wanted, batch_rows = _wanted(model, limits.chunk_rows)
     chunk_rows = choose_chunk_rows(layout, wanted)
     if chunk_rows is None:

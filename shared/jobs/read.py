@@ -6,12 +6,12 @@ from dataclasses import replace
 from threading import Lock
 
 from shared.contract.validated import Tally, Validated
-from shared.errors import InputTooLarge, StorageUnavailable
+from shared.errors import StorageUnavailable
 from shared.formats import readers
 from shared.formats.compression import decoding_bytes
 from shared.jobs.job import READ_PREFIXES, SMALL_UPLOAD, UNPACKED, Job
 from shared.jobs.plan import planned
-from shared.jobs.rows import KeptTypesDiffer, store_rows
+from shared.jobs.rows import KeptTypesDiffer, check_count, store_rows
 from shared.jobs.unit import Attempt, Oversized
 from shared.jobs.upload import SignOfLife, StoredFile, stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
@@ -110,9 +110,7 @@ class _SignsOfLife:
         """Note that some rows were read; sends a heartbeat, if one is due. Raises InputTooLarge if there are too many rows."""
         self.rows += validated.batch.num_rows
         self._held += validated.batch.nbytes
-        limit = self._attempt.at.limits.rows
-        if self.rows > limit:
-            raise InputTooLarge("too-many-rows", limit=limit)
+        check_count(self._attempt.job, self.rows, self._attempt.at.limits.rows)
         self._check_size(self._held, UNPACKED * SMALL_UPLOAD)
         self._give()
 

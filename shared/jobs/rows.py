@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.contract.validated import Validated
-from shared.errors import MalformedInput
+from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead
 from shared.jobs.blobs import batch_writer
 from shared.jobs.job import Job
@@ -40,6 +40,14 @@ def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
     wanted = chunk_rows or max(SMALLEST_CHUNK, min(int(model.scorer.rows_per_second * CHUNK_SECONDS), LARGEST_CHUNK))
     batch_rows = min(wanted, slice_rows(len(model.contract.features)))
     return wanted // batch_rows * batch_rows, batch_rows
+
+
+def check_count(job: Job, rows: int, limit: int) -> None:
+    """Raise InputTooLarge if these are more rows than any file may have, or than the owner of the job may still have scored."""
+    if rows > limit:
+        raise InputTooLarge("too-many-rows", limit=limit)
+    if job.rows_left is not None and rows > job.rows_left:
+        raise InputTooLarge("rows-left-exceeded", limit=job.rows_left)
 
 
 def store_rows(

@@ -28,7 +28,7 @@ import redis
 from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavailable, UnknownJob
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
-from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, STATE_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, TURN_KEY, WEBHOOKS_KEY, list_of
 from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from shared.redis import translated_errors
 from shared.settings import Settings
@@ -122,9 +122,9 @@ class JobStore:
             records = zip(job_ids, pipe.execute(), strict=True)
         return {job_id: _job(values) for job_id, values in records if "state" in values}
 
-    def page(self, state: JobState | None, offset: int, limit: int) -> tuple[list[Job], int]:
-        """Read some of the jobs, newest first, and count all of them."""
-        key = f"{STATE_KEY}{state or 'any'}"
+    def page(self, state: JobState | None, offset: int, limit: int, owner: str | None = None) -> tuple[list[Job], int]:
+        """Read some of the jobs, newest first, and count all of them: those of one owner ("": of none), or all."""
+        key = list_of(state or "any", owner)
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
             total = int(self._redis.zcard(key))
             ids: list[str] = self._redis.zrange(key, offset, offset + limit - 1, desc=True)  # type: ignore[assignment]

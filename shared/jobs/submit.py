@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from shared.contract.validated import Tally, Validated
-from shared.errors import ALL_VALID, IdempotencyConflict, Report
+from shared.errors import ALL_VALID, IdempotencyConflict, InputTooLarge, Report
 from shared.formats.source import ReadOptions
 from shared.jobs.job import Job, Stage
 from shared.jobs.queue import TaskQueue
@@ -38,9 +38,10 @@ class Intake:
     ) -> Job:
         """Store rows that are validated while they are read, start the job and return its record.
 
-        Raises InvalidRows if there are invalid ones and the job does not flag them. Nothing is left behind if reading the rows
-        raises or the storage is unavailable. After RedisUnavailable there may be a record: then the job is whole and will run,
-        even if its messages are lost; if there is none, the blobs are removed later (`expiry`).
+        Raises InvalidRows if there are invalid ones and the job does not flag them, InputTooLarge if its owner may not have so many
+        scored. Nothing is left behind if reading the rows raises or the storage is unavailable. After RedisUnavailable there may be
+        a record: then the job is whole and will run, even if its messages are lost; if there is none, the blobs are removed later
+        (`expiry`).
         """
         tally = Tally(enough=COUNTED_VALUES)
         options = job.read_options
@@ -51,6 +52,8 @@ class Intake:
                 tally.clear()
                 slices = read(replace(options, kept_as_text=True))
                 stored = self._store(tally.watch(slices, job.on_invalid), job, model)
+            if job.rows_left is not None and (stored.rows or 0) > job.rows_left:
+                raise InputTooLarge("rows-left-exceeded", limit=job.rows_left)
         except BaseException:
             self.storage.delete_folder(job.folder)
             raise

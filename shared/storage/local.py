@@ -34,6 +34,8 @@ class LocalStorage:
         partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
         # Other Arrow errors in the block are about the data, not the disk.
         with translated((OSError,)):
+            # Only its owner may look into it, whatever the files below allow.
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with pa.OSFile(str(partial), "wb") as file:

@@ -1,6 +1,7 @@
 """The console as a credit officer uses it: a real browser, both languages, the running service behind it."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow.csv as pc
@@ -149,13 +150,37 @@ def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) ->
             page.open("model?lang=en")
             page.click("reload")
             page.click("confirm")
-            page.see("needs an administration key")
+            page.see("needs a key with the scope")
             page.fill("admin_key", "wrong")
             page.click("confirm")
             page.see("This key is not valid.")
             page.fill("admin_key", "a-key-of-more-than-16-signs")
             page.click("confirm")
             page.see("Nothing to do")
+    finally:
+        guarded.stop()
+
+
+@pytest.mark.timeout(300)
+def test_where_everyone_needs_a_key_the_console_asks_for_it_and_shows_what_it_allows(
+    tmp_path: Path, numbers: Kit
+) -> None:
+    listed = f"anne:read:{sha256(b'a-key').hexdigest()}"
+    guarded = Up(copy_of_the_project(tmp_path / "project"), settings={"API_KEYS": listed})
+    numbers.write(guarded.folder / "exported_model")
+    try:
+        guarded.start()
+        assert http.get(f"{guarded.url}/model_info").status_code == 401
+        with browser(guarded.console_url, tmp_path) as page:
+            page.open("model?lang=en")
+            page.see("needs a key with the scope")
+            page.fill("visitor_key", "wrong")
+            page.click("enter_key")
+            page.see("This key is not valid.")
+            page.fill("visitor_key", "a-key")
+            page.click("enter_key")
+            page.see("The live model", "With the key of anne")
+            assert not page.has(".st-key-reload")
     finally:
         guarded.stop()
 

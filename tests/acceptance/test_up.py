@@ -365,6 +365,24 @@ def test_flower_listens_elsewhere_behind_its_login(own: Up, address: str, prefix
     assert http.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
 
 
+def test_nobody_else_on_the_machine_reads_what_it_writes(up: Up) -> None:
+    local = up.folder / ".local"
+    places = [local, *(local / name for name in ("logs", "logs/worker.log", "valkey", "supervisord.conf"))]
+    assert {place.name: place.stat().st_mode & 0o077 for place in places} == dict.fromkeys(
+        [place.name for place in places], 0
+    )
+
+
+def test_flower_is_for_its_own_pages_alone(up: Up) -> None:
+    url = f"http://127.0.0.1:{up.ports['FLOWER_PORT']}"
+    for name in (None, "localhost:5555", "[::1]"):
+        page = http.get(f"{url}/workers", headers={"Host": name} if name else {})
+        assert (page.status_code, page.headers["x-frame-options"]) == (200, "DENY")
+        assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
+    for name in ("evil.example", "127.0.0.1.evil.example:5555"):
+        assert http.get(f"{url}/workers", headers={"Host": name}).status_code == 421
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

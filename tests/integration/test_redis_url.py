@@ -9,8 +9,11 @@ import pytest
 import redis
 
 from scripts.lib.loopback import free_port
+from shared.errors import RedisUnavailable
+from shared.redis import ping
 from tests.factories import Kit
 from tests.processes import ROOT, RedisServer, Service, redis_server, wait_for
+from tests.tls import certificate, relay
 
 SECRET = "s3cr3t"  # noqa: S105 - nobody's
 DENIED = "Redis does not accept the login in REDIS_URL. Check its user, its password and its rights."
@@ -117,3 +120,32 @@ def test_a_password_with_signs_of_addresses_works_once_it_is_encoded(
     finally:
         running.stop()
     assert SECRET not in "".join(path.read_text() for path in tmp_path.glob("*.log"))
+
+
+def test_jobs_go_over_a_connection_with_tls(tmp_path: Path, numbers: Kit, locked: RedisServer) -> None:
+    authority, key = certificate(tmp_path)
+    with relay(locked.port, authority, key) as port:
+        place = f"rediss://:%40%3A%2F%23%25{SECRET}@127.0.0.1:{port}/0"
+        running = Service(tmp_path, locked, {"REDIS_URL": f"{place}?ssl_cert_reqs=required&ssl_ca_certs={authority}"})
+        running.offer(numbers)
+        try:
+            running.start_api()
+            running.start_worker()
+            assert running.wait_until_ended(running.submit(numbers.rows))["state"] == "succeeded"
+        finally:
+            running.stop()
+        # Without it, the certificate is of no authority that this machine knows.
+        with pytest.raises(RedisUnavailable):
+            ping(place)
+
+
+def test_a_cluster_is_not_supported_and_said_so(environment: dict[str, str], tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    server.command += ["--cluster-enabled", "yes"]
+    server.start()
+    try:
+        done = start_of(["-m", *WORKER], environment | {"REDIS_URL": server.url})
+    finally:
+        server.stop()
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith("The Redis server is part of a cluster, which is not supported.")

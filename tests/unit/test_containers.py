@@ -36,11 +36,13 @@ PLACES = {"STORAGE_URL": "/data/jobs"}
 WITHOUT_MLFLOW = {"MODEL_URI", "MLFLOW_TRACKING_URI"}
 """Settings that mean nothing to a container, which has no MLflow."""
 
-CONSOLE_SETTINGS = {"PRET_URL", "PRET_KEY", "FLOWER_URL", "DOCS_URL"}
+CONSOLE_SETTINGS = {"PRET_URL", "PRET_KEY", "UI_ALLOWED_HOSTS", "FLOWER_URL", "DOCS_URL"}
 LOCKS = {"console": "ui"}
 """Images whose requirements have another name than they."""
 
-SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+SECRETS = {"REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "API_KEYS"} | {
+    f"REDIS_{role}_PASSWORD" for role in ("API", "WORKER", "FLOWER")
+}
 ENTRY = re.compile(r"(?P<commented>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)")
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
@@ -330,8 +332,8 @@ class TestImages:
     def test_they_hold_every_package_that_their_code_imports(self, service: str, folders: list[str]) -> None:
         found = imported_by(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
         assert {"pyarrow", "redis"} < found
-        # MLflow, with Alembic that it brings, is asked by a process of its own, where it is installed.
-        assert found - locked(service) - {"mlflow", "mlflow-skinny", "alembic"} == set()
+        # MLflow, with Alembic that it brings, is asked by a process of its own, where it is installed; Flower has its own image.
+        assert found - locked(service) - {"mlflow", "mlflow-skinny", "alembic", "flower"} == set()
 
     def test_the_console_holds_every_package_that_its_code_imports(self) -> None:
         paths = [*(ROOT / "ui").rglob("*.py"), *(ROOT / "pret").glob("*.py")]

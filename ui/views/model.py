@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pret import Client, Column, ModelStatus
-from ui import reasons, service
+from ui import access, reasons, service
 from ui.change import show_change
 from ui.inputs import written
 from ui.tables import show_table
@@ -25,8 +25,9 @@ def render(say: Texts, client: Client) -> None:
     with service.guard(say):
         _facts(say, client)
         _processes(say, client.model_status())
-    with service.guard(say):
-        show_change(say, client)
+    if access.may_change_model():
+        with service.guard(say):
+            show_change(say, client)
     signature, card, history = st.tabs([say(f"model.tab_{name}") for name in ("signature", "card", "history")])
     with signature, service.guard(say):
         _signature(say, client.model_signature().columns)

@@ -45,7 +45,7 @@ class ApiClient:
         async def call() -> httpx.Response:
             # A fault must come back as the answer that a client would see, not as an exception.
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
                 return await client.request(method, path, **options)
 
         return self._runner.run(call())

@@ -1,4 +1,4 @@
-"""Whatever way a request takes, it passes the edge: it gets an id, and it is known who sends it."""
+"""Whatever way a request takes, it passes the edge: it gets an id."""
 
 import asyncio
 import json
@@ -6,12 +6,8 @@ import logging
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
-from api.callers import ANONYMOUS, ANYBODY, Callers
-from api.edge import Edge
 from api.routes.scoring import INDIVIDUAL_SCORE
 from shared.logging import set_up
 from tests.factories import Kit
@@ -74,31 +70,9 @@ def test_the_fast_route_is_served_by_the_edge_alone(
     assert cut_off.post(INDIVIDUAL_SCORE, json=mixed.rows[0]).status_code == httpx.codes.OK
 
 
-KEYS = SecretStr("ann:first-key, bob:second-key")
-
-
-@pytest.mark.parametrize(
-    ("keys", "authorization", "name", "is_admin"),
-    [
-        (None, b"", ANYBODY.name, True),
-        (None, b"Bearer whatever", ANYBODY.name, True),
-        (KEYS, b"", ANONYMOUS.name, False),
-        (KEYS, b"Bearer first-key", "ann", True),
-        (KEYS, b"bearer   second-key ", "bob", True),
-        (KEYS, b"Bearer third-key", ANONYMOUS.name, False),
-        (KEYS, b"Basic first-key", ANONYMOUS.name, False),
-        (KEYS, b"Bearer ", ANONYMOUS.name, False),
-        (KEYS, b"Bearer \xff\xfe", ANONYMOUS.name, False),
-    ],
-)
-def test_a_caller_is_known_by_its_key(keys: SecretStr | None, authorization: bytes, name: str, is_admin: bool) -> None:
-    caller = Callers(keys).identify(authorization)
-    assert (caller.name, caller.is_admin) == (name, is_admin)
-
-
 @pytest.mark.parametrize("begins", [False, True])
 def test_a_request_that_outlasts_the_process_is_cut_off_in_one_line(
-    caplog: pytest.LogCaptureFixture, begins: bool
+    cut_off: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begins: bool
 ) -> None:
     sent: list[Message] = []
     start: Message = {"type": "http.response.start", "status": 200, "headers": []}
@@ -116,9 +90,9 @@ def test_a_request_that_outlasts_the_process_is_cut_off_in_one_line(
         sent.append(message)
 
     async def serve() -> None:
-        edge = Edge(FastAPI(), {("POST", "/x"): endless}, Callers(None))
-        scope = {"type": "http", "method": "POST", "path": "/x", "headers": []}
-        task = asyncio.create_task(edge(scope, receive, send))
+        monkeypatch.setattr(cut_off.app, "_fast_routes", {("POST", "/x"): endless})
+        place = {"path": "/x", "headers": [(b"host", b"localhost")], "server": ("127.0.0.1", 80)}
+        task = asyncio.create_task(cut_off.app({"type": "http", "method": "POST", **place}, receive, send))
         await reached.wait()
         task.cancel()
         await task

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from api import errors, security
+from api import errors
 from api.errors import METHODS
 from shared.errors import InvalidRows, PretError, Report
 from shared.reasons import MAX_REPORTED, InvalidValue
 from shared.sentences import REASONS
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
-
-assert security
 
 
 def kinds(base: type[PretError] = PretError) -> Iterator[type[PretError]]:

@@ -562,7 +562,8 @@ def test_a_client_that_hangs_up_leaves_nothing(api: ApiClient, api_bench: Workbe
         "path": "/jobs",
         "raw_path": b"/jobs",
         "query_string": b"",
-        "headers": [(b"content-type", CSV.encode())],
+        "headers": [(b"content-type", CSV.encode()), (b"host", b"localhost")],
+        "server": ("127.0.0.1", 8000),
         "app": api.app,
     }
     asyncio.run(api.app(scope, receive, send))

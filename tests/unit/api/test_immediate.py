@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api import immediate
-from api.immediate import ImmediateBatches
+from api.immediate import Answers, ImmediateBatches
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows
 from shared.formats.json_rows import SLICE_ROWS, validated_from_document
@@ -47,7 +47,9 @@ def slices_of(rows: list[Row], model: Model) -> Iterable[Validated]:
 
 
 def answer(batches: ImmediateBatches, rows: list[Row], model: Model) -> bytes | None:
-    return asyncio.run(batches.answers(lambda: slices_of(rows, model), model))
+    answers = asyncio.run(batches.answers(lambda: slices_of(rows, model), model))
+    assert answers is None or answers.rows == len(rows)
+    return answers.text if answers else None
 
 
 @SHAPES
@@ -226,7 +228,7 @@ def test_one_batch_is_scored_at_a_time_and_the_next_waits_its_turn_or_is_a_job(
         assert may_end.wait(10)
         yield from slices_of(kit.rows[:3], model)
 
-    async def run() -> tuple[bytes | None, bytes | None, bytes | None]:
+    async def run() -> tuple[Answers | None, Answers | None, Answers | None]:
         first = asyncio.create_task(batches.answers(slowly, model))
         await asyncio.to_thread(underway.wait, 10)
         monkeypatch.setattr(immediate, "PATIENCE", 0.01)

@@ -77,6 +77,14 @@ MODEL: dict[str, Any] = {
         },
     },
     "/version": {"version": "1.2.3"},
+    "/caller": {"name": "ada", "scopes": ["jobs", "read"]},
+    "/audit": {
+        "entries": [
+            {"at": CREATED, "who": "ann", "what": "reload", "about": "v1", "outcome": "done", "request_id": REQUEST_ID},
+            {"at": CREATED, "who": "anonymous", "what": "GET /jobs", "about": None, "outcome": "not-authenticated"},
+        ],
+        "total": 2, "next_offset": None,
+    },
     "/capabilities": {
         "version": "1.2.3",
         "formats": [

@@ -298,6 +298,18 @@ def test_the_version_of_the_service_is_told(client: Any) -> None:
     assert client.version() == "1.2.3"
 
 
+def test_the_service_says_whose_key_it_is_and_who_did_what(client: Any, world: World) -> None:
+    caller = client.caller()
+    assert (caller.name, caller.scopes) == ("ada", ("jobs", "read"))
+    page = client.audit("changes", limit=2)
+    assert world.queries[-1] == [("kind", "changes"), ("limit", "2"), ("offset", "0")]
+    assert [(each.who, each.what, each.outcome) for each in page.entries] == [
+        ("ann", "reload", "done"),
+        ("anonymous", "GET /jobs", "not-authenticated"),
+    ]
+    assert (page.total, page.next_offset) == (2, None)
+
+
 def test_the_service_says_what_it_can_do(client: Any) -> None:
     found = client.capabilities()
     assert (found.version, found.result_columns, found.on_invalid) == ("1.2.3", ("score", "errors"), ("reject", "flag"))

@@ -72,6 +72,8 @@ SECRET = "s3cr3t-w0rd"  # noqa: S105 - nobody's
         ("localhost:6379", "must begin with redis:// or rediss://"),
         ("//localhost:6379", "must begin with redis:// or rediss://"),
         (f"unix://:{SECRET}@/run/redis.sock", "must begin with redis:// or rediss://"),
+        (f"sentinel://:{SECRET}@localhost:26379", "Sentinel, which is not supported"),
+        (f"redis+sentinel://:{SECRET}@localhost:26379/mymaster", "Sentinel, which is not supported"),
         (f"http://:{SECRET}@localhost", "must begin with redis:// or rediss://"),
         (f"redis://:{SECRET}/x@localhost:6379/0", "must be percent-encoded"),
         (f"redis://:{SECRET}#x@localhost:6379/0", "must be percent-encoded"),

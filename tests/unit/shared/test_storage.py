@@ -71,6 +71,16 @@ def test_the_root_may_be_a_file_url_and_need_not_be_there(tmp_path: Path, stored
     assert stored() == ["deep/er/x"]
 
 
+def test_only_the_owner_looks_into_a_new_root(tmp_path: Path) -> None:
+    create_storage(str(tmp_path / "a" / "root")).check()
+    assert (tmp_path / "a" / "root").stat().st_mode & 0o077 == 0
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o770)
+    create_storage(str(shared)).check()
+    assert shared.stat().st_mode & 0o777 == 0o770
+
+
 def test_a_root_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     storage = create_storage(str(tmp_path / "file"))

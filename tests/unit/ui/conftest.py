@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    Caller,
     Capabilities,
     Column,
     Health,
@@ -29,7 +30,7 @@ from pret import (
 from pret.formats import ENCODINGS, FORMATS
 from ui import service
 
-APP = str(Path(service.__file__).with_name("app.py"))
+APP = str(Path(service.__file__).with_name("page.py"))
 THRESHOLD = 0.1
 MODEL = "local-0123456789ab"
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -114,6 +115,7 @@ def a_service(**answers: Any) -> FakeService:
         "rollback": Reload("reloaded", MODEL, "local-new"),
         "jobs": JobPage((), 0),
         "close": None,
+        "caller": Caller("anybody", ("admin", "jobs", "read", "score")),
     }
     return FakeService(well | answers)
 

@@ -69,7 +69,7 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_and_is_logged(
     ("error", "words"),
     [
         (NotReachable("x", sent=False), "is not responding"),
-        (NotAuthenticated("x", Problem(401, "not-authenticated", "x")), "administration key"),
+        (NotAuthenticated("x", Problem(401, "not-authenticated", "x", {"accepted": ["admin"]})), "needs a key"),
         (UnknownJob("x", Problem(404, "unknown-job", "x")), "expired"),
         (Busy("x", Problem(503, "no-model", "x")), "No model"),
         (Rejected("x", Problem(404, "no-model", "x")), "No model"),

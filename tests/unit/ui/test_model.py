@@ -20,7 +20,7 @@ from tests.unit.ui.conftest import MODEL, NOON, a_service, keyed, view_of
 from tests.unit.ui.test_applicant import shown
 from ui import service
 
-NO_KEY = NotAuthenticated("This needs a key.", Problem(401, "not-authenticated", "This needs an admin key."))
+NO_KEY = NotAuthenticated("This needs a key.", Problem(401, "not-authenticated", "x", {"accepted": ["admin"]}))
 PROCESS = ReloadedProcess("worker", "laptop", 7, MODEL, "local-new", 4.5)
 
 
@@ -158,7 +158,7 @@ def test_a_key_is_asked_for_when_one_is_needed(monkeypatch: pytest.MonkeyPatch) 
     test.button(key="reload").click().run()
     assert not [field for field in test.text_input if field.key == "admin_key"]
     test.button(key="confirm").click().run()
-    assert "needs an administration key" in shown(test)
+    assert "needs a key with the scope" in shown(test)
     test.text_input(key="admin_key").set_value("wrong")
     test.button(key="confirm").click().run()
     assert "This key is not valid." in shown(test)

@@ -260,6 +260,14 @@ def test_a_file_of_too_many_rows_is_rejected_by_its_metadata(bench: Workbench, r
     assert failed.error == Reason("too-many-rows", {"limit": ROWS - 1})
 
 
+def test_a_file_of_more_rows_than_its_owner_has_left_is_rejected_by_its_metadata(
+    bench: Workbench, rows: list[Row]
+) -> None:
+    job = bench.submit_file(as_parquet(rows), format=Format.PARQUET, rows_left=ROWS - 1)
+    assert bench.read(job.id).error == Reason("rows-left-exceeded", {"limit": ROWS - 1})
+    assert bench.read(submit(bench, as_parquet(rows), rows_left=ROWS).id).rows == ROWS
+
+
 def test_a_file_at_an_address_may_be_too_large(bench: Workbench, rows: list[Row], tmp_path: Path) -> None:
     path = tmp_path / "input.parquet"
     path.write_bytes(as_parquet(rows))
