@@ -441,7 +441,7 @@ def raw_answer(made: Service, head: str, body: bytes, *, hang_up: bool = True) -
     """Send what one likes to call a request, perhaps hang up, and give how the answer begins."""
     with socket.create_connection(("127.0.0.1", made.port), 30) as connection:
         connection.sendall(
-            f"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n{head}\r\n\r\n".encode() + body
+            f"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n{head}\r\n\r\n".encode() + body
         )
         if hang_up:
             connection.shutdown(socket.SHUT_WR)

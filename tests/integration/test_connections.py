@@ -67,7 +67,7 @@ def post(path: bytes, body: bytes, headers: bytes = b"", *, chunked: bool = Fals
     if chunked:
         half = len(body) // 2
         body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
-    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % path
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" % path
     return head + length + headers + b"\r\n" + body
 
 
@@ -182,7 +182,7 @@ def test_a_response_that_is_not_taken_is_given_up(api: Service) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", api.port))
         # More than the buffers of both sides hold.
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * MAX_PIPELINED)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * MAX_PIPELINED)
         own = connection.getsockname()[1]
         process = psutil.Process(api.api.pid)
 
@@ -195,7 +195,7 @@ def test_a_response_that_is_not_taken_is_given_up(api: Service) -> None:
 
 def test_requests_that_do_not_wait_for_answers_are_bounded(api: Service) -> None:
     with closing(connect(api)) as connection:
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3 * MAX_PIPELINED)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3 * MAX_PIPELINED)
         said = b"".join(iter(lambda: connection.recv(2**20), b""))
     assert type_of(said.rpartition(b"\r\n\r\n")[2]) == "too-many-pipelined"
 
