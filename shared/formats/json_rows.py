@@ -14,14 +14,15 @@ from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
-from shared.contract.findings import JsonFault, json_fault
+from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
 from shared.formats.json_columns import JsonRows, validated_packed
 from shared.formats.json_extract import MAX_ROW_BYTES, extract
-from shared.formats.json_nan import with_nan, without_nan
+from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
+from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
 from shared.formats.json_pieces import NOT_IN_BULK, in_pieces
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue, cut
@@ -51,7 +52,7 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
     try:
         text, omitted = extract(body, contract.names_known, contract.whole_numbers)
     except NOT_IN_BULK as error:
-        raise _not_json(*json_fault(str(error), len(body))) from None
+        raise not_json(*json_fault(str(error), len(body))) from None
     try:
         row = contract.row_adapter.validate_json(text)
     except ValidationError as error:
@@ -85,9 +86,9 @@ def validated_from_document(
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
     try:
-        [(shape, content)] = _fields(body, _Document).items()
+        [(shape, content)] = fields_of(body, _Document).items()
     except (msgspec.ValidationError, ValueError):
-        _decoded(body, msgspec.Raw)  # raises if it is not even JSON
+        decoded(body, msgspec.Raw)  # raises if it is not even JSON
         raise MalformedInput("json-shape-unknown", accepted=list(SHAPES)) from None
     if shape == "dataframe_records":
         return validated_from_json(content, contract, options, ignore_extra=ignore_extra)
@@ -97,7 +98,7 @@ def validated_from_document(
     if shape == "columns":
         return _validated_columns(_columns(content, rows), rows, contract, options.keep)
     try:
-        return _validated_split(_fields(content, _Split), rows, contract, options.keep)
+        return _validated_split(fields_of(content, _Split), rows, contract, options.keep)
     except msgspec.ValidationError:
         raise MalformedInput("split-keys") from None
 
@@ -153,7 +154,7 @@ def _next_piece(
         if (checked := in_bulk(piece, start)) is not None:
             return checked, end
         _check_elements(piece, between)
-        if (rows := _elements(piece)) is not None:
+        if (rows := elements_of(piece)) is not None:
             return rows, end
     raise _no_array(array)
 
@@ -172,26 +173,17 @@ def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
         return
     row: Any = _AnyObject if between is BETWEEN_OBJECTS else _AnyArray
     try:
-        _decoded(array, GenericAlias(list, row))
+        decoded(array, GenericAlias(list, row))
     except msgspec.ValidationError:
         raise MalformedInput("json-not-rows") from None
     except MalformedInput:
         """Reported by the next reader."""
 
 
-def _elements(array: bytes) -> list[bytes] | None:
-    """Split an array; None if it is not one. NaN and Infinity are not JSON but occur: the rows with them can be identified."""
-    try:
-        elements, has_nan = _decoded(array, list[msgspec.Raw])
-    except (msgspec.ValidationError, MalformedInput):
-        return None
-    return [with_nan(bytes(element)) for element in elements] if has_nan else list(map(bytes, elements))
-
-
 def _no_array(text: bytes) -> MalformedInput:
     """Tell why a text is not a JSON array."""
     try:
-        _decoded(text, msgspec.Raw)
+        decoded(text, msgspec.Raw)
     except MalformedInput as error:
         return error
     return MalformedInput("json-not-an-array")
@@ -213,18 +205,10 @@ class _Split(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     index: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-def _fields(text: bytes, kind: Any) -> dict[str, bytes]:
-    """Take an object apart into the fields of a struct; raises MalformedInput, and ValidationError if it has others."""
-    found, has_nan = _decoded(text, kind)
-    raws = {field.encode_name: getattr(found, field.name) for field in msgspec.structs.fields(kind)}
-    texts = {name: bytes(raw) for name, raw in raws.items() if raw is not msgspec.UNSET}
-    return {name: with_nan(value) for name, value in texts.items()} if has_nan else texts
-
-
 def _columns(text: bytes, rows: JsonRows) -> dict[str, bytes]:
     """Take an object of columns apart; of very many, those that are not wanted are passed over."""
     if text.count(b":") <= MAX_KEYS:
-        columns, has_nan = _decoded(text, dict[str, msgspec.Raw])
+        columns, has_nan = decoded(text, dict[str, msgspec.Raw])
         return {name: with_nan(bytes(raw)) if has_nan else bytes(raw) for name, raw in columns.items()}
     fields = [(f"f{i}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for i in range(len(rows.types))]
     try:
@@ -233,35 +217,7 @@ def _columns(text: bytes, rows: JsonRows) -> dict[str, bytes]:
         )
     except ValueError:  # a name with a quote or a backslash in it
         raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS) from None
-    return _fields(text, kind)
-
-
-def _decoded(text: bytes, kind: Any) -> tuple[Any, bool]:
-    """Decode a text, in which NaN and Infinity may stand; return whether they do, as numbers that `with_nan` knows.
-
-    Raises MalformedInput if it is not JSON, ValidationError if it is something else than `kind`.
-    """
-    try:
-        return msgspec.json.decode(text, type=kind), False
-    except msgspec.ValidationError:
-        raise
-    except NOT_IN_BULK as error:
-        fault = _not_json(*_place(str(error), text))
-    if (written := without_nan(text)) is None:
-        raise fault
-    try:
-        return msgspec.json.decode(written, type=kind), True
-    except msgspec.ValidationError:
-        raise
-    except NOT_IN_BULK as error:
-        raise _not_json(*_place(str(error), written)) from None
-
-
-def _place(message: str, text: bytes) -> JsonFault:
-    """Find the line and the character of an error of msgspec, which tells the byte."""
-    fault, _, position = json_fault(message, len(text))
-    before = text.rfind(b"\n", 0, position)
-    return JsonFault(fault, text.count(b"\n", 0, position) + 1, position - before - 1 if before >= 0 else position)
+    return fields_of(text, kind)
 
 
 def _validated_split(
@@ -292,7 +248,7 @@ def _validated_split(
         def as_object(text: bytes, number: int) -> bytes:
             if len(text) > MAX_ROW_BYTES:
                 return text  # is reported as too long, whatever it contains
-            values = _elements(text)
+            values = elements_of(text)
             if values is None or len(values) != len(names):
                 raise MalformedInput("split-row", row=number, expected=len(names))
             return _row_text({name: values[i] for i, name in wanted})
@@ -368,7 +324,7 @@ def _texts(column: bytes, name: str) -> list[bytes]:
     """Split a column into the texts of its values."""
     with suppress(*NOT_IN_BULK):
         return [bytes(raw) for raw in _values(column, msgspec.Raw)]
-    if (elements := _elements(column)) is None:
+    if (elements := elements_of(column)) is None:
         raise MalformedInput("column-not-a-list", column=cut(name))
     return elements
 
@@ -380,8 +336,4 @@ def _row_text(values: dict[str, bytes]) -> bytes:
 def _rejection(invalid: Sequence[InvalidValue], omitted: int) -> MalformedInput | InvalidRows:
     """Distinguish invalid JSON from JSON that is not a row of the contract."""
     first = invalid[0]
-    return _not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid, omitted))
-
-
-def _not_json(fault: str, line: int, character: int) -> MalformedInput:
-    return MalformedInput("json-invalid", fault=fault, line=line, character=character)
+    return not_json(**first.params) if first.type == "json_invalid" else InvalidRows(Report.of_row(invalid, omitted))
