@@ -203,7 +203,7 @@ USES = [
 
 def test_the_walk_finds_what_there_is() -> None:
     found = {(use.place.partition(":")[0], use.type) for use in USES}
-    assert ("shared/jobs/read.py", "too-many-rows") in found
+    assert ("shared/jobs/rows.py", "too-many-rows") in found
     assert ("shared/formats/csv_blocks.py", "csv-open-quote") in found
     assert ("shared/formats/arrow.py", "memory-record-batches") in found
     assert ("api/routes/health.py", "workers-running") in found
