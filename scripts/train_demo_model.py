@@ -37,7 +37,7 @@ DEFAULT_SEED = 42
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code, 2 when the input or the store is at fault."""
+    """Run the command; returns its exit code, 2 when the input or the store is at fault, 130 after Ctrl-C."""
     terminal.use_plain_letters()
     options = parse(arguments)
     # A registry may be on this machine.
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was exported.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -3,9 +3,18 @@
 from contextlib import nullcontext
 from typing import Any
 
+from billiard import pool as billiard_pool
 from billiard.context import ForkContext
 from billiard.sharedctypes import RawValue
 from celery.concurrency import prefork
+
+LAST_LOOKS = 10
+"""How often, at its end, a child looks whether its parent has heard of all it did: for a second, and not for the usual 30.
+
+A parent that ends too may never say so, and nobody needs it: what was done is in the job's record.
+"""
+
+billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = LAST_LOOKS
 
 
 class Counter:

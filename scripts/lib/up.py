@@ -73,6 +73,9 @@ def main() -> int:
     except ValidationError as error:
         print("\n".join(sentences(error)), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped before the service was started.", file=sys.stderr)
+        return 130
 
 
 def run() -> int:

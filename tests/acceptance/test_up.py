@@ -1,6 +1,7 @@
 """`./scripts/up`: starts, restarts, stops, and says what is wrong."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -16,7 +17,7 @@ import pytest
 import redis
 
 from shared.models import files
-from tests.acceptance.conftest import Up, command_line, copy_of_the_project
+from tests.acceptance.conftest import START_DEADLINE, Up, command_line, copy_of_the_project
 from tests.factories import Kit, write_checksums
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -59,6 +60,21 @@ def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
     wait_for("the service", lambda: http.get(f"{own.url}/router_health").json()["status"] == "ready")
     wait_for("Flower", lambda: http.get(f"{own.flower_url}/healthcheck").is_success)
     wait_for("the console", lambda: http.get(f"{own.console_url}/_stcore/health").is_success)
+
+
+def test_ctrl_c_while_the_demo_model_is_trained_is_no_error(own: Up) -> None:
+    shutil.rmtree(own.folder / "exported_model")
+    with (own.folder / "up.log").open("wb") as log:
+        command, environment = ["./scripts/up"], own.environment
+        own.process = subprocess.Popen(
+            command, cwd=own.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    wait_for("the training", lambda: "Training on" in own.log, START_DEADLINE)
+    # As a terminal does, which sends it to all that runs in it.
+    os.killpg(own.process.pid, signal.SIGINT)
+    assert own.process.wait(DEADLINE) == 130
+    assert own.log.endswith("Stopped before the service was started.\n")
+    assert "Traceback" not in own.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])

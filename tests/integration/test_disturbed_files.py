@@ -260,7 +260,7 @@ def test_an_api_that_ends_answers_a_caller_who_waits_with_the_job(
     pace.set(SCORING, 0.5)
     assert running.api.running is not None
     with ThreadPoolExecutor(1) as pool:
-        url, headers = f"{running.client.base_url}/multiple_score", {"Prefer": "wait=60"}
+        url, headers = f"{running.client.base_url}/multiple_score", {"Prefer": "wait=60", "Idempotency-Key": "a job"}
         applicants = [{name: value for name, value in row.items() if name != ID} for row in rows]
         waiting = pool.submit(http.post, url, json=applicants, headers=headers, timeout=DEADLINE)
         wait_for("the job", lambda: running.client.get("/jobs", params={"state": "running"}).json()["jobs"])

@@ -105,13 +105,9 @@ class Injector:
         """Measure how long after the event a few rows are scored as a job."""
         began = time.monotonic()
         rows = self._models.rows(0, CANARY_ROWS)
-        headers = {"Prefer": "wait=5"}
         try:
-            answer = self._client.insist(
-                lambda http: http.post("/multiple_score", json=rows, headers=headers), 200, 202
-            )
-            if answer.status_code == httpx.codes.ACCEPTED:
-                self._client.end_of(answer.json()["id"])
+            answer = self._client.insist(lambda http: http.post("/jobs", json=rows), 202)
+            self._client.end_of(answer.json()["id"])
         except Broken as broken:
             self._record.violation(broken.args[0], broken.args[1])
         self._record.recovered(time.monotonic() - began, event.label)

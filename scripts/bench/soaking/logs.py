@@ -57,6 +57,7 @@ BESIDES = re.compile(
     r"|.*\.> |\s*-+ (\w+@|\[)|[- *]+ (Linux|\[config)|\[(config|queues|tasks)\]|\s*\[queues\]"
     r"|.*SecurityWarning|absolutely not recommended!|Please specify a different user|User information: uid="
     r"|  _warn_or_raise_security_error|worker: (Warm|Cold|Soft|Hitting) |\d+:signal-handler "
+    r"|could not ensure all messages were consumed prior to exiting$"
     r"|Process 'ForkPoolWorker-\d+' pid:\d+ exited with 'signal "
 )
 """What Celery draws when it starts and says when it ends, and what it says to whoever runs it as root."""

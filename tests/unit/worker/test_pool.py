@@ -102,3 +102,8 @@ def test_a_child_that_died_while_nobody_watched_is_replaced_and_ends_nobody() ->
         hub.close()
         pool.terminate()
         pool.join()
+
+
+def test_a_child_does_not_wait_long_for_a_parent_that_ends() -> None:
+    limit = billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT
+    assert limit * billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_INTERVAL <= 1
