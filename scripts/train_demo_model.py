@@ -22,7 +22,8 @@ from urllib.parse import urlsplit, urlunsplit
 # The project is not installed: its packages are found from its folder, wherever this is run from.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.lib import loopback, terminal
+from scripts.lib import command, terminal
+from scripts.lib.command import WRONG_USAGE
 from scripts.lib.csv_data import csv_data
 from scripts.lib.csv_table import TAB, TAB_SIGN, Dialect
 from scripts.lib.demo_portfolio import demo_data
@@ -40,16 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code, 2 when the input or the store is at fault, 130 after Ctrl-C."""
     terminal.use_plain_letters()
     options = parse(arguments)
-    # A registry may be on this machine.
-    loopback.exempt(environ)
+    return command.run(lambda: trained(options))
+
+
+def trained(options: argparse.Namespace) -> int:
+    """Train and export; returns the exit code."""
     try:
         run(options)
     except TrainingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing was exported.", file=sys.stderr)
-        return 130
+        return command.tell(str(error), WRONG_USAGE)
     return 0
 
 

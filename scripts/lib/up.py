@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 # ruff: noqa: E402 - found by the line above
 from scripts.lib import example, loopback, own_key, served, terminal
+from scripts.lib.command import INTERRUPTED
 from scripts.lib.health import Health, require_redis
 from scripts.lib.programs import HOST, Ports, StartError, configuration, programs
 from scripts.lib.served import Served
@@ -75,7 +76,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print("\nStopped before the service was started.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def run() -> int:

@@ -32,10 +32,6 @@ class Held(io.RawIOBase):
         """Say yes."""
         return True
 
-    def tell(self) -> int:
-        """Return the current position."""
-        return self._position
-
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Set the position, which may be beyond the end, and return it."""
         self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence] + offset

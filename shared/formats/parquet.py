@@ -43,10 +43,10 @@ PARQUET = "Parquet"
 def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Validate the rows of a Parquet file; raises MalformedInput, WrongColumns, InputTooLarge."""
     with source.local_file(_check_start) as path, pa.OSFile(str(path), "rb") as file, _rejecting():
-        footer = _checked_footer(file)
-        schema, needed = _needed(file, options, contract)
+        footer, opened = _checked_footer(file), _open(file)
+        schema, needed = _needed(opened, options, contract)
         batches = _batches(file, schema, needed, row_groups(footer))
-        yield from validate_batches(_all_rows(batches, file), options, contract)
+        yield from validate_batches(_all_rows(batches, opened.metadata.num_rows), options, contract)
 
 
 def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
@@ -58,10 +58,11 @@ def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> L
         footer = _checked_footer(file)
         if len(footer) > MAX_SHARED_FOOTER_BYTES:
             return None
-        schema, needed = _needed(file, options, contract)
+        opened = _open(file)
+        schema, needed = _needed(opened, options, contract)
         groups, leaves = parsed_row_groups(footer), _first_leaves(schema)
         rows = tuple(count_of(group, ROWS) for group in groups)
-        if sum(rows) != _open(file).metadata.num_rows:
+        if sum(rows) != opened.metadata.num_rows:
             raise MalformedInput("row-count", kind=PARQUET)
         read_bytes = sum(column_chunk(group, leaves[i], schema.names[i]).unpacked for group in groups for i in needed)
         return Layout(rows, read_bytes, _checksum(footer), is_enterable=False)
@@ -75,7 +76,7 @@ def read_rows(
         footer = _checked_footer(file)
         if _checksum(footer) != checksum:
             raise MalformedInput("file-changed")
-        schema, needed = _needed(file, options, contract)
+        schema, needed = _needed(_open(file), options, contract)
         groups = parsed_row_groups(footer)
         numbers, skip = pieces_with((count_of(group, ROWS) for group in groups), rows)
         if not source.is_local:
@@ -131,9 +132,9 @@ def _open(file: pa.NativeFile, text: list[str] | None = None) -> pq.ParquetFile:
     )
 
 
-def _needed(file: pa.NativeFile, options: ReadOptions, contract: Contract) -> tuple[pa.Schema, list[int]]:
+def _needed(file: pq.ParquetFile, options: ReadOptions, contract: Contract) -> tuple[pa.Schema, list[int]]:
     """Return the schema, and the positions in it of the columns to read; raises WrongColumns."""
-    schema = _open(file).schema_arrow
+    schema = file.schema_arrow
     needed = needed_columns(schema.names, options, contract)
     check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
     return schema, needed
@@ -155,13 +156,13 @@ def _batches(
         yield batch.select(names)
 
 
-def _all_rows(batches: Iterator[pa.RecordBatch], file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
-    """Pass the batches through; raises MalformedInput unless they are as many rows as the metadata says."""
+def _all_rows(batches: Iterator[pa.RecordBatch], total: int) -> Iterator[pa.RecordBatch]:
+    """Pass the batches through; raises MalformedInput unless they are `total` rows, as the metadata says."""
     rows = 0
     for batch in batches:
         rows += batch.num_rows
         yield batch
-    if rows != _open(file).metadata.num_rows:
+    if rows != total:
         raise MalformedInput("row-count", kind=PARQUET)
 
 

@@ -33,7 +33,6 @@ ORIGINS = ".origins"
 """Notes in the folder of a version: the digest of its files, and where they were fetched from, a line each."""
 
 LAST_SERVED = "last-served"
-PARTIAL_PREFIX = ".partial-"
 LOCK_TIMEOUT = 600.0
 
 
@@ -122,7 +121,7 @@ class ModelCache:
         return None
 
     def _fetch(self, found: Resolution) -> str:
-        partial = Path(mkdtemp(prefix=PARTIAL_PREFIX, dir=self._folder))
+        partial = Path(mkdtemp(prefix=files.PARTIAL_PREFIX, dir=self._folder))
         try:
             self._source.fetch(found, partial)
             digest = files.digest(partial)
@@ -183,9 +182,7 @@ class ModelCache:
     def remember(self, version: str) -> None:
         """Note the version as the one to serve if this machine starts while neither Redis nor the source answers."""
         with suppress(OSError):
-            partial = self._folder / f"{LAST_SERVED}{PARTIAL_PREFIX}{threading.get_native_id()}"
-            partial.write_text(version)
-            partial.replace(self._folder / LAST_SERVED)
+            files.write_in_one_step(self._folder / LAST_SERVED, version)
 
     def last_served(self) -> str | None:
         """Give the version noted last, if its copy is still whole."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -24,6 +25,9 @@ REGISTRY_FILE = "registry.json"
 
 CARD_FILE = "README.md"
 REQUIREMENTS_FILE = "requirements.txt"
+
+PARTIAL_PREFIX = ".partial-"
+"""Before what tells one unfinished folder or file of the model cache from another."""
 
 LOCAL_PREFIX = "local-"
 VERSION_PREFIX_LENGTH = 12
@@ -81,6 +85,13 @@ def copy(folder: Path, destination: Path) -> None:
         if source.is_file() and not (name in FOR_PEOPLE and source.is_symlink()):
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, destination / name)
+
+
+def write_in_one_step(path: Path, text: str) -> None:
+    """Write a small file of which readers see the old text or the new one, never a part."""
+    partial = path.with_name(f"{path.name}{PARTIAL_PREFIX}{threading.get_native_id()}")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def digest(folder: Path) -> str:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 import platform
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from shared.models import files
 from shared.reasons import Reason
 
 NOTE = ".evaluator"
@@ -34,9 +34,7 @@ def read(folder: Path, positive_class: str | None) -> Reason | None:
 def write(folder: Path, positive_class: str | None, reason: Reason) -> None:
     """Note it, in one step for readers."""
     note = {"circumstances": _key(positive_class), "reason": reason.as_dict()}
-    partial = folder / f"{NOTE}-{os.getpid()}"
-    partial.write_text(json.dumps(note))
-    partial.replace(folder / NOTE)
+    files.write_in_one_step(folder / NOTE, json.dumps(note))
 
 
 def _key(positive_class: str | None) -> str:

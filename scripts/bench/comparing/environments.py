@@ -7,6 +7,8 @@ import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scripts.lib.command import WRONG_USAGE, CommandError
+
 FOLDER = Path(".local/peers")
 STAMP = "installed"
 
@@ -34,8 +36,11 @@ PINS: Mapping[str, Sequence[str]] = {
 """The versions of what decides how fast a server is; the rest is what these ask for."""
 
 
-class CannotCompare(Exception):
+class CannotCompare(CommandError):
     """The comparison cannot be made; the message says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, WRONG_USAGE)
 
 
 def environment(name: str, pins: Sequence[str], folder: Path = FOLDER) -> Path:

@@ -50,7 +50,9 @@ class Fault(StrEnum):
 
 RELOADS = (Fault.RELOAD, Fault.ROLLBACK, Fault.BAD_RELOAD)
 
-LASTING = frozenset({Fault.REDIS_FULL, Fault.REDIS_AWAY, Fault.STORAGE_FULL, Fault.STORAGE_AWAY, Fault.WRITES_FAIL})
+LASTING_FAULTS = frozenset(
+    {Fault.REDIS_FULL, Fault.REDIS_AWAY, Fault.STORAGE_FULL, Fault.STORAGE_AWAY, Fault.WRITES_FAIL}
+)
 """Each of these may meet every attempt at a unit of work, as long as it lasts."""
 
 ALONE = frozenset({Fault.RESTART, Fault.KILL_ALL})

@@ -17,7 +17,7 @@ from scripts.bench.soaking import checks
 from scripts.bench.soaking.client import Broken, Client, Ended, Job, told
 from scripts.bench.soaking.models import Models, same
 from scripts.bench.soaking.orders import Order, Way, orders_of
-from scripts.bench.soaking.plan import LASTING
+from scripts.bench.soaking.plan import LASTING_FAULTS
 from scripts.bench.soaking.record import Record
 from scripts.bench.soaking.site import Site
 from shared.contract.contract import Row
@@ -158,7 +158,7 @@ class Traffic:
             reason = checks.reason_within(job)
             events = self._record.events_since(began)
             # Only the reason of the last attempt is told.
-            lasted = reason in checks.LASTING or any(fault in LASTING for kinds in events for fault in kinds)
+            lasted = reason in checks.LASTING or any(fault in LASTING_FAULTS for kinds in events for fault in kinds)
             if reason not in checks.EXCUSES or len(events) < (1 if lasted else ATTEMPTS):
                 raise Broken("work is given up only after three faults", f"job {job_id}: {job['error']['message']}")
             self._record.count(self._record.notes, f"given up for {reason}, tried again")
