@@ -227,6 +227,8 @@ REASONS: dict[str, str] = {
     "feature-not-bounded": "Feature {column!r} has a bound, but is not a number.",
     "feature-values-type": "Feature {column!r} has allowed values that do not fit its type {kind}.",
     "feature-values-range": "Feature {column!r} has allowed values beyond its type {kind}.",
+    "groups-unknown": "No feature is in these groups of metadata.groups: {names}. Name them as metadata.features does.",
+    "groups-like-features": "Groups have the names of features: {names}. Give them other names.",
     # What was assumed of a model, and what it lacks: told where it is shown, and no reason not to serve it.
     "signature-missing": "The model has no signature: the names and kinds of its features are taken from the model itself.",
     "signature-of-tensors": "The signature is of tensors: the names and kinds of the features are taken from the model itself.",
