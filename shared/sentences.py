@@ -186,6 +186,10 @@ REASONS: dict[str, str] = {
     "no-model": "No model is loaded yet.",
     "model-not-loaded": "No model is loaded. {reason}",
     "no-model-card": "The model has no card (README.md).",
+    "explanation-without-weights": "The scores of this model cannot be explained: its file does not say how many rows of the "
+    "training each leaf had. Save it with CatBoost 0.9 or later.",
+    "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
+    "explanation-differs": "The scores of this model cannot be explained: its contributions do not add up to the score.",
     # Model folders: their files.
     "model-file-missing": "The model folder has no file {file!r}.",
     "model-file-unlisted": "SHA256SUMS does not list {file!r}.",
