@@ -338,6 +338,8 @@ INVALID_PARAMETERS: dict[str, str] = {
     "missing_spellings": "Value should give up to {limit} spellings of up to {length} characters",
     "delimiter": "Value should be one sign that occurs in no number, such as ; or |, or the word tab",
     "signs_equal": "The delimiter and the decimal sign should differ",
+    "explain_count": "Value should be a whole number from 1 to {limit}, or all",
+    "reasons_unasked": "The parameter reasons needs explain, which says how many to give",
     "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
     "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
     "no_parameters": "There are no parameters here",
