@@ -4,6 +4,8 @@ from pydantic import Field
 
 from api.schemas import Body, Score
 from shared.explanation import Direction
+from shared.segments import RangeFrom
+from shared.what_if import Kind
 
 
 class ContributionBody(Body):
@@ -38,3 +40,34 @@ class ExplainedScore(Score):
     """The score and decision of one applicant, with the reasons if they were asked for."""
 
     explanation: ExplanationBody | None = Field(None, description="Only with `explain`.")
+
+
+class PointBody(Body):
+    """The score that the applicant would have with this value."""
+
+    value: float | bool | str | None = Field(description="None: missing, where that is allowed.")
+    score: float
+
+
+class CurveBody(Body):
+    """How the score depends on one feature, all others being as they are."""
+
+    feature: str
+    label: str = Field(description="What people call it, in the language of the response.")
+    kind: Kind
+    value: float | bool | str | None = Field(description="The value that the applicant has.")
+    points: list[PointBody] = Field(description="At most 100, in ascending order; a missing value comes last.")
+    flips_at: float | bool | str | None = Field(
+        description="The nearest value with which the decision is the other one, all else being equal; None if no value in "
+        "the range has that effect."
+    )
+    range_from: RangeFrom = Field(
+        description="Whether the contract of the model states the range or the values, or what the trees of the model ask, "
+        "and the rows that it brings, show them."
+    )
+
+
+class WhatIfBody(Score):
+    """The score of one applicant, and of others who differ in one feature."""
+
+    features: list[CurveBody]

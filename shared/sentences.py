@@ -124,6 +124,10 @@ REASONS: dict[str, str] = {
     "utf16-without-mark": "The text was sent as UTF-16, but does not begin with a byte order mark.",
     # CSV.
     "csv-utf16": "The file is UTF-16. Save it as UTF-8, or send it with charset=utf-16 in the header Content-Type.",
+    "what-if-count": "Name 1 to {limit} different features.",
+    "what-if-unknown": "The model has no such features: {columns}.",
+    "what-if-without-range": "Nothing tells which values {column!r} may have: the contract has no bounds or list of values, "
+    "and the model no borders. Leave it out, or state them in metadata.features.",
     "csv-not-utf8": "Line {line} is not UTF-8.",
     "csv-nul": "Line {line} contains a NUL byte.",
     "csv-stray-quote": "Line {line} has a quote within a field. Put the field in quotes and double the quote.",

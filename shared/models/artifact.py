@@ -8,12 +8,14 @@ neither version nor checksums tell of it.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from catboost import CatBoostClassifier
 from pydantic import ValidationError
 
@@ -100,6 +102,19 @@ class Model:
         """What explains its scores; raises NotExplainable."""
         return Explainer(self.classifier, self.scorer, self.positive, self.known_rows)
 
+    @cached_property
+    def borders(self) -> Mapping[int, npt.NDArray[np.float64]]:
+        """By place of a feature, the numbers with which trees compare it, ascending."""
+        found: dict[int, list[float]] = self.classifier.get_borders()
+        return {place: _finite(np.unique(borders)) for place, borders in found.items()}
+
+    @cached_property
+    def known_categories(self) -> Mapping[str, tuple[Any, ...]]:
+        """By category feature, its values in the known rows."""
+        rows = self.known_rows
+        names = [self.contract.names[place] for place in sorted(self.scorer.categories)]
+        return {name: tuple(dict.fromkeys(row[name] for row in rows if row.get(name) is not None)) for name in names}
+
     @property
     def known_rows(self) -> list[Row]:
         """The golden rows and the input example, as far as there are any; read anew each time."""
@@ -172,6 +187,11 @@ def load(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) 
     )
     _check_golden_rows(model)
     return model
+
+
+def _finite(borders: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Leave out the end of the numbers of 32 bits, which stands for a missing value."""
+    return borders[np.abs(borders) < np.finfo(np.float32).max]
 
 
 def _threshold_notes(threshold: Threshold) -> list[Reason]:
