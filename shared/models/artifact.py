@@ -1,9 +1,9 @@
 """An artifact folder, verified and loaded.
 
-A folder holds a CatBoost file and `MLmodel`, and may hold `input_example.json`, `golden.json` and `SHA256SUMS`, as MLflow and our
-own export write them. A model file that is damaged by a single bit may still load and score differently, so nothing serves
-before its checksums and golden rows agree. The card `README.md` is for people: it comes along, but it scores nothing, so
-neither version nor checksums tell of it.
+A folder holds a CatBoost file and `MLmodel`, and may hold `input_example.json`, `golden.json`, `importance.json` and `SHA256SUMS`,
+as MLflow and our own export write them. A model file that is damaged by a single bit may still load and score differently, so
+nothing serves before its checksums and golden rows agree. The card `README.md` is for people: it comes along, but it scores
+nothing, so neither version nor checksums tell of it.
 """
 
 import json
@@ -28,7 +28,15 @@ from shared.models import classifier, example
 from shared.models.categories import SeenCategories, seen_categories, uncounted
 from shared.models.evaluator import CatBoostEvaluator
 from shared.models.explainer import Explainer
-from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
+from shared.models.files import (
+    CARD_FILE,
+    CHECKSUM_FILE,
+    GOLDEN_FILE,
+    IMPORTANCE_FILE,
+    MLMODEL_FILE,
+    model_file,
+    verify_checksums,
+)
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
 from shared.models.threshold import Threshold, choose_threshold
@@ -116,9 +124,14 @@ class Model:
         return {name: tuple(dict.fromkeys(row[name] for row in rows if row.get(name) is not None)) for name in names}
 
     @property
+    def golden_rows(self) -> list[Row]:
+        """The golden rows, as far as there are any; read anew each time."""
+        return _golden_rows(self.folder)
+
+    @property
     def known_rows(self) -> list[Row]:
         """The golden rows and the input example, as far as there are any; read anew each time."""
-        return [*_golden_rows(self.folder), *([self.input_example] if self.input_example else [])]
+        return [*self.golden_rows, *([self.input_example] if self.input_example else [])]
 
     @property
     def kind(self) -> str:
@@ -200,7 +213,10 @@ def _threshold_notes(threshold: Threshold) -> list[Reason]:
 
 def _lacks(folder: Path) -> list[Reason]:
     wanted = {CHECKSUM_FILE: Reason("checksums-missing"), GOLDEN_FILE: Reason("golden-missing")}
-    return [reason for name, reason in wanted.items() if not (folder / name).is_file()]
+    lacking = [reason for name, reason in wanted.items() if not (folder / name).is_file()]
+    if (folder / GOLDEN_FILE).is_file() and not (folder / IMPORTANCE_FILE).is_file():
+        lacking.append(Reason("importance-missing"))
+    return lacking
 
 
 def _golden_rows(folder: Path) -> list[Row]:
