@@ -224,6 +224,7 @@ class Submission:
         self._note(body)
         return await to_thread.run_sync(
             self._services.intake.submit_rows,
+            body,
             partial(read_rows, body, self._model.contract),
             self._new_job(Format.JSON),
             self._model,

@@ -30,8 +30,8 @@ SMALL_UPLOAD = 1_000_000
 UNPACKED = 20
 """Assumed compression ratio of a compressed file."""
 
-ROWS_PREFIX, ECHO_PREFIX = "rows-", "echo-"
-READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX)
+ROWS_PREFIX, ECHO_PREFIX, INDEX_PREFIX = "rows-", "echo-", "index-"
+READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX, INDEX_PREFIX)
 """How the names of the blobs begin that a reading writes."""
 
 
@@ -176,7 +176,7 @@ class Job:
 
     @property
     def upload_blob(self) -> str:
-        """The file as uploaded."""
+        """The file as uploaded, or the JSON document as UTF-8."""
         return f"{self.folder}/upload"
 
     @property
@@ -188,6 +188,15 @@ class Job:
     def echo_blob(self) -> str:
         """The Arrow IPC file of the kept columns and the invalid values, in the same record batches."""
         return f"{self.folder}/{ECHO_PREFIX}{self.attempt}.arrow"
+
+    @property
+    def index_blob(self) -> str:
+        """The Arrow IPC file that says where in a file of text which rows begin."""
+        return f"{self.folder}/{INDEX_PREFIX}{self.attempt}.arrow"
+
+    def row_blob(self, row: int) -> str:
+        """Return the name of the JSON file with the inputs of one row, which is written when they are asked for."""
+        return f"{self.folder}/row-{row}.json"
 
     def rows_of(self, chunk: int) -> range:
         """Return the numbers of the rows of a chunk."""

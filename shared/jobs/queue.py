@@ -45,6 +45,7 @@ QUEUES = (QUICK, CHUNKS, FILES)
 READ_FILE = "read_file"
 SCORE_CHUNK = "score_chunk"
 WRITE_OUTPUT = "write_output"
+READ_ROW = "read_row"
 SEND_WEBHOOK = "send_webhook"
 REMOVE_EXPIRED = "remove_expired"
 
@@ -131,6 +132,10 @@ class TaskQueue:
     def publish_webhook(self, job_id: str) -> None:
         """Publish the webhook task of an ended job."""
         self._send([_Message(SEND_WEBHOOK, (job_id,), f"{job_id}.{WEBHOOK}", QUICK, _shown(job_id))])
+
+    def publish_row(self, job_id: str, row: int) -> None:
+        """Publish the task that reads one row of the file of a job."""
+        self._send([_Message(READ_ROW, (job_id, str(row)), f"{job_id}.row-{row}", QUICK, _shown(job_id, f"row {row}"))])
 
     def publish_removal(self) -> None:
         """Publish the task that removes expired jobs."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
+from math import ceil
 
 import pyarrow as pa
 
@@ -22,8 +23,6 @@ RESULT_COLUMNS = (*(item.name for item in PREDICTION_FIELDS), "threshold", "mode
 """Names that kept columns cannot use."""
 
 NOTHING = pa.record_batch({})
-
-Columns = list[pa.Array]
 
 
 @dataclass(frozen=True)
@@ -57,29 +56,34 @@ class Results:
 
     def batches(self, start: int = 0, end: int | None = None) -> Iterator[pa.RecordBatch]:
         """Read the rows from `start` to `end`, or to the last one, in small batches; raises StorageUnavailable."""
-        for predictions, echo in self._parts(start, end):
-            count = len(echo) - (len(INVALID_COLUMNS) if self.job.is_flagged else 0)
-            columns = [*echo[:count], *predictions.columns(), *echo[count:]]
-            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        for _, part in self.parts(start, end):
+            yield self.made(part)
 
     def predictions(self, start: int = 0, end: int | None = None) -> Iterator[Predictions]:
         """Read the predictions alone, like `batches`."""
-        for predictions, _ in self._parts(start, end):
-            yield predictions
+        for _, part in self.parts(start, end):
+            yield self._predictions(part)
 
-    def _parts(self, start: int, end: int | None) -> Iterator[tuple[Predictions, Columns]]:
+    def made(self, part: pa.RecordBatch) -> pa.RecordBatch:
+        """Make results, in the schema, of some rows as they are stored."""
+        _, *echo = part.columns
+        count = len(echo) - (len(INVALID_COLUMNS) if self.job.is_flagged else 0)
+        columns = [*echo[:count], *self._predictions(part).columns(), *echo[count:]]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _predictions(self, part: pa.RecordBatch) -> Predictions:
+        return Predictions.of(part.column(0), self.job.threshold, self.job.model_version)
+
+    def parts(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Read rows like `batches` but as they are stored: score, kept columns, invalid values. The first one's number precedes."""
         end = self.rows if end is None else min(end, self.rows)
         size = self.job.chunk_rows or 1
         for chunk in range(start // size, -(-end // size) if start < end else 0):
-            first = chunk * size
-            for scores, echo in self._chunk(chunk):
+            for first, batch in self._chunk(chunk, start):
                 offset = max(start - first, 0)
-                if offset < len(scores) and first < end:
-                    length = end - first - offset
-                    part = scores.slice(offset, length)
-                    predictions = Predictions.of(part, self.job.threshold, self.job.model_version)
-                    yield predictions, [column.slice(offset, length) for column in echo]
-                first += len(scores)
+                if first + offset >= end:
+                    return
+                yield first + offset, batch.slice(offset, end - first - offset)
 
     def _echo_schema(self) -> list[pa.Field]:
         """Return the columns beside the scores: they have a blob of their own, unless both come from the file itself."""
@@ -87,13 +91,19 @@ class Results:
             return list(read_schema(self.job.scores_blob(0), self.storage))[1:]
         return list(read_schema(self.job.echo_blob, self.storage))
 
-    def _chunk(self, chunk: int) -> Iterator[tuple[pa.DoubleArray, Columns]]:
-        job, missing = self.job, len(self.job.rows_of(chunk))
-        scores = read_batches(job.scores_blob(chunk), self.storage)
+    def _chunk(self, chunk: int, start: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Read the batches of a chunk that do not end before `start`, each after the number of its first row."""
+        job, rows, size = self.job, self.job.rows_of(chunk), self.job.batch_rows or 1
+        before = max(start - rows.start, 0) // size
+        first, count = rows.start + before * size, ceil(len(rows) / size)
+        scores = read_batches(job.scores_blob(chunk), self.storage, range(before, count))
         is_apart = job.has_echo and not job.in_place
-        echo = read_batches(job.echo_blob, self.storage, job.batches_of(chunk)) if is_apart else repeat(NOTHING)
+        echo = (
+            read_batches(job.echo_blob, self.storage, job.batches_of(chunk)[before:]) if is_apart else repeat(NOTHING)
+        )
         for batch, beside in zip(scores, echo, strict=False):
-            missing -= batch.num_rows
-            yield batch.column(0), [*batch.columns[1:], *beside.columns]
-        if missing:
+            names = [*batch.schema.names, *beside.schema.names]
+            yield first, pa.RecordBatch.from_arrays([*batch.columns, *beside.columns], names=names)
+            first += batch.num_rows
+        if first != rows.stop:
             raise StorageUnavailable("storage-damaged")

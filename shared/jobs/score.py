@@ -12,7 +12,7 @@ from shared.jobs.blobs import read_batches, write_batches
 from shared.jobs.job import Job
 from shared.jobs.read import opened_file
 from shared.jobs.rows import encoded_rows, parted, regrouped
-from shared.jobs.unit import Attempt, remove_file_if_done
+from shared.jobs.unit import Attempt, remove_rows_if_done
 from shared.models.artifact import Model
 from shared.scoring import Counts, StoredRows, score
 
@@ -34,7 +34,10 @@ def _score_stored(attempt: Attempt, model: Model) -> list[str] | None:
     outcome = _Outcome(job, model)
     rows = read_batches(job.rows_blob, at.storage, job.batches_of(chunk))
     write_batches(outcome.scored(rows), job.scores_blob(chunk), at.storage)
-    return at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+    units = at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+    if not units:
+        remove_rows_if_done(job, at)
+    return units
 
 
 def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
@@ -43,7 +46,7 @@ def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
     rows = job.rows_of(int(attempt.unit))
     tally, outcome = Tally(), _Outcome(job, model)
     try:
-        with opened_file(attempt, model) as source:
+        with opened_file(job, model, at) as source:
             slices = RANGE_READERS[job.format].read(source, job.read_options, model.contract, rows, job.checksum or "")
             good = tally.watch(slices, job.on_invalid)
             if job.is_rejected:
@@ -55,12 +58,9 @@ def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
         # The job fails with its last chunk, since the report counts the invalid rows of all.
         outcome.withdraw(error.report.invalid_rows)
     counts, unscored = outcome.counts(), len(rows) - outcome.rows
-    units = at.store.commit(
+    return at.store.commit(
         job.id, attempt.unit, at.window(), **counts, unscored=unscored, unseen=outcome.unseen, report=tally.report
     )
-    if not units:
-        remove_file_if_done(job, at)
-    return units
 
 
 class _Outcome:

@@ -4,7 +4,7 @@ from shared.errors import MalformedInput
 from shared.formats.format import FILE_ENDINGS, FORMATS, Format, format_of_name
 from shared.formats.writers import encode
 from shared.jobs.results import Results
-from shared.jobs.unit import Attempt, remove_file_if_done
+from shared.jobs.unit import Attempt, remove_rows_if_done
 from shared.storage import write_uri
 
 
@@ -27,5 +27,5 @@ def write_output(attempt: Attempt) -> list[str] | None:
             attempt.renew()
     if not at.store.commit_writing(job.id):
         return None
-    remove_file_if_done(job, at)
+    remove_rows_if_done(job, at)
     return []
