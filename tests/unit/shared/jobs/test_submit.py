@@ -58,7 +58,7 @@ def test_kept_columns_that_do_not_fit_together_are_read_again_as_text(bench: Wor
     bench.score_all(job)
     ids = [value for batch in bench.results(job).batches() for value in batch.column("id").to_pylist()]
     assert ids == [*(str(i) for i in range(3999)), "last"]
-    assert len([name for name in bench.stored_files() if "rows-" in name]) == 1
+    assert len([name for name in bench.stored_files() if "echo-" in name]) == 1
 
 
 @pytest.mark.parametrize("bad", [0, 5, 2999])
