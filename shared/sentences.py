@@ -195,6 +195,7 @@ REASONS: dict[str, str] = {
     "no-model-card": "The model has no card (README.md).",
     "explanation-without-weights": "The scores of this model cannot be explained: its file does not say how many rows of the "
     "training each leaf had. Save it with CatBoost 0.9 or later.",
+    "explanation-of-constant": "The scores of this model cannot be explained: it gives all applicants the same score.",
     "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
     "explanation-differs": "The scores of this model cannot be explained: its contributions do not add up to the score.",
     # Model folders: their files.
