@@ -4,10 +4,10 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from shared.errors import JobConflict, RowDelayed, StorageUnavailable
+from shared.errors import JobConflict, NotExplainable, RowDelayed, StorageUnavailable
 from shared.jobs.job import Job
 from shared.jobs.queue import TaskQueue
-from shared.jobs.row import RowAnswer
+from shared.jobs.row import RowAnswer, RowRequest
 from shared.reasons import Reason
 from shared.storage import Storage
 from shared.storage.faults import MISSING
@@ -30,25 +30,26 @@ class RowReader:
         self._storage = storage
         self._turns = anyio.Semaphore(AT_ONCE)
 
-    async def read(self, job: Job, row: int) -> RowAnswer:
+    async def read(self, job: Job, request: RowRequest) -> RowAnswer:
         """Return the inputs of a row that is scored.
 
-        Raises JobConflict if it cannot be read again, RowDelayed if no worker has read it in time, StorageUnavailable.
+        Raises JobConflict if it cannot be read again, RowDelayed if no worker has read it in time, StorageUnavailable,
+        NotExplainable.
         """
         with anyio.move_on_after(PATIENCE):
             async with self._turns:
-                return _found(await self._answer(job, row))
+                return _found(await self._answer(job, request.name))
         raise RowDelayed
 
-    async def _answer(self, job: Job, row: int) -> RowAnswer:
-        began = anyio.current_time()
-        if (answer := await to_thread.run_sync(self._look, job.row_blob(row))) is not None:
-            return answer
-        await to_thread.run_sync(self._queue.publish_row, job.id, row)
-        while True:
+    async def _answer(self, job: Job, name: str) -> RowAnswer:
+        began, blob = anyio.current_time(), job.row_blob(name)
+        answer = await to_thread.run_sync(self._look, blob)
+        if answer is None:
+            await to_thread.run_sync(self._queue.publish_row, job.id, name)
+        while answer is None:
             await anyio.sleep(min(max(FIRST_PAUSE, (anyio.current_time() - began) / 4), LONGEST_PAUSE))
-            if (answer := await to_thread.run_sync(self._look, job.row_blob(row))) is not None:
-                return answer
+            answer = await to_thread.run_sync(self._look, blob)
+        return answer
 
     def _look(self, name: str) -> RowAnswer | None:
         """Return the stored answer, if there is one; a failure is told once, then the row may be read again."""
@@ -68,6 +69,8 @@ def _found(answer: RowAnswer) -> RowAnswer:
     if answer.failed is None:
         return answer
     reason = Reason.from_dict(answer.failed)
-    if answer.is_passing and reason.type != MISSING:
+    if answer.kind == "unexplained":
+        raise NotExplainable.of(reason)
+    if answer.kind == "away":
         raise StorageUnavailable.of(reason)
     raise JobConflict("row-unreadable", reason=reason)

@@ -47,9 +47,9 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         attempt(job_id, name, write.write_output)
 
     @task(name=queue.READ_ROW)  # type: ignore[untyped-decorator]
-    def read_row(job_id: str, number: str) -> None:
+    def read_row(job_id: str, request: str) -> None:
         """Read one row of the file of a job."""
-        row.answer_row(job_id, int(number), services().workplace)
+        row.answer_row(job_id, request, services().workplace)
 
     @task(name=queue.SEND_WEBHOOK)  # type: ignore[untyped-decorator]
     def send_webhook(job_id: str) -> None:

@@ -123,9 +123,7 @@ def _quality(parameters: list[str]) -> float:
 def _page(results: Results, offset: int, limit: int) -> bytes:
     job, end = results.job, offset + limit
     if not job.has_echo:
-        rows: list[Any] = [
-            answer for predictions in results.predictions(offset, end) for answer in predictions.answers()
-        ]
+        rows: list[Any] = list(results.answers(offset, end))
     else:
         rows = [row for batch in results.batches(offset, end) for row in as_listed(job, batch)]
     return _page_of(results, offset, end if end < results.rows else None, rows)
@@ -208,6 +206,7 @@ def _file_headers(job: Job, form: Format) -> dict[str, str]:
 
 def _encoded(results: Results, form: Format, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     # Produce the next chunk while one is being sent.
+    results = results.laid_out(form)
     return ahead(encode(form, results.schema, begun(results.batches(start, end))))
 
 

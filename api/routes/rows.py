@@ -1,20 +1,24 @@
 """One row of a job."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from anyio import to_thread
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
 
-from api.dependencies import JobsDep, ServicesDep
+from api.dependencies import JobsDep, LanguageDep, ServicesDep
 from api.intake.body import JSON
+from api.language import language_headers
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.routes.results import as_listed
 from api.schemas import JobRow
 from shared.errors import JobConflict, UnknownRow
+from shared.explanation import MAX_TOLD, Wanted, Which
 from shared.jobs.job import Job
 from shared.jobs.results import Results
+from shared.jobs.row import RowRequest
 
 router = APIRouter(tags=["batches"])
 
@@ -30,6 +34,14 @@ async def job_row(
     row: Annotated[int, Path(ge=0, le=10**12, description="Number of the row, from 0, as in reports.")],
     services: ServicesDep,
     jobs: JobsDep,
+    language: LanguageDep,
+    explain: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_TOLD)] | Literal["all"] | None,
+        Query(description="Explain the score: by so many features or groups, those that contribute most, or by all."),
+    ] = None,
+    reasons: Annotated[
+        Which, Query(description="With `adverse`, only the reasons that may be told to a declined applicant.")
+    ] = "all",
 ) -> Response:
     """Get one applicant of a batch: the inputs as they were sent, the kept columns, and the score or what is invalid.
 
@@ -44,13 +56,18 @@ async def job_row(
         return job, result
 
     job, result = await to_thread.run_sync(find)
-    answer = await services.rows.read(job, row)
+    wanted = Wanted(None if explain == "all" else explain, reasons, language) if explain else None
+    answer = await services.rows.read(job, RowRequest(row, wanted))
     if answer.score != result["score"]:
         raise JobConflict("row-changed")
     kept = {name: result.pop(name) for name in job.keep}
     result["errors"] = result.get("errors") or []
     result.pop("error", None)
-    return Response(msgspec.json.encode({"row": row, "inputs": answer.inputs, "kept": kept, **result}), media_type=JSON)
+    body = {"row": row, "inputs": answer.inputs, "kept": kept, **result}
+    if wanted is None:
+        return Response(msgspec.json.encode(body), media_type=JSON)
+    body["explanation"] = answer.explanation
+    return Response(msgspec.json.encode(body), headers=language_headers(language), media_type=JSON)
 
 
 def _check(row: int, results: Results) -> None:

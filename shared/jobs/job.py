@@ -91,6 +91,8 @@ class Job:
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"
+    explain: int | None = None
+    """Reasons to store with each score: the factors that contribute most; None for scores alone."""
     upload_bytes: int = 0
     input_uri: str | None = field(default=None, repr=False)
     output_uri: str | None = field(default=None, repr=False)
@@ -194,9 +196,9 @@ class Job:
         """The Arrow IPC file that says where in a file of text which rows begin."""
         return f"{self.folder}/{INDEX_PREFIX}{self.attempt}.arrow"
 
-    def row_blob(self, row: int) -> str:
-        """Return the name of the JSON file with the inputs of one row, which is written when they are asked for."""
-        return f"{self.folder}/row-{row}.json"
+    def row_blob(self, name: str) -> str:
+        """Return the name of the JSON file with the answer to a request for one row, which is written when it is asked for."""
+        return f"{self.folder}/{name}.json"
 
     def rows_of(self, chunk: int) -> range:
         """Return the numbers of the rows of a chunk."""
@@ -213,6 +215,6 @@ class Job:
     def scores_blob(self, chunk: int) -> str:
         """Return the name of the Arrow IPC file with the scores of one chunk: a float64 column, null for an unscored row.
 
-        In a job that is read in place, the kept columns and the invalid values follow.
+        The reasons follow, if they are wanted, and in a job that is read in place the kept columns and the invalid values.
         """
         return f"{self.folder}/scores-{chunk:06d}.arrow"

@@ -133,9 +133,9 @@ class TaskQueue:
         """Publish the webhook task of an ended job."""
         self._send([_Message(SEND_WEBHOOK, (job_id,), f"{job_id}.{WEBHOOK}", QUICK, _shown(job_id))])
 
-    def publish_row(self, job_id: str, row: int) -> None:
-        """Publish the task that reads one row of the file of a job."""
-        self._send([_Message(READ_ROW, (job_id, str(row)), f"{job_id}.row-{row}", QUICK, _shown(job_id, f"row {row}"))])
+    def publish_row(self, job_id: str, request: str) -> None:
+        """Publish the task that answers a request, of this name, for one row of a job."""
+        self._send([_Message(READ_ROW, (job_id, request), f"{job_id}.{request}", QUICK, _shown(job_id, request))])
 
     def publish_removal(self) -> None:
         """Publish the task that removes expired jobs."""

@@ -6,16 +6,26 @@ Files of callers are decoded by workers only (docs/decisions/0012), so the answe
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isnan
-from typing import Any
+from typing import Any, Literal, cast
 
 import msgspec
 import pydantic_core
 
 from shared.contract.contract import Contract
+from shared.contract.text import Language
 from shared.contract.validated import Validated
-from shared.errors import JobConflict, MalformedInput, PretError, StorageUnavailable, Unavailable, UnknownJob
+from shared.errors import (
+    JobConflict,
+    MalformedInput,
+    NotExplainable,
+    PretError,
+    StorageUnavailable,
+    Unavailable,
+    UnknownJob,
+)
+from shared.explanation import Explanation, Wanted, Which
 from shared.formats import csv_blocks, csv_rows, ndjson
 from shared.formats.format import Format
 from shared.formats.json_rows import row_text
@@ -25,10 +35,14 @@ from shared.formats.writers import json_rows
 from shared.jobs.job import Job
 from shared.jobs.read import opened_file
 from shared.jobs.row_index import piece_with
-from shared.jobs.unit import Workplace, reason_of, remove_if_void
+from shared.jobs.unit import Workplace, remove_if_void
 from shared.jobs.upload import SignOfLife, StoredFile
-from shared.scoring import score
+from shared.scoring import explain, score
 from shared.storage import Storage
+from shared.storage.faults import MISSING
+
+ALL = "all"
+"""In the name of a request, in place of a number of factors."""
 
 LONGEST = 10.0
 """Seconds that reading one row may take: a row deep in a compressed file waits for all before it to be decompressed."""
@@ -40,45 +54,80 @@ Inputs = dict[str, Any]
 """By feature, the value in the type of the contract; None if it is missing. An invalid one is as it came, if JSON can say it."""
 
 
+@dataclass(frozen=True)
+class RowRequest:
+    """Which row is wanted, and how its score is to be explained, if at all."""
+
+    row: int
+    wanted: Wanted | None = None
+
+    @property
+    def name(self) -> str:
+        """Name it for a message and for the blob of the answer, as in `row-7` or `row-7-5-adverse-fr`."""
+        asked = [self.wanted.count or ALL, self.wanted.which, self.wanted.language] if self.wanted else []
+        return "-".join(map(str, ["row", self.row, *asked]))
+
+    @classmethod
+    def of(cls, name: str) -> "RowRequest":
+        """Read a name."""
+        _, row, *asked = name.split("-")
+        if not asked:
+            return cls(int(row))
+        count, which, language = asked
+        wanted = Wanted(None if count == ALL else int(count), cast(Which, which), cast(Language, language))
+        return cls(int(row), wanted)
+
+
 class RowAnswer(msgspec.Struct):
     """What a worker found: the inputs, or why there are none."""
 
     inputs: Inputs = {}
     score: float | None = None
     """That of these inputs; another one than the job's says that the file was changed."""
+    explanation: Explanation | None = None
+    """If it is wanted, and the row has a score."""
     failed: dict[str, Any] | None = None
     """The reason, as `Reason.as_dict` has it."""
-    is_passing: bool = False
-    """Whether to ask again may help."""
+    kind: Literal["lost", "away", "unexplained"] = "lost"
+    """Whether the row cannot be read, or not now, or its score not be explained."""
 
 
-def answer_row(job_id: str, row: int, at: Workplace) -> None:
-    """Read one row and store the answer, unless that was done; one of a job that is gone is removed again."""
+def answer_row(job_id: str, name: str, at: Workplace) -> None:
+    """Answer the request of that name and store the answer, unless that was done; one of a job that is gone is removed again."""
     try:
         job = at.store.get(job_id)
     except UnknownJob:
         return
     with suppress(StorageUnavailable):
-        at.storage.size(job.row_blob(row))
+        at.storage.size(job.row_blob(name))
         return
     try:
-        answer = _read(job, row, at)
+        answer = _read(job, RowRequest.of(name), at)
+    except NotExplainable as error:
+        answer = RowAnswer(failed=error.reason.as_dict(), kind="unexplained")
     except PretError as error:
-        answer = RowAnswer(failed=reason_of(error).as_dict(), is_passing=isinstance(error, Unavailable))
-    with at.storage.write(job.row_blob(row)) as file:
+        answer = RowAnswer(failed=error.reason.as_dict(), kind="away" if _may_return(error) else "lost")
+    with at.storage.write(job.row_blob(name)) as file:
         file.write(msgspec.json.encode(answer))
     remove_if_void(job, at)
 
 
-def _read(job: Job, row: int, at: Workplace) -> RowAnswer:
+def _may_return(error: PretError) -> bool:
+    return isinstance(error, Unavailable) and error.reason.type != MISSING
+
+
+def _read(job: Job, request: RowRequest, at: Workplace) -> RowAnswer:
     model = at.models.load(job.model_version)
     with opened_file(job, model, at, _until(time.monotonic() + LONGEST)) as source:
-        reader = _reader(job, row, source, model.contract, at.storage)
+        reader = _reader(job, request.row, source, model.contract, at.storage)
         validated = reader.read(())
         inputs = _inputs(validated, reader)
     if validated.report.invalid_values:
         return RowAnswer(inputs)
-    return RowAnswer(inputs, float(score(model, validated.batch).scores[0]))
+    if request.wanted is None:
+        return RowAnswer(inputs, float(score(model, validated.batch).scores[0]))
+    [explained] = explain(model, [inputs], request.wanted)
+    return RowAnswer(inputs, explained.score, explained.explanation)
 
 
 def _until(end: float) -> SignOfLife:

@@ -11,10 +11,11 @@ from shared.formats.readers import RANGE_READERS
 from shared.jobs.blobs import read_batches, write_batches
 from shared.jobs.job import Job
 from shared.jobs.read import opened_file
+from shared.jobs.reasons import reason_columns, reason_names
 from shared.jobs.rows import encoded_rows, parted, regrouped
 from shared.jobs.unit import Attempt, remove_rows_if_done
 from shared.models.artifact import Model
-from shared.scoring import Counts, StoredRows, score
+from shared.scoring import Counts, Predictions, StoredRows, score, strongest_factors
 
 SCORE = "score"
 """Name of the first column of the blob."""
@@ -73,13 +74,20 @@ class _Outcome:
         self.unseen: Counter[str] = Counter()
 
     def scored(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score encoded rows; give the scores, followed by the kept columns that come with the rows."""
+        """Score encoded rows; give the scores, the reasons if they are wanted, and the kept columns that come with the rows."""
         for batch in batches:
             own, echo = parted(batch, self._job, self._model)
-            predictions = score(self._model, _stored_rows(own, self._job), self._job.threshold)
+            rows = _stored_rows(own, self._job)
+            predictions = score(self._model, rows, self._job.threshold)
             self._counts.update(predictions.counts())
             self.unseen.update(predictions.unseen)
-            yield pa.RecordBatch.from_arrays([predictions.column(), *echo.columns], names=[SCORE, *echo.schema.names])
+            columns = [predictions.column(), *self._reasons(rows, predictions), *echo.columns]
+            names = [SCORE, *reason_names(self._job.explain or 0), *echo.schema.names]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
+
+    def _reasons(self, rows: StoredRows, predictions: Predictions) -> list[pa.Array]:
+        count = self._job.explain
+        return reason_columns(strongest_factors(self._model, rows, predictions, count), count) if count else []
 
     def withdraw(self, invalid: int) -> None:
         """Forget what was scored, since so many rows of the chunk are invalid."""

@@ -20,9 +20,10 @@ def write_output(attempt: Attempt) -> list[str] | None:
     """Write the results and end the job."""
     job, at = attempt.job, attempt.at
     assert job.output_uri is not None and job.rows is not None  # noqa: S101 - for the type checker
-    results = Results(job, job.rows, at.storage)
+    format = output_format(job.output_uri)
+    results = Results(job, job.rows, at.storage).laid_out(format)
     with write_uri(job.output_uri) as file:
-        for piece in encode(output_format(job.output_uri), results.schema, results.batches()):
+        for piece in encode(format, results.schema, results.batches()):
             file.write(piece)
             attempt.renew()
     if not at.store.commit_writing(job.id):

@@ -12,21 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shared.explanation import Wanted
 from shared.formats import csv_rows, json_rows, ndjson
 from shared.formats.format import Format
 from shared.jobs import row as row_module
 from shared.jobs.job import Job, JobState
-from shared.jobs.row import RowAnswer, answer_row
+from shared.jobs.row import RowAnswer, RowRequest, answer_row
+from shared.scoring import explain
 from tests.factories import Kit, Row
 from tests.unit.workbench import Workbench, as_file
 
 COUNT = 40
 
 
-def answer(bench: Workbench, job: Job, row: int) -> RowAnswer:
+def answer(bench: Workbench, job: Job, row: int, wanted: Wanted | None = None) -> RowAnswer:
     """Read a row as the worker's task does."""
-    answer_row(job.id, row, bench.place())
-    with bench.parts.storage.read(job.row_blob(row)) as file:
+    name = RowRequest(row, wanted).name
+    answer_row(job.id, name, bench.place())
+    with bench.parts.storage.read(job.row_blob(name)) as file:
         return msgspec.json.decode(file.read(), type=RowAnswer)
 
 
@@ -173,7 +176,7 @@ def test_the_file_stays_and_the_encoded_rows_go_once_all_is_scored(bench: Workbe
     scores = [job.scores_blob(chunk) for chunk in range(job.chunks or 0)]
     assert bench.stored_files() == sorted([job.upload_blob, job.index_blob, *scores])
     answer(bench, job, 3)
-    assert bench.stored_files() == sorted([job.upload_blob, job.index_blob, job.row_blob(3), *scores])
+    assert bench.stored_files() == sorted([job.upload_blob, job.index_blob, job.row_blob("row-3"), *scores])
 
 
 @pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
@@ -203,7 +206,7 @@ def test_a_job_that_was_removed_meanwhile_leaves_nothing(bench: Workbench, numbe
     job = bench.score_all(bench.submit(numbers.rows[:COUNT]))
     bench.parts.store.purge(job.id)
     bench.parts.storage.delete_folder(job.folder)
-    answer_row(job.id, 1, bench.place())
+    answer_row(job.id, "row-1", bench.place())
     assert bench.stored_files() == []
 
 
@@ -222,3 +225,16 @@ def test_a_row_of_one_large_row_group_is_found(bench: Workbench, numbers: Kit) -
     job = bench.score_all(bench.read(bench.submit_file(bytes(sink.getvalue()), format=Format.PARQUET).id))
     assert not job.in_place
     assert answer(bench, job, len(rows) - 2).inputs == whole(rows[-2], numbers)
+
+
+@pytest.mark.parametrize("wanted", [None, Wanted(), Wanted(5, "adverse", "fr"), Wanted(20)])
+def test_a_request_is_known_by_its_name(wanted: Wanted | None) -> None:
+    assert RowRequest.of(RowRequest(7, wanted).name) == RowRequest(7, wanted)
+
+
+def test_a_row_is_explained_by_the_version_that_scored_it(bench: Workbench, numbers: Kit) -> None:
+    job = bench.score_all(bench.submit(numbers.rows[:COUNT]))
+    found = answer(bench, job, 3, Wanted(2))
+    [expected] = explain(bench.model(), [numbers.rows[3]], Wanted(2))
+    assert (found.score, found.explanation) == (expected.score, expected.explanation)
+    assert len(expected.explanation.contributions) == 2
