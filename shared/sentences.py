@@ -349,6 +349,8 @@ INVALID_PARAMETERS: dict[str, str] = {
     "lookup_id": "Value should be given, to be found in the column",
     "lookup_format": "Rows that are found come as JSON",
     "signs_equal": "The delimiter and the decimal sign should differ",
+    "explain_count": "Value should be a whole number from 1 to {limit}, or all",
+    "reasons_unasked": "The parameter reasons needs explain, which says how many to give",
     "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
     "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
     "no_parameters": "There are no parameters here",
