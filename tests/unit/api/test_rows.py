@@ -141,7 +141,7 @@ def test_a_row_that_no_worker_reads_in_time_can_be_asked_for_again(
     assert "retry-after" in response.headers
     [message] = [it for it in api_bench.take_messages() if it["headers"]["task"] == "read_row"]
     assert message["args"] == [job.id, "row-3-all-all-en"]
-    answer_row(*message["args"], api_bench.place())
+    answer_row(job.id, "row-3-all-all-en", api_bench.place())
     assert api.get(f"/jobs/{job.id}/rows/3?explain=all").status_code == 200
 
 
