@@ -12,8 +12,8 @@ from api.language import language_headers
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.reason_options import ReasonOptions
-from api.reason_schemas import JobRow
 from api.routes.results import as_listed
+from api.row_schemas import JobRow
 from shared.errors import JobConflict, UnknownRow
 from shared.jobs.job import Job
 from shared.jobs.results import Results

@@ -10,12 +10,14 @@ import pytest
 import yaml
 from catboost import CatBoostClassifier, Pool
 
+from scripts.lib import golden
 from scripts.lib.export import export_model
 from scripts.lib.training_data import catboost_frame
 from shared.errors import BadArtifact
+from shared.importance import importance_of
 from shared.models import artifact, files
 
-SERVED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+SERVED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "importance.json", "SHA256SUMS"}
 EXPORTED_FILES = SERVED_FILES | {"requirements.txt", "README.md"}
 INPUTS = [
     {"type": "double", "name": "ratio", "required": False},
@@ -71,7 +73,7 @@ def mlflow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def once_exported(mlflow_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("once") / "exported"
-    export_model(mlflow_model, applicants(20), EXAMPLE, folder)
+    export_model(mlflow_model, applicants(20), applicants(30), EXAMPLE, folder)
     return folder
 
 
@@ -140,7 +142,7 @@ def test_the_requirements_are_the_versions_the_model_was_made_with(exported: Pat
 
 def test_an_earlier_export_is_replaced_as_a_whole(exported: Path, mlflow_model: Path) -> None:
     (exported / "notes.md").write_text("of the earlier model")
-    export_model(mlflow_model, applicants(5), EXAMPLE, exported)
+    export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, exported)
     assert {path.name for path in exported.iterdir()} == EXPORTED_FILES
     assert len(read_golden(exported)["rows"]) == 5
     assert list(exported.parent.iterdir()) == [exported]
@@ -149,7 +151,7 @@ def test_an_earlier_export_is_replaced_as_a_whole(exported: Path, mlflow_model: 
 def test_a_link_keeps_pointing_to_the_export(exported: Path, mlflow_model: Path) -> None:
     link = exported.with_name("current")
     link.symlink_to(exported, target_is_directory=True)
-    export_model(mlflow_model, applicants(5), EXAMPLE, link)
+    export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, link)
     assert link.is_symlink()
     assert len(read_golden(exported)["rows"]) == 5
 
@@ -157,11 +159,11 @@ def test_a_link_keeps_pointing_to_the_export(exported: Path, mlflow_model: Path)
 def test_an_export_that_fails_leaves_the_earlier_one(exported: Path, mlflow_model: Path) -> None:
     before = {path.name: path.read_bytes() for path in exported.iterdir()}
     with pytest.raises(ValueError, match=r"lack the features age\."):
-        export_model(mlflow_model, applicants(5).drop(columns="age"), EXAMPLE, exported)
+        export_model(mlflow_model, applicants(5).drop(columns="age"), applicants(30), EXAMPLE, exported)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        export_model(mlflow_model, applicants(5), {**EXAMPLE, "ratio": float("nan")}, exported)
+        export_model(mlflow_model, applicants(5), applicants(30), {**EXAMPLE, "ratio": float("nan")}, exported)
     with pytest.raises(ValueError, match="example does not fit"):
-        export_model(mlflow_model, applicants(5), {**EXAMPLE, "age": "forty"}, exported)
+        export_model(mlflow_model, applicants(5), applicants(30), {**EXAMPLE, "age": "forty"}, exported)
     assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
     assert list(exported.parent.iterdir()) == [exported]
 
@@ -170,13 +172,13 @@ def test_a_folder_or_file_that_is_no_export_is_left_alone(mlflow_model: Path, tm
     (tmp_path / "thesis.txt").write_text("years of work")
     for destination in (tmp_path, tmp_path / "thesis.txt"):
         with pytest.raises(FileExistsError):
-            export_model(mlflow_model, applicants(5), EXAMPLE, destination)
+            export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, destination)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_is_no_catboost_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadArtifact, match="MLmodel"):
-        export_model(tmp_path, applicants(5), EXAMPLE, tmp_path / "exported")
+        export_model(tmp_path, applicants(5), applicants(30), EXAMPLE, tmp_path / "exported")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,7 +186,7 @@ def test_a_model_without_a_signature_is_exported_with_what_it_knows_itself(mlflo
     (tmp_path / "model.cb").write_bytes((mlflow_model / "model.cb").read_bytes())
     (tmp_path / "MLmodel").write_text("metadata: {missing_category: missing}\n")
     example = {"ratio": 0.5, "age": 40.0, "married": 1.0, "purpose": "café"}
-    export_model(tmp_path, applicants(5), example, tmp_path / "exported")
+    export_model(tmp_path, applicants(5), applicants(30), example, tmp_path / "exported")
     model = artifact.load(tmp_path / "exported", "local")
     assert [(feature.name, feature.type) for feature in model.contract.features] == [
         ("ratio", "double"),
@@ -201,3 +203,13 @@ def test_the_card_does_not_change_the_version(exported: Path) -> None:
     (exported / "README.md").write_text("# Another card\n")
     assert files.folder_version(exported) == version
     assert artifact.load(exported, version).card == "# Another card\n"
+
+
+def test_the_importance_is_that_over_the_sample(exported: Path) -> None:
+    model = artifact.load(exported, "v")
+    found = importance_of(model)
+    assert (found.source, found.rows) == ("training", 30)
+    rows = golden.rows_of_frame(applicants(30), model.contract)
+    expected = np.abs(model.explainer.explain_rows(rows).values).mean(axis=0)
+    assert list(found.features.values()) == pytest.approx(expected.tolist())
+    assert "## Importance" in (exported / "README.md").read_text()
