@@ -19,7 +19,7 @@ from shared.contract.contract import Row
 from shared.errors import NotExplainable
 from shared.models import classifier as facts
 from shared.models.leaf_table import LeafTable
-from shared.models.pools import Table, pool_of_batch, pool_of_table
+from shared.models.pools import pool_of_batch, pool_of_table
 from shared.models.scorer import Scorer
 from shared.models.shapley import Values
 
@@ -134,7 +134,7 @@ class Explainer:
         is_equal = max(abs(sign * table.base_value - expected.base_value), float(differences.max())) <= TOLERANCE
         return table if is_equal else None
 
-    def _trials(self, known_rows: Sequence[Row]) -> Table:
+    def _trials(self, known_rows: Sequence[Row]) -> list[list[Any]]:
         """Make rows in which values of known ones, borders of the model and missing values meet at random."""
         random = np.random.default_rng(0)
         borders: dict[int, list[float]] = self._classifier.get_borders()
