@@ -47,6 +47,11 @@ def invalid(type: str, **params: Any) -> PydanticCustomError:
     return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
+def rejected(name: str, error: PydanticCustomError) -> InvalidParameters:
+    """Make the error of a query parameter for the route to raise."""
+    return InvalidParameters([{"loc": ("query", name), "msg": error.message(), "type": error.type}])
+
+
 def _detail(name: str, known: Sequence[str], place: str) -> dict[str, Any]:
     error = _unknown(name, known)
     return {"loc": (place, name), "msg": error.message(), "type": error.type}

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 from api.dependencies import ModelDep, ServicesDep
 from api.intake.body import JSON
-from api.intake.options import KeyDep, OptionsDep, SubmitOptions
+from api.intake.options import ExplainDep, KeyDep, OptionsDep, SubmitOptions
 from api.intake.prefer import wait_seconds
 from api.intake.submission import Submission
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.routes.jobs import accepted
-from api.schemas import JobBody, Score
+from api.schemas import JobBody, ReasonedScore
 from api.services import Services
 from shared.errors import Unavailable
 from shared.jobs.job import Job, JobState
@@ -48,18 +48,20 @@ async def submit_job(
     status_code=202,
     response_model=JobBody,
     responses={
-        200: {"model": list[Score], "description": "With `Prefer: wait=N`: the scores in input order."},
+        200: {"model": list[ReasonedScore], "description": "With `Prefer: wait=N`: the scores in input order."},
         **problems(*SUBMISSION_PROBLEMS),
     },
     dependencies=[KnownParameters],
 )
-async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
+async def multiple_score(
+    request: Request, model: ModelDep, services: ServicesDep, explain: ExplainDep = None, key: KeyDep = None
+) -> Response:
     """Submit applicants as JSON; with `Prefer: wait=N`, get the scores in the response, at once or from a job done in time."""
     wait = wait_seconds(request, services.settings.max_wait)
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
-    submission = Submission(request, model, services, SubmitOptions.model_validate({}), key)
+    submission = Submission(request, model, services, SubmitOptions(explain=explain), key)
     job = await submission.rows(is_waited_for=bool(wait))
     if isinstance(job, bytes):
         return Response(job, 200, headers, JSON)
@@ -85,4 +87,4 @@ async def _wait_for(job: Job, seconds: float, services: Services) -> Job:
 
 def _answers(job: Job, services: Services) -> bytes:
     results = Results.of(job, services.store, services.storage)
-    return msgspec.json.encode([answer for predictions in results.predictions() for answer in predictions.answers()])
+    return msgspec.json.encode(list(results.answers()))
