@@ -22,13 +22,12 @@ from pret.models import (
     ModelSignature,
     ModelStatus,
     Reload,
-    ResultsPage,
-    Score,
     ServiceVersion,
     Version,
 )
-from pret.requests import Options, Request, Row
+from pret.requests import Explain, Options, Reasons, Request, Row
 from pret.responses import parse, parse_markdown, parse_page
+from pret.scores import JobRow, ModelImportance, ResultsPage, Score, WhatIf
 from pret.session import Session
 from pret.sinks import Target
 from pret.tables import Table, is_table, table_upload
@@ -38,9 +37,7 @@ MAX_PREFER_WAIT = 30.0
 """Seconds that the service may take to answer at once, rather than with a job."""
 MAX_PAGE_ROWS = 10_000
 NO_MODEL_CARD = "no-model-card"
-"""Problem type if the model has no card; if no model is loaded, the type is different."""
-
-
+"""Problem type if the model has no card; if no model is loaded, it is another."""
 Sending = tuple[Upload, str, str | None, Options]
 """A body, its format, how it is compressed, and the options that go with it."""
 
@@ -52,14 +49,24 @@ class Operations(Session):
         """Send a request made by a function of `pret.requests` and return the JSON of the response as it is."""
         return parse(object, await self._send(request))
 
-    async def score(self, row: Row) -> Score:
-        """Score one row; raises InvalidRows if it does not fit the model's contract."""
-        return parse(Score, await self._send(requests.score(row)))
+    async def score(
+        self, row: Row, *, explain: Explain | None = None, reasons: Reasons = "all", language: str | None = None
+    ) -> Score:
+        """Score one row; raises InvalidRows if it does not fit the model's contract.
+
+        `explain` lists that many contributions (1 to 20, or all), in words of `language` (fr or en); with `reasons="adverse"`,
+        only those that an applicant may be given as reasons for a refusal.
+        """
+        return parse(Score, await self._send(requests.score(row, explain, reasons, language)))
+
+    async def what_if(self, row: Row, features: Sequence[str] | None = None, *, language: str | None = None) -> WhatIf:
+        """Score a row over the ranges of up to five features, by default those that weigh most; raises InvalidRows."""
+        return parse(WhatIf, await self._send(requests.what_if(row, features, language)))
 
     async def score_many(self, rows: Iterable[Row] | Table, wait: float | None = None) -> list[Score]:
         """Score rows, in order; raises InvalidRows, JobFailed, and TimedOut after `wait` seconds (None: no limit)."""
         start = time.monotonic()
-        prefer = MAX_PREFER_WAIT if wait is None else min(wait, MAX_PREFER_WAIT)
+        prefer = min(MAX_PREFER_WAIT if wait is None else wait, MAX_PREFER_WAIT)
         response = await self._send(requests.score_many(rows, prefer, MAX_PREFER_WAIT))
         if response.status == 200:
             return parse(list[Score], response)
@@ -79,6 +86,7 @@ class Operations(Session):
         delimiter: str | None = None,
         decimal: str | None = None,
         missing: Sequence[str] = (),
+        explain: int | None = None,
         name: str | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
@@ -89,11 +97,11 @@ class Operations(Session):
         `format` is json, ndjson, csv, parquet, arrow or arrows, by default that of the file name, as is the compression
         (.gz, .zst, .bz2, .xz, .zip); `charset` is that of a text which is not UTF-8. A table is sent as Parquet, or as CSV
         without pyarrow. `keep` names columns, `missing` spells missing values of a CSV file; one string is split at commas.
-        `compress` sends what is not
-        compressed with gzip. A lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
+        `explain` adds that many reasons to each row of the results, 1 to 20. `compress` sends what is not compressed with gzip. A
+        lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
         InvalidRows (JSON), ValueError if the format is unknown, TypeError for what is no file, and OSError.
         """
-        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url, missing)
+        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url, missing, explain)
         if is_table(source):
             body, sent_as, encoding, options = await self._of_table(source, format, options)
         else:
@@ -128,12 +136,13 @@ class Operations(Session):
         *,
         keep: Sequence[str] = (),
         on_invalid: str = "reject",
+        explain: int | None = None,
         name: str | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a file in an object store (`s3://…`); the results are written there too."""
-        options = Options(keep, on_invalid, name=name, callback_url=callback_url)
+        options = Options(keep, on_invalid, name=name, callback_url=callback_url, explain=explain)
         key = idempotency_key or uuid.uuid4().hex
         return parse(Job, await self._send(requests.submit_uri(input_uri, output_uri, options, key)))
 
@@ -156,6 +165,18 @@ class Operations(Session):
                     seen.add(job.id)
                     yield job
             offset = page.next_offset
+
+    async def job_row(
+        self,
+        job_id: str,
+        row: int,
+        *,
+        explain: Explain | None = None,
+        reasons: Reasons = "all",
+        language: str | None = None,
+    ) -> JobRow:
+        """Get one row of a job as it came, with its score or what is invalid in it; the options are those of `score`."""
+        return parse(JobRow, await self._send(requests.job_row(job_id, row, explain, reasons, language)))
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job; raises Rejected if it has ended."""
@@ -225,9 +246,13 @@ class Operations(Session):
         """Get the facts of the model file, and which process serves which version."""
         return parse(ModelStatus, await self._send(requests.model_status()))
 
-    async def model_signature(self) -> ModelSignature:
-        """Get the features of the model."""
-        return parse(ModelSignature, await self._send(requests.model_signature()))
+    async def model_signature(self, *, language: str | None = None) -> ModelSignature:
+        """Get the features of the model; `language` (fr or en) is that of labels."""
+        return parse(ModelSignature, await self._send(requests.model_signature(language)))
+
+    async def importance(self, *, language: str | None = None) -> ModelImportance:
+        """Get what weighs in the model as a whole: its features and groups by their mean absolute contribution."""
+        return parse(ModelImportance, await self._send(requests.importance(language)))
 
     async def model_info(self) -> ModelInfo:
         """Get where the model comes from."""

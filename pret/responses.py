@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from pret.errors import Busy, InvalidRows, NotAuthenticated, NotReachable, PretError, Rejected, ServerFault, UnknownJob
-from pret.models import InvalidValue, Problem, ResultsPage, Score
+from pret.models import InvalidValue, Problem
 from pret.requests import Request
+from pret.scores import ResultsPage, Score
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ RETRIED = frozenset({409, 429, 503})
 PROBLEM_TYPE = "urn:pret-a-depenser:"
 """Prefix of the service's own problem types."""
 
-SCORE_FIELDS = frozenset(field.name for field in fields(Score)) - {"kept"}
+SCORE_FIELDS = frozenset(field.name for field in fields(Score)) - {"kept", "explanation"}
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import streamlit as st
 
 from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError
 from ui import reasons, service
-from ui.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
-from ui.inputs import Inputs
+from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
+from ui.applicant.inputs import Inputs
+from ui.applicant.outcome import Scored, show_outcome
 from ui.links import link_to
-from ui.outcome import Scored, show_outcome
 from ui.texts import NOTHING, Texts, escaped
 
 WIDTHS = (11, 6)

@@ -6,8 +6,8 @@ import streamlit as st
 
 from pret import Client, Column, ModelStatus
 from ui import access, reasons, service
+from ui.applicant.inputs import written
 from ui.change import show_change
-from ui.inputs import written
 from ui.tables import show_table
 from ui.texts import NOTHING, WORD_JOINER, Texts, escaped, short
 

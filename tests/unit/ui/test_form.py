@@ -2,7 +2,7 @@ import pytest
 
 from pret import Column
 from tests.unit.ui.conftest import CATEGORIES, NUMBERS, signature_of
-from ui.form import fields_of, groups_of, label_of, row_of
+from ui.applicant.form import fields_of, groups_of, label_of, row_of
 from ui.texts import Texts
 
 FR = Texts.of("fr")

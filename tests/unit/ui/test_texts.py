@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ui import reasons, texts
-from ui.form import KINDS
+from ui.applicant.form import KINDS
 from ui.service import CLASSES
 from ui.texts import LANGUAGES, Texts, escaped
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pret import InvalidValue
 from ui import reasons
-from ui.form import FormField, Group
+from ui.applicant.form import FormField, Group
 from ui.texts import Texts
 
 MAX_DIGITS = 40

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from pret import Score
-from ui.form import FormField
-from ui.gauge import Reading, figure
-from ui.inputs import written
+from ui.applicant.form import FormField
+from ui.applicant.gauge import Reading, figure
+from ui.applicant.inputs import written
 from ui.palette import ink
 from ui.texts import NOTHING, Texts, escaped, short
 
