@@ -1,16 +1,18 @@
 """The page of one applicant: a form made from the live model, the score against the threshold, and what-if."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError
 from ui import reasons, service
-from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, groups_of, row_of
-from ui.applicant.inputs import Inputs
+from ui.applicant.filling import fill_at_first, show_filling
+from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, row_of
+from ui.applicant.inputs import FOLDED_FROM, Inputs
 from ui.applicant.outcome import Scored, show_outcome
+from ui.applicant.sections import found, sections_of
 from ui.links import link_to
 from ui.texts import NOTHING, Texts, escaped
 
@@ -18,6 +20,9 @@ WIDTHS = (11, 6)
 """Widths of the form and the outcome."""
 OUTCOME = ("scored", "reference", "failure")
 """What the session keeps: the latest score, the one to compare it with, and the error if there is no score."""
+KEPT = (*OUTCOME, "filled", "importance")
+ORDERS = ("subject", "importance")
+"""Of the fields of a long form."""
 MAX_LISTED = 5
 """Errors in the summary; all of them are shown beside their fields."""
 
@@ -33,9 +38,10 @@ def render(say: Texts, client: Client) -> None:
     _forget_another_model(signature)
     fields = fields_of(signature)
     _translate_numbers(say, fields)
+    fill_at_first(say, fields)
     form, outcome = st.columns(WIDTHS, gap="large")
     with form:
-        _fill_in(say, fields, signature)
+        show_filling(say, fields, signature)
         _form(say, client, signature, fields)
     with outcome, st.container(key="result"):
         now, reference, failure = (st.session_state.get(key) for key in OUTCOME)
@@ -47,7 +53,7 @@ def _forget_another_model(signature: ModelSignature) -> None:
     if st.session_state.get("signature") == signature:
         return
     fields = [key for key in map(str, st.session_state) if key.startswith("field_")]
-    for key in (*fields, *OUTCOME):
+    for key in (*fields, *KEPT):
         st.session_state.pop(key, None)
     st.session_state["signature"] = signature
 
@@ -63,29 +69,6 @@ def _translate_numbers(say: Texts, fields: Sequence[FormField]) -> None:
     st.session_state["fields_language"] = say.language
 
 
-def _fill_in(say: Texts, fields: Sequence[FormField], signature: ModelSignature) -> None:
-    """Fill in new fields with the example, and offer buttons to do so again or to clear the form."""
-    for field in fields:
-        st.session_state.setdefault(field.key, _default(say, field))
-    has_example = signature.input_example is not None
-    st.caption(say("applicant.filled_in" if has_example else "applicant.fill_in"))
-    with st.container(horizontal=True):
-        empty, example = partial(_set, say, fields, example=False), partial(_set, say, fields, example=True)
-        st.button(say("applicant.empty"), key="empty", icon=":material/backspace:", on_click=empty)
-        if has_example:
-            st.button(say("applicant.example"), key="example", icon=":material/restart_alt:", on_click=example)
-
-
-def _default(say: Texts, field: FormField) -> Any:
-    return say.editable(field.default) if field.kind in NUMERIC and field.default is not None else field.default
-
-
-def _set(say: Texts, fields: Sequence[FormField], *, example: bool) -> None:
-    for field in fields:
-        st.session_state[field.key] = _default(say, field) if example else None
-    st.session_state.pop("failure", None)
-
-
 def _form(say: Texts, client: Client, signature: ModelSignature, fields: Sequence[FormField]) -> None:
     failure = st.session_state.get("failure")
     errors = failure.errors if isinstance(failure, InvalidRows) else ()
@@ -93,11 +76,50 @@ def _form(say: Texts, client: Client, signature: ModelSignature, fields: Sequenc
     if failure is not None:
         service.explain(failure, say).show()
         _summary(say, errors, labels)
+    importance, hits = _chosen(say, client, fields) if len(fields) >= FOLDED_FROM else (None, None)
     with st.form("applicant", border=False):
-        Inputs(say, {error.column: error for error in errors}, labels).show(groups_of(signature))
+        sections = sections_of(signature, importance)
+        Inputs(say, {error.column: error for error in errors}, labels).show(sections, hits)
         submit = partial(_score, say, client, fields)
         icon = ":material/calculate:"
         st.form_submit_button(say("applicant.score"), type="primary", key="score", icon=icon, on_click=submit)
+
+
+def _chosen(say: Texts, client: Client, fields: Sequence[FormField]) -> tuple[dict[str, float] | None, set[int] | None]:
+    """Ask which fields to show, in which order; return the importance of each for that order, and the hits of a search."""
+    importance = _importance(client)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            say("applicant.search"),
+            key="search_fields",
+            type="search",
+            live=True,
+            placeholder=say.plain("applicant.search_in", fields=len(fields)),
+        )
+        order = ORDERS[0]
+        if importance:
+            order = st.segmented_control(
+                say("applicant.order"),
+                ORDERS,
+                default=order,
+                required=True,
+                format_func=lambda it: say(f"applicant.order_{it}"),
+                key="order_of_fields",
+            )
+    hits = found(fields, words) if words and words.strip() else None
+    if hits is not None:
+        st.caption(say("applicant.hits", count=len(hits)))
+    return (importance if order == ORDERS[1] else None), hits
+
+
+def _importance(client: Client) -> dict[str, float]:
+    """Return the importance of each feature; nothing where the service does not know it."""
+    if "importance" not in st.session_state:
+        known: dict[str, float] = {}
+        with suppress(PretError):
+            known = {each.feature: each.importance for each in client.importance().features}
+        st.session_state["importance"] = known
+    return dict(st.session_state["importance"])
 
 
 def _summary(say: Texts, errors: Sequence[InvalidValue], labels: dict[str, str]) -> None:
