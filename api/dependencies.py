@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from api.access.callers import Caller
 from api.access.jobs import VisibleJobs
 from api.errors import ModelNotFound
+from api.language import language_of
 from api.services import Services
+from shared.contract.text import Language
 from shared.errors import NoModel
 from shared.models.artifact import Model
 
@@ -51,5 +53,11 @@ def get_shown_model(services: ServicesDep) -> Model:
         raise ModelNotFound.of(error.reason) from error
 
 
+def get_language(accept_language: Annotated[str, Header(description="`fr` or `en`.")] = "") -> Language:
+    """Return the language that the caller prefers."""
+    return language_of(accept_language)
+
+
+LanguageDep = Annotated[Language, Depends(get_language)]
 ModelDep = Annotated[Model, Depends(get_model)]
 ShownModelDep = Annotated[Model, Depends(get_shown_model)]

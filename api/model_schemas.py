@@ -6,7 +6,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas import Body, ReasonBody, moment
-from shared.contract.contract import Contract, Nullability, Row
+from shared.contract.contract import Contract, Feature, Nullability, Row
+from shared.contract.text import Language
 from shared.fleet.records import Candidate, HistoryEntry, ProcessReport
 from shared.fleet.reload import ProcessOutcome, ReloadOutcome
 from shared.models.artifact import Model
@@ -91,10 +92,36 @@ class ColumnBody(Body):
     required: bool = Field(description="Whether the key or column must be present.")
     nullable: bool = Field(description="Whether the value may be missing.")
     nullable_because: Nullability = Field(description="Why the value may or may not be missing.")
+    label: str | None = Field(description="What people call it, in the language of the response.")
     description: str | None
+    group: str | None = Field(description="Name of the group whose contributions are told together.")
+    group_label: str | None = Field(description="What people call the group.")
+    actionable: bool = Field(description="Whether the applicant can do anything about it.")
+    protected: bool = Field(description="Whether it is kept out of the reasons for a declined applicant.")
     ge: float | None = Field(description="Lowest value accepted.")
     le: float | None = Field(description="Highest value accepted.")
     values: list[str | int] | None = Field(description="The accepted values, if they are limited.")
+
+    @classmethod
+    def of(cls, feature: Feature, contract: Contract, language: Language) -> "ColumnBody":
+        """Build the body from a feature."""
+        group = contract.groups[feature.group] if feature.group else None
+        return cls(
+            name=feature.name,
+            type=feature.type,
+            required=feature.required,
+            nullable=feature.nullable,
+            nullable_because=feature.nullable_because,
+            label=feature.label.said(language) if feature.label else None,
+            description=feature.described(language),
+            group=feature.group,
+            group_label=group.label.said(language) if group and group.label else None,
+            actionable=feature.actionable,
+            protected=feature.protected,
+            ge=feature.ge,
+            le=feature.le,
+            values=list(feature.values) if feature.values else None,
+        )
 
 
 class ModelSignature(Body):
@@ -108,22 +135,9 @@ class ModelSignature(Body):
     input_example: dict[str, Any] | None = Field(description="An example applicant, or None.")
 
     @classmethod
-    def of(cls, contract: Contract, input_example: Row | None) -> "ModelSignature":
+    def of(cls, contract: Contract, input_example: Row | None, language: Language) -> "ModelSignature":
         """Build the body from a contract."""
-        columns = [
-            ColumnBody(
-                name=feature.name,
-                type=feature.type,
-                required=feature.required,
-                nullable=feature.nullable,
-                nullable_because=feature.nullable_because,
-                description=feature.description,
-                ge=feature.ge,
-                le=feature.le,
-                values=list(feature.values) if feature.values else None,
-            )
-            for feature in contract.features
-        ]
+        columns = [ColumnBody.of(feature, contract, language) for feature in contract.features]
         return cls(
             columns=columns,
             nb_features=len(columns),

@@ -10,6 +10,7 @@ PretError
 ├── ModelError            there is no model, or it cannot serve
 │   ├── NoModel
 │   ├── BadArtifact
+│   ├── NotExplainable
 │   ├── VersionUnavailable
 │   └── UnknownRevision
 ├── ReloadError           the fleet keeps the model that it has
@@ -165,6 +166,10 @@ class NoModel(ModelError):
 
 class BadArtifact(ModelError):
     """The folder does not hold a model that can be served."""
+
+
+class NotExplainable(ModelError):
+    """The model scores, but its scores cannot be explained."""
 
 
 class VersionUnavailable(ModelError):

@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.contract.contract import Row
+from shared.errors import NotExplainable
+from shared.explanation import Explanation, Factors, Wanted
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
 from shared.models.evaluator import Scores
+from shared.models.explainer import TOLERANCE, Contributions
 
 Decision = Literal["Accordé", "Refusé"]
 GRANTED: Decision = "Accordé"
@@ -38,6 +41,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     threshold: float
     decision: Decision
     model_version: str
+
+
+class ExplainedAnswer(Answer, frozen=True, gc=False):
+    """The response for one scored row, with the reasons."""
+
+    explanation: Explanation
 
 
 @dataclass(frozen=True)
@@ -132,3 +141,29 @@ def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictio
         scores = scorer.score_rows(rows)
     threshold = model.threshold if threshold is None else threshold
     return Predictions(scores, threshold, model.version, unscored, unseen)
+
+
+def explain(model: Model, rows: Sequence[Row], wanted: Wanted, threshold: float | None = None) -> list[ExplainedAnswer]:
+    """Score a few rows and give the reasons; from an event loop, call it in another thread: a row takes milliseconds.
+
+    Raises NotExplainable for a model whose scores cannot be explained.
+    """
+    predictions = score(model, rows, threshold)
+    contributions = model.explainer.explain_rows(rows)
+    check_explained(predictions.scores, contributions)
+    factors = Factors(model.contract)
+    return [
+        ExplainedAnswer(**msgspec.structs.asdict(answer), explanation=factors.explain(contributions, row, wanted))
+        for row, answer in enumerate(predictions.answers())
+    ]
+
+
+def check_explained(scores: Scores, contributions: Contributions) -> None:
+    """Raise NotExplainable unless the contributions of the rows add up to their scores, NaN for a row that is not scored.
+
+    CatBoost shares out other values than the score where a model was changed after the training, such as its scale.
+    """
+    with np.errstate(over="ignore"):
+        explained = 1 / (1 + np.exp(-contributions.raw_scores))
+    if (np.abs(explained - scores) > TOLERANCE).any():
+        raise NotExplainable("explanation-differs")

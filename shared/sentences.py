@@ -186,6 +186,10 @@ REASONS: dict[str, str] = {
     "no-model": "No model is loaded yet.",
     "model-not-loaded": "No model is loaded. {reason}",
     "no-model-card": "The model has no card (README.md).",
+    "explanation-without-weights": "The scores of this model cannot be explained: its file does not say how many rows of the "
+    "training each leaf had. Save it with CatBoost 0.9 or later.",
+    "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
+    "explanation-differs": "The scores of this model cannot be explained: its contributions do not add up to the score.",
     # Model folders: their files.
     "model-file-missing": "The model folder has no file {file!r}.",
     "model-file-unlisted": "SHA256SUMS does not list {file!r}.",
@@ -227,6 +231,8 @@ REASONS: dict[str, str] = {
     "feature-not-bounded": "Feature {column!r} has a bound, but is not a number.",
     "feature-values-type": "Feature {column!r} has allowed values that do not fit its type {kind}.",
     "feature-values-range": "Feature {column!r} has allowed values beyond its type {kind}.",
+    "groups-unknown": "No feature is in these groups of metadata.groups: {names}. Name them as metadata.features does.",
+    "groups-like-features": "Groups have the names of features: {names}. Give them other names.",
     # What was assumed of a model, and what it lacks: told where it is shown, and no reason not to serve it.
     "signature-missing": "The model has no signature: the names and kinds of its features are taken from the model itself.",
     "signature-of-tensors": "The signature is of tensors: the names and kinds of the features are taken from the model itself.",

@@ -41,10 +41,11 @@ STOREYS: dict[str, tuple[str, ...]] = {
     "shared.formats": ("shared.contract",),
     "shared.models": ("shared.contract",),
     "shared.fleet": ("shared.models",),
-    "shared.scoring": ("shared.contract", "shared.models"),
+    "shared.explanation": ("shared.contract", "shared.models"),
+    "shared.scoring": ("shared.contract", "shared.models", "shared.explanation"),
     "shared.jobs": (
         *("shared.contract", "shared.storage", "shared.webhooks", "shared.formats", "shared.models", "shared.fleet"),
-        "shared.scoring",
+        *("shared.explanation", "shared.scoring"),
     ),
 }
 """What each part of `shared` rests on, besides the leaves; each only on those above it."""

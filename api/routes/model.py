@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.dependencies import CallerDep, ServicesDep, ShownModelDep
+from api.dependencies import CallerDep, LanguageDep, ServicesDep, ShownModelDep
 from api.errors import NoModelCard
 from api.intake.body import JSON, read_optional_json
+from api.language import language_headers
 from api.model_schemas import (
     CandidateBody,
     EvaluatorBody,
@@ -66,9 +67,10 @@ def model_versions(services: ServicesDep) -> list[VersionBody]:
 
 
 @router.get("/model_signature", responses=problems(404))
-async def model_signature(model: ShownModelDep) -> ModelSignature:
-    """Get the features of the model."""
-    return ModelSignature.of(model.contract, model.input_example)
+async def model_signature(model: ShownModelDep, language: LanguageDep, response: Response) -> ModelSignature:
+    """Get the features of the model, with labels and descriptions in the language that `Accept-Language` prefers."""
+    response.headers.update(language_headers(language))
+    return ModelSignature.of(model.contract, model.input_example, language)
 
 
 @router.get("/model_card", responses={200: {"content": {MARKDOWN: {}}}, **problems(404)}, response_class=Response)

@@ -95,7 +95,7 @@ def _number(value: float) -> str:
 
 def _feature_row(feature: Feature) -> tuple[str, ...]:
     required, nullable = ("yes" if is_so else "no" for is_so in (feature.required, feature.nullable))
-    allowed, described = _allowed(feature), _text(feature.description or "")
+    allowed, described = _allowed(feature), _text(feature.described("en") or "")
     return _code(feature.name), feature.type, required, nullable, allowed, described
 
 

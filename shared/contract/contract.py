@@ -5,8 +5,8 @@ same result in the same words.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil, floor
 from typing import Annotated, Any, Literal, NotRequired
@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from shared.contract.findings import invalid_values
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
+from shared.contract.text import Language, Text
 from shared.reasons import InvalidValue, cut
 from shared.sentences import INVALID_VALUES
 
@@ -62,23 +63,39 @@ class Feature:
     type: str
     required: bool = True
     """Whether the column or key must be present."""
-    description: str | None = None
+    description: Text | None = None
     ge: float | None = None
     le: float | None = None
     values: tuple[str | int, ...] | None = None
     nullable: bool = False
     """Whether the value may be missing."""
     nullable_because: Nullability = "stated"
+    label: Text | None = None
+    reason: Text | None = None
+    """What a declined applicant is told if it counted against them."""
+    group: str | None = None
+    actionable: bool = True
+    """Whether the applicant can do anything about it."""
+    protected: bool = False
+    """Whether a decision must not be explained with it to the applicant."""
 
     @property
     def kind(self) -> FeatureType:
         """The meaning of the column type."""
         return FEATURE_TYPES[self.type]
 
+    def named(self, language: Language) -> str:
+        """Return its label, or its name where it has none."""
+        return self.label.said(language) if self.label else self.name
+
+    def described(self, language: Language) -> str | None:
+        """Return its description, if it has one."""
+        return self.description.said(language) if self.description else None
+
     def annotation(self) -> Any:
         """Build the type with which pydantic validates the value."""
         value = self._value_type() | None if self.nullable else self._value_type()
-        annotated: Any = Annotated[value, Field(description=self.description)]
+        annotated: Any = Annotated[value, Field(description=self.described("en"))]
         return annotated if self.required else NotRequired[annotated]
 
     @cached_property
@@ -156,12 +173,30 @@ def _integer_or(other: core_schema.CoreSchema, error: str) -> core_schema.CoreSc
 
 
 @dataclass(frozen=True)
+class Group:
+    """Features that people understand as one, such as the columns of a one-hot code."""
+
+    name: str
+    features: tuple[str, ...]
+    """Their names, in the model's order."""
+    label: Text | None = None
+    reason: Text | None = None
+    """What a declined applicant is told if they counted against them together."""
+
+    def named(self, language: Language) -> str:
+        """Return its label, or its name where it has none."""
+        return self.label.said(language) if self.label else self.name
+
+
+@dataclass(frozen=True)
 class Contract:
     """The ordered features of one model, and the validators of a row."""
 
     features: tuple[Feature, ...]
     ordered: tuple[tuple[str, ...], ...] = ()
     missing_category: str = DEFAULT_MISSING_CATEGORY
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """By name; a feature is in one at most."""
 
     @cached_property
     def names(self) -> list[str]:

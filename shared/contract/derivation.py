@@ -2,11 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
-from shared.contract.contract import FEATURE_TYPES, Contract, Feature, Nullability
-from shared.contract.mlmodel import ANY, DEFAULT_MISSING_CATEGORY, Column, FeatureNotes, Metadata, MLmodel
+from shared.contract.contract import FEATURE_TYPES, Contract, Feature, Group, Nullability
+from shared.contract.mlmodel import (
+    ANY,
+    DEFAULT_MISSING_CATEGORY,
+    Column,
+    FeatureNotes,
+    GroupNotes,
+    Metadata,
+    MLmodel,
+)
 from shared.errors import BadArtifact
 from shared.reasons import Reason, cut_names
 
@@ -43,7 +51,7 @@ def derive(mlmodel: MLmodel, model: ModelFeatures) -> tuple[Contract, tuple[Reas
         for i, (name, column) in enumerate(zip(names, columns, strict=True))
     )
     missing_category = DEFAULT_MISSING_CATEGORY if metadata.missing_category is None else metadata.missing_category
-    contract = Contract(features, metadata.ordered, missing_category)
+    contract = Contract(features, metadata.ordered, missing_category, _groups(features, metadata.groups))
     for name in chain.from_iterable(metadata.ordered):
         if contract.features[names.index(name)].kind.python not in (int, float):
             raise BadArtifact("feature-not-ordered", column=name)
@@ -122,8 +130,28 @@ def _feature(column: Column, notes: FeatureNotes, i: int, model: ModelFeatures, 
     if (notes.ge is not None or notes.le is not None) and kind.python not in (int, float):
         raise BadArtifact("feature-not-bounded", column=name)
     nullable, why = _nullability(column, notes, i, model, metadata)
-    feature = Feature(name, type_name, column.required, notes.description, notes.ge, notes.le, notes.values)
-    return replace(feature, required=column.required or not nullable, nullable=nullable, nullable_because=why)
+    return Feature(
+        name,
+        type_name,
+        # What must not be missing must be there.
+        required=column.required or not nullable,
+        nullable=nullable,
+        nullable_because=why,
+        **{field: getattr(notes, field) for field in FeatureNotes.model_fields.keys() - {"nullable"}},
+    )
+
+
+def _groups(features: Sequence[Feature], notes: Mapping[str, GroupNotes]) -> dict[str, Group]:
+    """Put the features into their groups, in the order in which the model has them; raises BadArtifact."""
+    members: dict[str, list[str]] = {}
+    for feature in features:
+        if feature.group is not None:
+            members.setdefault(feature.group, []).append(feature.name)
+    if unknown := sorted(notes.keys() - members.keys()):
+        raise BadArtifact("groups-unknown", names=cut_names(unknown))
+    if confusing := sorted(members.keys() & {feature.name for feature in features}):
+        raise BadArtifact("groups-like-features", names=cut_names(confusing))
+    return {name: Group(name, tuple(names), **dict(notes.get(name, GroupNotes()))) for name, names in members.items()}
 
 
 def _check_kind(name: str, python: type, *, is_category: bool) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic_core import PydanticCustomError
 
+from shared.contract.text import OptionalText
 from shared.errors import BadArtifact
 
 DEFAULT_MISSING_CATEGORY = "nan"
@@ -70,16 +72,40 @@ class Column(_Part):
     """Of a tensor whose rows are rows of features: how many these are, if it says so."""
 
 
+def _one_group(given: Any) -> Any:
+    """Reject a list of groups: a contribution that counts in two of them would be told twice."""
+    if given is not None and not (isinstance(given, str) and given.strip()):
+        raise PydanticCustomError("group", "A feature belongs to one group: give its name")
+    return given
+
+
 class FeatureNotes(_Part):
     """Optional metadata of a feature."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    description: str | None = None
+    label: OptionalText = None
+    description: OptionalText = None
+    reason: OptionalText = None
+    """What a declined applicant is told if this feature counted against them."""
+    group: Annotated[str | None, BeforeValidator(_one_group)] = None
+    actionable: StrictBool = True
+    """Whether the applicant can do anything about it."""
+    protected: StrictBool = False
+    """Whether a decision must not be explained with it to the applicant."""
     ge: StrictInt | float | None = Field(None, allow_inf_nan=False)
     le: StrictInt | float | None = Field(None, allow_inf_nan=False)
     values: tuple[StrictStr | StrictInt, ...] | None = Field(None, min_length=1)
     nullable: bool | None = None
+
+
+class GroupNotes(_Part):
+    """Optional metadata of a group of features."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: OptionalText = None
+    reason: OptionalText = None
 
 
 class StatedThreshold(_Part):
@@ -102,11 +128,15 @@ def _metadata(given: Any) -> Any:
     key = next((key for key in THRESHOLD_KEYS if metadata.get(key) is not None), None)
     if key is not None:
         metadata["stated_threshold"] = _threshold(key, metadata[key])
-    features = metadata.get("features")
-    # Others use the key too, for instance for a list of names.
-    if not (isinstance(features, Mapping) and all(isinstance(notes, Mapping) for notes in features.values())):
-        metadata.pop("features", None)
+    for key in ("features", "groups"):
+        # Others use these keys too, for instance for a list of names.
+        if not _are_notes(metadata.get(key)):
+            metadata.pop(key, None)
     return metadata
+
+
+def _are_notes(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(isinstance(notes, Mapping) for notes in given.values())
 
 
 class Metadata(_Part):
@@ -115,6 +145,7 @@ class Metadata(_Part):
     stated_threshold: StatedThreshold | None = None
     positive_class: Label | None = None
     features: dict[str, FeatureNotes] = {}
+    groups: dict[str, GroupNotes] = {}
     ordered: tuple[tuple[str, ...], ...] = ()
     missing_category: str | None = None
 
@@ -135,12 +166,12 @@ def _as_utc(value: Any) -> Any:
     return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) and moment.tzinfo is None else moment
 
 
-def _text(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     """Convert to a string what YAML parses as a number: an id of digits, a version such as 2.10."""
     return str(value) if isinstance(value, int | float) else value
 
 
-Text = Annotated[str | None, BeforeValidator(_text)]
+Identifier = Annotated[str | None, BeforeValidator(_as_text)]
 
 
 class MLmodel(_Part):
@@ -150,10 +181,10 @@ class MLmodel(_Part):
     metadata: Annotated[Metadata, BeforeValidator(_metadata)] = Metadata()
     flavors: dict[str, Any] = {}
     utc_time_created: Annotated[datetime | None, BeforeValidator(_as_utc)] = None
-    mlflow_version: Text = None
-    model_id: Text = None
-    model_uuid: Text = None
-    run_id: Text = None
+    mlflow_version: Identifier = None
+    model_id: Identifier = None
+    model_uuid: Identifier = None
+    run_id: Identifier = None
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -25,6 +25,7 @@ from shared.errors import BadArtifact
 from shared.models import classifier, example
 from shared.models.categories import SeenCategories, seen_categories, uncounted
 from shared.models.evaluator import CatBoostEvaluator
+from shared.models.explainer import Explainer
 from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
@@ -93,6 +94,11 @@ class Model:
         """The categories of the training, of the features where the file tells them. The first time, it takes some milliseconds."""
         examples = list(map(self.scorer.categories_of, self.known_rows))
         return seen_categories(self.classifier, self.contract.names, examples, self.size)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What explains its scores; raises NotExplainable."""
+        return Explainer(self.classifier, self.scorer, self.positive)
 
     @property
     def known_rows(self) -> list[Row]:

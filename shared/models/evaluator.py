@@ -3,16 +3,16 @@
 Both take rows as the scorer writes them for the model, and give the probability of one of the two classes.
 """
 
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 from catboost import CatBoostClassifier, Pool
+
+from shared.models.pools import Table, pool_of_batch, pool_of_table
 
 try:
     import lignum
@@ -21,9 +21,6 @@ except ImportError:
 
 Scores = npt.NDArray[np.float64]
 """One probability of the positive class a row, shape (rows,), between 0 and 1."""
-
-Table = Sequence[list[Any]]
-"""A few rows, each a list in the order of the features: numbers, None where one is missing; text for categories."""
 
 
 class Evaluator(Protocol):
@@ -41,39 +38,23 @@ class Evaluator(Protocol):
 
 
 class CatBoostEvaluator:
-    """CatBoost's own `predict_proba`, which any other evaluator is measured by.
-
-    CatBoost reads numbers as 32-bit floats. A Fortran-ordered float32 matrix enters a Pool without a copy, and categories enter
-    cheapest as pandas categoricals; both give the same bits as the user's own data frame.
-    """
+    """CatBoost's own `predict_proba`, which any other evaluator is measured by."""
 
     def __init__(self, classifier: CatBoostClassifier, positive: int) -> None:
         self.name = f"catboost {metadata.version('catboost')}"
-        self._cat_features = classifier.get_cat_feature_indices() or None
+        self._categories = classifier.get_cat_feature_indices()
         self._classifier = classifier
         self._positive = positive
 
     def score_table(self, table: Table) -> Scores:
         """Score a few rows."""
-        if self._cat_features:
-            return self._predict(
-                np.array([[np.nan if value is None else value for value in row] for row in table], object)
-            )
-        with np.errstate(over="ignore"):
-            return self._predict(np.array(table, np.float32, order="F"))
+        return self._predict(pool_of_table(table, self._categories))
 
     def score_batch(self, batch: pa.RecordBatch) -> Scores:
         """Score columns."""
-        if self._cat_features:
-            columns = zip(batch.schema.names, batch.columns, strict=True)
-            return self._predict(pd.DataFrame({name: _for_pandas(column) for name, column in columns}))
-        matrix = np.empty((batch.num_rows, batch.num_columns), np.float32, order="F")
-        for i, column in enumerate(batch.columns):
-            matrix[:, i] = column.to_numpy()
-        return self._predict(matrix)
+        return self._predict(pool_of_batch(batch, self._categories))
 
-    def _predict(self, data: Any) -> Scores:
-        pool = Pool(data, cat_features=self._cat_features)
+    def _predict(self, pool: Pool) -> Scores:
         scores: Scores = self._classifier.predict_proba(pool, thread_count=1)[:, self._positive]
         return scores
 
@@ -105,7 +86,3 @@ class FastEvaluator:
         if scores.ndim > 1:
             return scores[:, self._positive]
         return scores if self._positive else 1 - scores
-
-
-def _for_pandas(column: pa.Array) -> Any:
-    return column.to_pandas() if pa.types.is_dictionary(column.type) else column.to_numpy()

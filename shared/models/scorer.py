@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from shared.contract.contract import Contract, Row
 from shared.models.evaluator import Evaluator, Scores
+from shared.models.pools import Table
 
 WatchCategories = Callable[[str, pa.DictionaryArray], object]
 """Is given the name of a feature and its column, without nulls."""
@@ -65,12 +66,16 @@ class Scorer:
 
     def score_encoded(self, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> Scores:
         """Score a record batch of `encoded_schema`; `watch` is given each column of categories."""
+        return self.evaluator.score_batch(self.columns(batch, watch))
+
+    def columns(self, batch: pa.RecordBatch, watch: WatchCategories | None = None) -> pa.RecordBatch:
+        """Write a record batch of `encoded_schema` as an evaluator takes it: with dictionaries of the categories."""
         columns = batch.columns
         for i in sorted(self.categories):
             columns[i] = columns[i].dictionary_encode()
             if watch:
                 watch(self._names[i], columns[i])
-        return self.evaluator.score_batch(pa.RecordBatch.from_arrays(columns, self._names))
+        return pa.RecordBatch.from_arrays(columns, self._names)
 
     def categories_of(self, row: Row) -> dict[str, str]:
         """Give the categories of a row as the model reads them, by feature."""
@@ -78,11 +83,15 @@ class Scorer:
 
     def score_rows(self, rows: Sequence[Row]) -> Scores:
         """Score a handful of rows."""
+        return self.evaluator.score_table(self.table(rows))
+
+    def table(self, rows: Sequence[Row]) -> Table:
+        """Write a handful of rows as an evaluator takes them."""
         table = [list(map(row.get, self._names)) for row in rows]
         for values in table:
             for i in self.categories:
                 values[i] = self._category(values[i])
-        return self.evaluator.score_table(table)
+        return table
 
     def _seconds(self, encoded: pa.RecordBatch) -> float:
         began = time.perf_counter()

@@ -150,7 +150,7 @@ AWKWARD: list[tuple[str, dict[str, Any]]] = [
 
 
 def signature_of(inputs: list[dict[str, Any]], features: dict[str, Any], ordered: list[list[str]]) -> dict[str, Any]:
-    return ModelSignature.of(make_contract(inputs, features, ordered), None).model_dump(mode="json")
+    return ModelSignature.of(make_contract(inputs, features, ordered), None, "en").model_dump(mode="json")
 
 
 class TestExample:

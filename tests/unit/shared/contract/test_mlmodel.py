@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from shared.contract import mlmodel
+from shared.contract.text import Text
 from shared.errors import BadArtifact
 
 INPUTS = json.dumps([{"name": "x", "type": "double"}])
@@ -36,7 +37,7 @@ def test_what_serving_needs_is_read_and_the_rest_passed_over(tmp_path: Path) -> 
     )
     assert [(column.name, column.type, column.required) for column in found.columns] == [("x", "double", True)]
     assert found.metadata.stated_threshold == mlmodel.StatedThreshold(key="best_threshold", value=0.4)
-    assert found.metadata.features["x"].description == "é"
+    assert found.metadata.features["x"].description == Text("é", "é")
     assert found.utc_time_created == datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
     assert (found.run_id, found.model_id) == ("abc", None)
 

@@ -12,7 +12,8 @@ import pytest
 
 from shared.models import artifact, proof
 from shared.models.artifact import Model
-from shared.models.evaluator import Evaluator, FastEvaluator, Scores, Table
+from shared.models.evaluator import Evaluator, FastEvaluator, Scores
+from shared.models.pools import Table
 from shared.models.proof import PROVEN, ROWS
 from tests.factories import Kit, fitted, make_town_kit, write_bare_artifact
 

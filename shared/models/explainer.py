@@ -1,0 +1,86 @@
+"""Explanations: what each feature adds to the score of a row, as exact SHAP values in log-odds of the positive class.
+
+The values are CatBoost's own (`get_feature_importance` with `ShapValues`): a score is the average over the training and what each
+feature adds to it, shared out evenly among features that work together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from catboost import CatBoostClassifier, CatBoostError, Pool
+
+from shared.contract.contract import Row
+from shared.errors import NotExplainable
+from shared.models import classifier as facts
+from shared.models.pools import pool_of_batch, pool_of_table
+from shared.models.scorer import Scorer
+
+TOLERANCE = 1e-9
+"""By how much the probability that the contributions give may differ from the score."""
+
+SOFTMAX = "MultiClass"
+"""The loss whose probability of one of two classes depends on the difference of two values."""
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What the features add to the scores of some rows, in log-odds of the positive class, unrounded."""
+
+    base_value: float
+    """The average over the training: the raw score of a row of which nothing is known."""
+    values: Values
+    """By row and feature, shape (rows, features), in the order of the contract."""
+
+    @property
+    def raw_scores(self) -> Values:
+        """The sums, shape (rows,): the log-odds of the scores."""
+        sums: Values = self.base_value + self.values.sum(axis=1)
+        return sums
+
+
+class Explainer:
+    """Explains the scores of one model; no state between calls, and several threads may call it at the same time.
+
+    A row alone takes milliseconds, without the GIL: from an event loop, call it in another thread.
+    Raises NotExplainable for a model whose file does not say how many rows of the training each leaf had.
+    """
+
+    def __init__(self, classifier: CatBoostClassifier, scorer: Scorer, positive: int) -> None:
+        # Without the weights of its leaves CatBoost would take those of the rows that it is given, each time others.
+        if not classifier._object._has_leaf_weights_in_model():
+            raise NotExplainable("explanation-without-weights")
+        self._classifier = classifier
+        self._scorer = scorer
+        self._positive = positive
+        self._categories = classifier.get_cat_feature_indices()
+        self._is_softmax = facts.loss_of(classifier) == SOFTMAX
+
+    def explain_rows(self, rows: Sequence[Row]) -> Contributions:
+        """Explain a handful of rows that keep the contract."""
+        return self._explain(pool_of_table(self._scorer.table(rows), self._categories))
+
+    def explain_encoded(self, batch: pa.RecordBatch) -> Contributions:
+        """Explain a record batch of the scorer's `encoded_schema`."""
+        return self._explain(pool_of_batch(self._scorer.columns(batch), self._categories))
+
+    def _explain(self, pool: Pool) -> Contributions:
+        try:
+            found = self._classifier.get_feature_importance(pool, type="ShapValues", thread_count=1)
+        except CatBoostError as error:
+            raise NotExplainable("explanation-failed", fault=type(error).__name__) from error
+        values = self._of_positive(found)
+        # The last column is the average, which is the same for each row.
+        return Contributions(float(values[0, -1]), values[:, :-1])
+
+    def _of_positive(self, found: npt.NDArray[Any]) -> Values:
+        """Give the values for the positive class, shape (rows, features + 1)."""
+        if found.ndim == 2:
+            return found if self._positive else -found
+        own, other = found[:, self._positive], found[:, 1 - self._positive]
+        return own - other if self._is_softmax else own
