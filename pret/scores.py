@@ -20,7 +20,9 @@ class Contribution:
     direction: str
     """raises_risk or lowers_risk."""
     reason: str
-    """For people, in the language asked for."""
+    """For people, in the language asked for: the model's reason for a refusal if it raises the risk and has one, else the label."""
+    label: str = ""
+    """What people call the feature or the group."""
     features: tuple[str, ...] | None = None
     """The features of a group; None for a lone feature."""
 
@@ -53,7 +55,7 @@ class Explanation:
     other: float = 0.0
     """The sum of those that are not listed."""
     left_out: int = 0
-    """Contributions that reasons for an applicant must not, or cannot, name; they are in `other`."""
+    """How many that raise the risk an applicant must not be told as reasons; they are in `other`."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -30,7 +31,7 @@ MAX_LISTED = 5
 def render(say: Texts, client: Client) -> None:
     """Show the page."""
     st.title(say("applicant.title"), anchor=False)
-    signature = client.model_signature()
+    signature = client.model_signature(language=say.language)
     if len(signature.columns) > MAX_FIELDS:
         st.info(say("applicant.too_many", features=len(signature.columns), most=MAX_FIELDS), icon=":material/info:")
         link_to("portfolio", say)
@@ -50,12 +51,15 @@ def render(say: Texts, client: Client) -> None:
 
 def _forget_another_model(signature: ModelSignature) -> None:
     """Clear the page if the live model has other features than the one that the page was filled in for."""
-    if st.session_state.get("signature") == signature:
+    # What its features are called depends on the language.
+    columns = [replace(it, label=None, description=None, group_label=None) for it in signature.columns]
+    bare = replace(signature, columns=tuple(columns))
+    if st.session_state.get("signature") == bare:
         return
     fields = [key for key in map(str, st.session_state) if key.startswith("field_")]
     for key in (*fields, *KEPT):
         st.session_state.pop(key, None)
-    st.session_state["signature"] = signature
+    st.session_state["signature"] = bare
 
 
 def _translate_numbers(say: Texts, fields: Sequence[FormField]) -> None:

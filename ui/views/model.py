@@ -30,7 +30,7 @@ def render(say: Texts, client: Client) -> None:
             show_change(say, client)
     signature, card, history = st.tabs([say(f"model.tab_{name}") for name in ("signature", "card", "history")])
     with signature, service.guard(say):
-        _signature(say, client.model_signature().columns)
+        _signature(say, client.model_signature(language=say.language).columns)
     with card, service.guard(say):
         _card(say, client.model_card())
     with history, service.guard(say):

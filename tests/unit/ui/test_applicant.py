@@ -159,7 +159,7 @@ def test_the_form_can_be_emptied_and_filled_in_again() -> None:
 
 def test_another_model_empties_the_page() -> None:
     signatures = iter([a_service().answers["model_signature"]] * 2 + [CATEGORIES])
-    test, _ = opened(model_signature=lambda: next(signatures))
+    test, _ = opened(model_signature=lambda **_: next(signatures))
     scored(test)
     test.run()
     assert not test.exception
