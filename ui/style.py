@@ -22,9 +22,12 @@ CSS = """
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13.5rem), 1fr)); gap: 0.75rem 1rem;
 }
 [class*="level_grid_"] {align-items: end;}
+[class*="wide_grid_"] {grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr));}
 /* The outcome stays in view beside a long form. */
 @media (min-width: 900px) {
-  [data-testid="stLayoutWrapper"]:has(> .st-key-result) {position: sticky; top: 4.5rem;}
+  [data-testid="stLayoutWrapper"]:has(> .st-key-result) {
+    position: sticky; top: 4.5rem; max-height: calc(100vh - 5.5rem); overflow-y: auto;
+  }
 }
 </style>
 """

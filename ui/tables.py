@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from ui.texts import escaped
+
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], key: str) -> None:
     """Show rows of text below headings, which need not be unique."""
@@ -12,3 +14,10 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]], key: str)
     frame = pd.DataFrame(list(map(list, rows)), columns=names, dtype="str")
     shown = {name: st.column_config.TextColumn(heading) for name, heading in zip(names, headings, strict=True)}
     st.dataframe(frame, hide_index=True, column_config=shown, key=key)
+
+
+def show_words(headings: Sequence[str], rows: Sequence[Sequence[str]], alt: str) -> None:
+    """Show a short table as HTML, which screen readers read and which needs no mouse; `alt` says what it is."""
+    columns = [escaped(heading) for heading in headings]
+    frame = pd.DataFrame([list(map(escaped, row)) for row in rows], columns=columns, dtype="str")
+    st.table(frame, border="horizontal", hide_index=True, alt=alt)

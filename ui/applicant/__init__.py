@@ -1,1 +1,1 @@
-"""The parts of the page of one applicant."""
+"""One applicant: the form, the score with its reasons, what if, and the decision to print."""

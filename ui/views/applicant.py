@@ -12,8 +12,10 @@ from ui import reasons, service
 from ui.applicant.filling import fill_at_first, show_filling
 from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, row_of
 from ui.applicant.inputs import FOLDED_FROM, Inputs
-from ui.applicant.outcome import Scored, show_outcome
+from ui.applicant.outcome import show_outcome
+from ui.applicant.scoring import in_language, scored
 from ui.applicant.sections import found, sections_of
+from ui.applicant.what_if import show_what_if
 from ui.links import link_to
 from ui.texts import NOTHING, Texts, escaped
 
@@ -21,7 +23,7 @@ WIDTHS = (11, 6)
 """Widths of the form and the outcome."""
 OUTCOME = ("scored", "reference", "failure")
 """What the session keeps: the latest score, the one to compare it with, and the error if there is no score."""
-KEPT = (*OUTCOME, "filled", "importance")
+KEPT = (*OUTCOME, "filled", "importance", "what_if", "what_if_of", "curves_of")
 ORDERS = ("subject", "importance")
 """Of the fields of a long form."""
 MAX_LISTED = 5
@@ -45,8 +47,19 @@ def render(say: Texts, client: Client) -> None:
         show_filling(say, fields, signature)
         _form(say, client, signature, fields)
     with outcome, st.container(key="result"):
+        _in_language(say, client)
         now, reference, failure = (st.session_state.get(key) for key in OUTCOME)
         show_outcome(say, now, reference, fields, failed=failure is not None)
+    if now is not None and now.score.explanation is not None:
+        show_what_if(say, client, now, fields)
+
+
+def _in_language(say: Texts, client: Client) -> None:
+    """Get the reasons in the language of the page, if it has changed; without the service they stay as they are."""
+    known = st.session_state.get("scored")
+    if known is not None:
+        with suppress(PretError):
+            st.session_state["scored"] = in_language(client, known, say.language)
 
 
 def _forget_another_model(signature: ModelSignature) -> None:
@@ -144,10 +157,9 @@ def _score(say: Texts, client: Client, fields: Sequence[FormField]) -> None:
     st.session_state.pop("failure", None)
     with service.guard(say):
         try:
-            score = client.score(row)
-            st.session_state["scored"] = Scored(row, score)
+            found = st.session_state["scored"] = scored(client, row, say.language)
             # On a phone, the outcome is out of sight, below the form.
-            st.toast(f"**{escaped(score.decision or NOTHING)}** · {say.percent(score.score)}")
+            st.toast(f"**{escaped(found.score.decision or NOTHING)}** · {say.percent(found.score.score)}")
         except PretError as error:
             st.session_state["failure"] = error
             st.session_state.pop("scored", None)

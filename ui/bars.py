@@ -1,0 +1,83 @@
+"""Bars with a sentence above each, which leaves room for words on a phone too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+
+from ui.palette import GRANTED, REFUSED, THRESHOLD
+from ui.texts import Texts
+
+Side = Literal["raises", "lowers", "rest"]
+COLORS: dict[Side, str] = {"raises": REFUSED, "lowers": GRANTED, "rest": THRESHOLD}
+
+ROW = 46
+"""Height of a bar and its sentence, in pixels."""
+BAR = 16
+
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value with its name; `written` is the value as text."""
+
+    name: str
+    value: float
+    written: str
+    side: Side = "rest"
+
+
+def bars(entries: Sequence[Bar], sides: dict[Side, str], ink: str) -> alt.LayerChart:
+    """Draw the bars, the first on top, from a common zero.
+
+    `sides` are the words of the legend, none for a single side; `ink` is the colour of text.
+    """
+    rows = [
+        {"place": place, "name": it.name, "value": it.value, "written": it.written, "side": sides.get(it.side, "")}
+        for place, it in enumerate(entries)
+    ]
+    least, most = min(0.0, *(it.value for it in entries)), max(0.0, *(it.value for it in entries))
+    # Room for the value behind the longest bar on each side.
+    room = 0.22 * ((most - least) or 1.0)
+    domain = [least - room if least < 0 else 0.0, most + room if most > 0 else 0.0]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    )
+    x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=domain, nice=False))
+    legend = alt.Legend(orient="top", title=None, symbolType="square", labelLimit=400) if sides else None
+    color = alt.Color(
+        "side:N", scale=alt.Scale(domain=list(sides.values()) or [""], range=_colors(sides)), legend=legend
+    )
+    layers = (
+        base.mark_bar(height=BAR, yOffset=10).encode(x=x, color=color, tooltip=_tooltip()),
+        base.mark_text(align="left", dy=-11, fontSize=13, color=ink, limit=alt.ExprRef("width")).encode(
+            x=alt.value(0), text="name:N", tooltip=_tooltip()
+        ),
+        _numbers(base, "left", 5, ink).encode(x=x).transform_filter("datum.value >= 0"),
+        _numbers(base, "right", -5, ink).encode(x=x).transform_filter("datum.value < 0"),
+    )
+    drawn: alt.LayerChart = alt.layer(*layers).configure_legend(labelColor=ink, labelFontSize=13)
+    sized: alt.LayerChart = drawn.properties(height=ROW * len(entries), padding=4).configure_view(stroke=None)
+    return sized
+
+
+def signed(value: float, say: Texts, digits: int = 2) -> str:
+    """Write a number with its sign."""
+    number = say.number(abs(value), digits)
+    return f"{'+' if value >= 0 else MINUS}{number}"
+
+
+def _numbers(base: alt.Chart, align: Literal["left", "right"], dx: int, ink: str) -> alt.Chart:
+    numbers: alt.Chart = base.mark_text(align=align, dx=dx, dy=10, fontSize=12, color=ink).encode(text="written:N")
+    return numbers
+
+
+def _colors(sides: dict[Side, str]) -> list[str]:
+    return [COLORS[side] for side in sides] or [THRESHOLD]
+
+
+def _tooltip() -> list[Any]:
+    return [alt.Tooltip("name:N", title=" "), alt.Tooltip("written:N", title=" ")]
