@@ -1,5 +1,7 @@
 """The language of labels and reasons: French or English, as the caller prefers (RFC 9110, Accept-Language)."""
 
+from collections.abc import Mapping
+
 from shared.contract.text import LANGUAGES, Language
 
 DEFAULT_LANGUAGE: Language = "en"
@@ -21,6 +23,11 @@ def language_of(accepted: str) -> Language:
 def language_headers(language: Language) -> dict[str, str]:
     """Return the headers of a response in that language."""
     return {"Content-Language": language, "Vary": "Accept-Language"}
+
+
+def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Write headers as ASGI has them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _weight(parameters: str) -> float:

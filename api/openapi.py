@@ -11,8 +11,9 @@ from api.access.rules import READ
 from api.intake.body import JSON
 from api.intake.form import FORM
 from api.problems import DEFAULT, Problem, problems
+from api.reason_options import ReasonOptions
+from api.reason_schemas import ExplainedScore
 from api.routes.scoring import INDIVIDUAL_SCORE
-from api.schemas import Score
 from api.services import Services
 from shared.errors import NoModel
 from shared.formats.format import BY_MEDIA_TYPE, FORMATS, ZIP_MEDIA_TYPES
@@ -95,15 +96,17 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
     document["security"] = [*({name: []} for name in SECURITY_SCHEMES), {}]
     schemas = components.setdefault("schemas", {})
     schemas[FEATURES] = _features_schema(model)
-    schema = Problem.model_json_schema(ref_template=SCHEMA_REF)
-    schemas |= schema.pop("$defs") | {Problem.__name__: schema}
+    for body in (Problem, ExplainedScore):
+        schema = body.model_json_schema(ref_template=SCHEMA_REF)
+        schemas |= schema.pop("$defs") | {body.__name__: schema}
     example = model.input_example if model else None
     document["paths"][INDIVIDUAL_SCORE] = {
         "post": {
             "tags": ["scoring"],
             "summary": "Individual Score",
-            "description": "Score one applicant synchronously.",
+            "description": "Score one applicant synchronously; with `explain`, give the reasons for the score.",
             "operationId": "individual_score",
+            "parameters": _reason_parameters(),
             "requestBody": _body(FEATURES_REF, example),
             "responses": _individual_score_responses(),
         }
@@ -125,7 +128,8 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
 
 
 def _individual_score_responses() -> dict[str, Any]:
-    score = {"description": "The score and the decision.", "content": _content(Score)}
+    content = {JSON: {"schema": {"$ref": f"#/components/schemas/{ExplainedScore.__name__}"}}}
+    score = {"description": "The score and the decision, and the reasons if asked for.", "content": content}
     others = problems(400, 413, 415, 422, 503) | DEFAULT
     return {"200": score} | {str(status): response for status, response in others.items()}
 
@@ -174,5 +178,12 @@ def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": [name], "properties": {name: schema}}
 
 
-def _content(body: type[Score]) -> dict[str, Any]:
-    return {JSON: {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
+def _reason_parameters() -> list[dict[str, Any]]:
+    """Describe the parameters that ask for reasons."""
+    schema = ReasonOptions.model_json_schema()["properties"]
+    parameters = [
+        {"name": name, "in": "query", "required": False, "description": field.pop("description"), "schema": field}
+        for name, field in schema.items()
+    ]
+    language = {"schema": {"type": "string"}, "description": "Language of labels and reasons, `fr` or `en`."}
+    return [*parameters, {"name": "Accept-Language", "in": "header", "required": False, **language}]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -34,11 +33,6 @@ def check_query(request: Request) -> None:
     declared = get_flat_params(request.scope["route"].dependant)
     known = [field.alias for field in declared if not isinstance(field.field_info, Header | Path)]
     check_names(request.query_params, known, "query")
-
-
-def check_no_query(query: bytes) -> None:
-    """Raise InvalidParameters if a route without query parameters is given any."""
-    check_names([name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)], [], "query")
 
 
 def check_names(given: Iterable[str], known: Sequence[str], place: str) -> None:

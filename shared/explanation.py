@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from shared.contract.contract import Contract, Feature, Group
 from shared.contract.text import Language
-from shared.models.explainer import Contributions, Values
+from shared.models.explainer import Contributions
+from shared.models.shapley import Values
 
 Direction = Literal["raises_risk", "lowers_risk"]
 RAISES: Direction = "raises_risk"

@@ -188,6 +188,7 @@ REASONS: dict[str, str] = {
     "no-model-card": "The model has no card (README.md).",
     "explanation-without-weights": "The scores of this model cannot be explained: its file does not say how many rows of the "
     "training each leaf had. Save it with CatBoost 0.9 or later.",
+    "explanation-of-constant": "The scores of this model cannot be explained: it gives all applicants the same score.",
     "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
     "explanation-differs": "The scores of this model cannot be explained: its contributions do not add up to the score.",
     # Model folders: their files.
@@ -337,6 +338,8 @@ INVALID_PARAMETERS: dict[str, str] = {
     "missing_spellings": "Value should give up to {limit} spellings of up to {length} characters",
     "delimiter": "Value should be one sign that occurs in no number, such as ; or |, or the word tab",
     "signs_equal": "The delimiter and the decimal sign should differ",
+    "explain_count": "Value should be a whole number from 1 to {limit}, or all",
+    "reasons_unasked": "The parameter reasons needs explain, which says how many to give",
     "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
     "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
     "no_parameters": "There are no parameters here",

@@ -1,15 +1,21 @@
 """Synchronous scoring of one applicant."""
 
 import msgspec
+from anyio import to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.errors import response_to
 from api.intake.body import JSON, read_json
-from api.parameters import check_no_query
+from api.language import encoded, language_headers
+from api.reason_options import wanted_in
 from api.services import Services
+from shared.contract.contract import Row
+from shared.explanation import Wanted
 from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json
+from shared.models.artifact import Model
+from shared.scoring import explain
 
 INDIVIDUAL_SCORE = "/individual_score"
 
@@ -25,21 +31,35 @@ class IndividualScore:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond with the score of the row in the body, or with a problem."""
+        headers = [(b"content-type", JSON.encode())]
         try:
-            body = await self._score(scope, receive)
+            wanted = wanted_in(scope) if scope["query_string"] else None
+            if wanted is None:
+                body = await self._score(scope, receive)
+            else:
+                body = await self._explain(scope, receive, wanted)
+                headers += encoded(language_headers(wanted.language))
         except ClientDisconnect:
             return
         except Exception as error:
             await response_to(error)(scope, receive, send)
             return
-        headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(body))]
+        headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _score(self, scope: Scope, receive: Receive) -> bytes:
-        if scope["query_string"]:
-            check_no_query(scope["query_string"])
         model = self._services.member.model
-        body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
-        answer = await self._services.batcher.score(model, row_from_json(body, model.contract))
+        answer = await self._services.batcher.score(model, await self._row(scope, receive, model))
         return msgspec.json.encode(answer)
+
+    async def _explain(self, scope: Scope, receive: Receive, wanted: Wanted) -> bytes:
+        model = self._services.member.model
+        row = await self._row(scope, receive, model)
+        # In a thread: of some models, an explanation takes milliseconds.
+        [answer] = await to_thread.run_sync(explain, model, [row], wanted)
+        return msgspec.json.encode(answer)
+
+    async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:
+        body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
+        return row_from_json(body, model.contract)

@@ -98,7 +98,7 @@ class Model:
     @cached_property
     def explainer(self) -> Explainer:
         """What explains its scores; raises NotExplainable."""
-        return Explainer(self.classifier, self.scorer, self.positive)
+        return Explainer(self.classifier, self.scorer, self.positive, self.known_rows)
 
     @property
     def known_rows(self) -> list[Row]:

@@ -55,7 +55,7 @@ def test_a_misspelt_parameter_is_rejected_with_the_nearest(
         ("GET", f"/jobs/{JOB}/results", "unknown_parameter"),
         ("POST", "/multiple_score", "no_parameters"),
         ("POST", "/reload_model", "no_parameters"),
-        ("POST", "/individual_score", "no_parameters"),
+        ("POST", "/individual_score", "unknown_parameter"),
     ],
 )
 def test_a_parameter_that_is_like_none_is_rejected_with_all_that_are_known(

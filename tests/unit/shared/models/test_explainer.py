@@ -10,10 +10,10 @@ import pytest
 from catboost import CatBoostClassifier, Pool
 
 from shared.errors import NotExplainable
-from shared.models import artifact
+from shared.models import artifact, leaf_table
 from shared.models.artifact import Model
 from shared.models.explainer import Contributions
-from tests.factories import Kit, fitted, frame, make_rows, write_bare_artifact
+from tests.factories import Kit, Row, fitted, frame, make_rows, write_bare_artifact
 
 ROWS = 200
 
@@ -32,6 +32,12 @@ def check(found: Contributions, expected: Any) -> None:
     np.testing.assert_allclose(found.base_value, expected[0, -1], rtol=0, atol=1e-9)
 
 
+def subjects_moved(features: Any) -> list[tuple[int, ...]]:
+    """Take each question for one about the next feature."""
+    found = [feature.flat_feature_index for feature in features.float_features for _ in feature.borders or ()]
+    return [((feature + 1) % len(features.float_features),) for feature in found]
+
+
 def probabilities(found: Contributions) -> Any:
     return 1 / (1 + np.exp(-found.raw_scores))
 
@@ -44,9 +50,61 @@ def test_contributions_are_those_of_catboost(numbers: Kit, mixed: Kit, tmp_path:
     expected = catboosts(kit.classifier, frame(rows, kit.inputs))
     alone = model.explainer.explain_rows(rows)
     together = model.explainer.explain_encoded(model.scorer.encode(model.contract.to_batch(rows)))
+    assert model.explainer.is_prepared
     check(alone, expected)
     check(together, expected)
     np.testing.assert_allclose(probabilities(alone), model.scorer.score_rows(rows), rtol=0, atol=1e-9)
+
+
+KINDS: dict[str, tuple[bool, dict[str, Any]]] = {
+    "combinations of categories": (True, {"depth": 6, "iterations": 60, "learning_rate": 0.3}),
+    "categories compared one by one": (True, {"one_hot_max_size": 20}),
+    "one tree of one question": (True, {"iterations": 1, "depth": 1}),
+    "trees that differ by branch": (False, {"grow_policy": "Lossguide"}),
+}
+"""Whether the leaves are looked up, and how the model is trained."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_kind_of_trees_is_explained_as_by_catboost(tmp_path: Path, kind: str) -> None:
+    is_prepared, parameters = KINDS[kind]
+    random = np.random.default_rng(3)
+    data = pd.DataFrame(
+        {"town": random.integers(0, 12, 600).astype(str), "job": random.integers(0, 9, 600).astype(str)}
+        | {"x": random.normal(size=600)}
+    )
+    data.loc[::5, "x"] = np.nan
+    target = (data["town"].astype(int) + data["job"].astype(int) + data["x"].fillna(3)) % 3 > 1
+    classifier = fitted(data, target, cat_features=["town", "job"], **parameters)
+    inputs = [{"name": name, "type": "string"} for name in ("town", "job")] + [{"name": "x", "type": "double"}]
+    model = artifact.load(write_bare_artifact(tmp_path, classifier, inputs), "v")
+    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in data[:ROWS].to_dict("records")]
+    rows[0] |= {"town": "not seen", "job": ""}
+    data.loc[0, ["town", "job"]] = ["not seen", ""]
+    check(model.explainer.explain_rows(rows), catboosts(classifier, data[:ROWS]))
+    assert model.explainer.is_prepared == is_prepared
+
+
+def test_a_table_that_differs_from_catboost_is_not_used(numbers: Kit, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(leaf_table, "_subjects", lambda features: subjects_moved(features))
+    model = loaded(numbers, tmp_path)
+    assert not model.explainer.is_prepared
+    rows = make_rows(20, seed=9)
+    check(model.explainer.explain_rows(rows), catboosts(numbers.classifier, frame(rows, numbers.inputs)))
+
+
+def test_a_model_that_catboost_cannot_explain_has_a_reason(tmp_path: Path) -> None:
+    data = pd.DataFrame({"a": np.arange(50.0)})
+    inputs = [{"name": "a", "type": "double"}]
+    scaled = fitted(data, data["a"] > 20)
+    scaled.set_scale_and_bias(2.0, 0.5)
+    model = artifact.load(write_bare_artifact(tmp_path / "scaled", scaled, inputs), "v")
+    with pytest.raises(NotExplainable, match="CatBoost fails"):
+        _ = model.explainer
+    constant = fitted(data, data["a"] > 20, min_data_in_leaf=1000, grow_policy="Depthwise")
+    model = artifact.load(write_bare_artifact(tmp_path / "constant", constant, inputs), "v")
+    with pytest.raises(NotExplainable, match="the same score"):
+        _ = model.explainer
 
 
 @pytest.mark.parametrize("loss", ["Logloss", "MultiClass", "MultiClassOneVsAll"])
@@ -59,7 +117,7 @@ def test_contributions_are_of_the_positive_class(tmp_path: Path, loss: str, posi
     classifier = fitted(data, target, loss_function=loss)
     inputs = [{"name": name, "type": "double", "required": False} for name in data]
     model = artifact.load(write_bare_artifact(tmp_path, classifier, inputs, positive_class=positive), "v")
-    rows = data[:ROWS].astype(object).where(data.notna(), None).to_dict("records")
+    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in data[:ROWS].to_dict("records")]
     found = model.explainer.explain_rows(rows)
     np.testing.assert_allclose(probabilities(found), model.scorer.score_rows(rows), rtol=0, atol=1e-9)
     if loss == "Logloss":
