@@ -68,7 +68,7 @@ def test_what_is_filled_in_is_what_is_scored() -> None:
 
 def test_what_if_shows_both_scores_and_what_was_changed() -> None:
     scores = iter((a_score(0.042), a_score(0.078)))
-    test, _ = opened(score=lambda row: next(scores))
+    test, _ = opened(score=lambda row, **_: next(scores))
     scored(test)
     test.button(key="keep_reference").click().run()
     assert test.metric[0].delta == ""
@@ -83,7 +83,7 @@ def test_what_if_shows_both_scores_and_what_was_changed() -> None:
 
 def test_a_reference_of_another_model_is_dropped() -> None:
     scores = iter((a_score(0.042), replace(a_score(0.078), model_version="local-another")))
-    test, _ = opened("en", score=lambda row: next(scores))
+    test, _ = opened("en", score=lambda row, **_: next(scores))
     scored(test)
     test.button(key="keep_reference").click().run()
     scored(test)
