@@ -67,6 +67,8 @@ class Job:
     model_version: str | None = None
     threshold: float | None = None
     on_invalid: str | None = None
+    explain: int | None = None
+    """How many reasons its results have for each row; None for none."""
     keep: tuple[str, ...] = ()
     rows: int | None = None
     """Rows of the input; None until they are counted."""
@@ -105,35 +107,6 @@ class JobPage:
     jobs: tuple[Job, ...]
     total: int
     next_offset: int | None = None
-
-
-@dataclass(frozen=True)
-class Score:
-    """The result for one row. An invalid row has an `error` and no score."""
-
-    score: float | None
-    """Probability of class 1, from 0 to 1."""
-    prediction: int | None
-    decision: str | None
-    threshold: float | None = None
-    model_version: str | None = None
-    error: str | None = None
-    """Why the row has no score, for people: `age: Field required; income: …`."""
-    errors: tuple[InvalidValue, ...] | None = None
-    """The same for programs; None if the row is scored."""
-    kept: dict[str, Any] = field(default_factory=dict)
-    """The columns of the input that were asked for with `keep`."""
-
-
-@dataclass(frozen=True)
-class ResultsPage:
-    """Some of the results of a job, in the order of its rows."""
-
-    job_id: str
-    total: int
-    offset: int
-    next_offset: int | None
-    results: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
@@ -187,10 +160,19 @@ class Column:
     """Whether its value may be missing; None from a service that does not say it."""
     nullable_because: str | None = None
     """Why it may, or may not: stated, optional, gaps-in-training, no-gaps-in-training, missing-category, …"""
+    label: str | None = None
+    """Its name for people; None if the model has none."""
     description: str | None = None
     ge: float | None = None
     le: float | None = None
     values: tuple[Any, ...] | None = None
+    group: str | None = None
+    """The group that its contributions are summed in."""
+    group_label: str | None = None
+    actionable: bool = True
+    """Whether an applicant can do something about it."""
+    protected: bool = False
+    """Whether no reason given to an applicant may name it."""
 
     @property
     def may_be_missing(self) -> bool:

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, cast
 
 from pret import requests
-from pret.errors import JobFailed, Rejected
+from pret.errors import JobFailed
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
+from pret.model_operations import ModelOperations
 from pret.models import (
     AuditPage,
     Caller,
@@ -18,18 +19,11 @@ from pret.models import (
     Health,
     Job,
     JobPage,
-    ModelInfo,
-    ModelSignature,
-    ModelStatus,
-    Reload,
-    ResultsPage,
-    Score,
     ServiceVersion,
-    Version,
 )
-from pret.requests import Options, Request, Row
-from pret.responses import parse, parse_markdown, parse_page
-from pret.session import Session
+from pret.requests import Explain, Options, Reasons, Request, Row
+from pret.responses import parse, parse_page
+from pret.scores import JobRow, ResultsPage, Score, WhatIf
 from pret.sinks import Target
 from pret.tables import Table, is_table, table_upload
 from pret.uploads import Source, Upload, check_source, name_in_zip, name_of, upload_of
@@ -37,29 +31,35 @@ from pret.uploads import Source, Upload, check_source, name_in_zip, name_of, upl
 MAX_PREFER_WAIT = 30.0
 """Seconds that the service may take to answer at once, rather than with a job."""
 MAX_PAGE_ROWS = 10_000
-NO_MODEL_CARD = "no-model-card"
-"""Problem type if the model has no card; if no model is loaded, the type is different."""
-
-
 Sending = tuple[Upload, str, str | None, Options]
 """A body, its format, how it is compressed, and the options that go with it."""
 
 
-class Operations(Session):
+class Operations(ModelOperations):
     """The operations. All raise NotReachable, Rejected, Busy and ServerFault; each names what else it raises."""
 
     async def raw(self, request: Request) -> Any:
         """Send a request made by a function of `pret.requests` and return the JSON of the response as it is."""
         return parse(object, await self._send(request))
 
-    async def score(self, row: Row) -> Score:
-        """Score one row; raises InvalidRows if it does not fit the model's contract."""
-        return parse(Score, await self._send(requests.score(row)))
+    async def score(
+        self, row: Row, *, explain: Explain | None = None, reasons: Reasons = "all", language: str | None = None
+    ) -> Score:
+        """Score one row; raises InvalidRows if it does not fit the model's contract.
+
+        `explain` lists that many contributions (1 to 20, or all), in words of `language` (fr or en); with `reasons="adverse"`,
+        only those that an applicant may be given as reasons for a refusal.
+        """
+        return parse(Score, await self._send(requests.score(row, explain, reasons, language)))
+
+    async def what_if(self, row: Row, features: Sequence[str] | None = None, *, language: str | None = None) -> WhatIf:
+        """Score a row over the ranges of up to five features, by default those that weigh most; raises InvalidRows."""
+        return parse(WhatIf, await self._send(requests.what_if(row, features, language)))
 
     async def score_many(self, rows: Iterable[Row] | Table, wait: float | None = None) -> list[Score]:
         """Score rows, in order; raises InvalidRows, JobFailed, and TimedOut after `wait` seconds (None: no limit)."""
         start = time.monotonic()
-        prefer = MAX_PREFER_WAIT if wait is None else min(wait, MAX_PREFER_WAIT)
+        prefer = min(MAX_PREFER_WAIT if wait is None else wait, MAX_PREFER_WAIT)
         response = await self._send(requests.score_many(rows, prefer, MAX_PREFER_WAIT))
         if response.status == 200:
             return parse(list[Score], response)
@@ -79,6 +79,7 @@ class Operations(Session):
         delimiter: str | None = None,
         decimal: str | None = None,
         missing: Sequence[str] = (),
+        explain: int | None = None,
         name: str | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
@@ -89,11 +90,11 @@ class Operations(Session):
         `format` is json, ndjson, csv, parquet, arrow or arrows, by default that of the file name, as is the compression
         (.gz, .zst, .bz2, .xz, .zip); `charset` is that of a text which is not UTF-8. A table is sent as Parquet, or as CSV
         without pyarrow. `keep` names columns, `missing` spells missing values of a CSV file; one string is split at commas.
-        `compress` sends what is not
-        compressed with gzip. A lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
+        `explain` adds that many reasons to each row of the results, 1 to 20. `compress` sends what is not compressed with gzip. A
+        lost connection never makes two jobs, since each call has its own `idempotency_key`. Raises
         InvalidRows (JSON), ValueError if the format is unknown, TypeError for what is no file, and OSError.
         """
-        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url, missing)
+        options = Options(keep, on_invalid, delimiter, decimal, name, callback_url, missing, explain)
         if is_table(source):
             body, sent_as, encoding, options = await self._of_table(source, format, options)
         else:
@@ -128,12 +129,13 @@ class Operations(Session):
         *,
         keep: Sequence[str] = (),
         on_invalid: str = "reject",
+        explain: int | None = None,
         name: str | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a file in an object store (`s3://…`); the results are written there too."""
-        options = Options(keep, on_invalid, name=name, callback_url=callback_url)
+        options = Options(keep, on_invalid, name=name, callback_url=callback_url, explain=explain)
         key = idempotency_key or uuid.uuid4().hex
         return parse(Job, await self._send(requests.submit_uri(input_uri, output_uri, options, key)))
 
@@ -156,6 +158,18 @@ class Operations(Session):
                     seen.add(job.id)
                     yield job
             offset = page.next_offset
+
+    async def job_row(
+        self,
+        job_id: str,
+        row: int,
+        *,
+        explain: Explain | None = None,
+        reasons: Reasons = "all",
+        language: str | None = None,
+    ) -> JobRow:
+        """Get one row of a job as it came, with its score or what is invalid in it; the options are those of `score`."""
+        return parse(JobRow, await self._send(requests.job_row(job_id, row, explain, reasons, language)))
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job; raises Rejected if it has ended."""
@@ -196,10 +210,21 @@ class Operations(Session):
         raise JobFailed(f"Job {job.id} {ending}{f': {job.error}' if job.error else '.'}", job)
 
     async def results_page(
-        self, job_id: str, offset: int = 0, limit: int = 1000, *, partial: bool = False
+        self,
+        job_id: str,
+        offset: int = 0,
+        limit: int = 1000,
+        *,
+        partial: bool = False,
+        id: str | None = None,
+        column: str | None = None,
     ) -> ResultsPage:
-        """Get some of the results, 10,000 at most; `partial` returns those that a running job has so far."""
-        return parse_page(await self._send(requests.results_page(job_id, offset, limit, partial)))
+        """Get some of the results, 10,000 at most.
+
+        `partial` returns those that a running job has so far, `id` those with this value in a kept column (`column`, where there
+        are several).
+        """
+        return parse_page(await self._send(requests.results_page(job_id, offset, limit, partial, id, column)))
 
     async def results(self, job_id: str) -> AsyncGenerator[Score, None]:
         """Iterate over all results, in the order of the rows."""
@@ -220,39 +245,6 @@ class Operations(Session):
         if chosen is None:
             raise ValueError(f"Specify the format of the results: {', '.join(WRITABLE)}.")
         return await self._download(requests.results_file(job_id, chosen, partial), target)
-
-    async def model_status(self) -> ModelStatus:
-        """Get the facts of the model file, and which process serves which version."""
-        return parse(ModelStatus, await self._send(requests.model_status()))
-
-    async def model_signature(self) -> ModelSignature:
-        """Get the features of the model."""
-        return parse(ModelSignature, await self._send(requests.model_signature()))
-
-    async def model_info(self) -> ModelInfo:
-        """Get where the model comes from."""
-        return parse(ModelInfo, await self._send(requests.model_info()))
-
-    async def model_card(self) -> str | None:
-        """Get the model card, in Markdown; None if the model has none."""
-        try:
-            return parse_markdown(await self._send(requests.model_card()))
-        except Rejected as error:
-            if error.problem is not None and error.problem.type == NO_MODEL_CARD:
-                return None
-            raise
-
-    async def model_versions(self) -> tuple[Version, ...]:
-        """List the changes of the active version and the rejected attempts, newest first."""
-        return parse(tuple[Version, ...], await self._send(requests.model_versions()))
-
-    async def reload(self, revision: str | None = None) -> Reload:
-        """Activate another version on all processes or on none; raises Rejected, with what each did in `problem.processes`."""
-        return parse(Reload, await self._send(requests.reload(revision)))
-
-    async def rollback(self) -> Reload:
-        """Return to the previous version."""
-        return parse(Reload, await self._send(requests.rollback()))
 
     async def caller(self) -> Caller:
         """Get whose key this client sends, and what it may do; raises NotAuthenticated if the service needs one."""

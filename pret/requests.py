@@ -1,12 +1,12 @@
 """The requests: one plain function per operation."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
+from pret.encoded import dump
 from pret.formats import READABLE, WRITABLE, media_type
 from pret.tables import Table, row_of, rows_of
 from pret.uploads import Upload, upload_of
@@ -18,12 +18,13 @@ FILE_SECONDS = 120.0
 RELOAD_SECONDS = 300.0
 """For the response to a reload, which takes as long as a download of the model."""
 
-MISSING = frozenset({"NAType", "NaTType"})
-"""Types of what pandas writes for a missing value, besides NaN."""
-
 Row = Mapping[str, Any]
 """One applicant: numbers, booleans, strings or None, by feature."""
 Query = tuple[tuple[str, str], ...]
+Explain = int | Literal["all"]
+"""How many contributions to list, the largest first."""
+Reasons = Literal["all", "adverse"]
+"""adverse: only those that an applicant may be given as reasons for a refusal."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Options:
     name: str | None = None
     callback_url: str | None = None
     missing: Sequence[str] = ()
+    explain: int | None = None
 
     def query(self) -> Query:
         """Return the parameters that differ from the defaults of the service."""
@@ -65,6 +67,7 @@ class Options:
             "decimal": self.decimal,
             "name": self.name,
             "callback_url": self.callback_url,
+            "explain": self.explain,
         }
         return (*_listed("keep", self.keep), *_listed("missing", self.missing), *_given(given))
 
@@ -78,9 +81,16 @@ def _listed(name: str, values: Sequence[str]) -> Query:
     return tuple((name, value) for value in literal)
 
 
-def score(row: Row) -> Request:
+def score(row: Row, explain: Explain | None = None, reasons: Reasons = "all", language: str | None = None) -> Request:
     """Score one row."""
-    return _post_json("/individual_score", row_of(row), idempotent=True)
+    headers, query = _in_language(language), _explained(explain, reasons)
+    return _post_json("/individual_score", row_of(row), headers, query=query, idempotent=True)
+
+
+def what_if(row: Row, features: Sequence[str] | None = None, language: str | None = None) -> Request:
+    """Score one row over the ranges of some features."""
+    body = {"row": row_of(row)} | ({} if features is None else {"features": list(features)})
+    return _post_json("/what_if", body, _in_language(language), idempotent=True)
 
 
 def score_many(rows: Iterable[Row] | Table, wait: float, timeout: float) -> Request:
@@ -104,8 +114,8 @@ def submit(
 
 def submit_uri(input_uri: str, output_uri: str, options: Options, key: str) -> Request:
     """Submit a file in an object store; the results are written there too."""
-    rows = {"input_uri": input_uri, "output_uri": output_uri}
-    return _post_json("/jobs", rows, {"Idempotency-Key": key}, query=options.query(), idempotent=True)
+    headers, rows = {"Idempotency-Key": key}, {"input_uri": input_uri, "output_uri": output_uri}
+    return _post_json("/jobs", rows, headers, query=options.query(), idempotent=True)
 
 
 def job(job_id: str) -> Request:
@@ -115,7 +125,14 @@ def job(job_id: str) -> Request:
 
 def jobs(state: str | None = None, limit: int = 50, offset: int = 0) -> Request:
     """List some of the jobs."""
-    return Request("GET", "/jobs", _given({"state": state, "limit": str(limit), "offset": str(offset)}))
+    return Request("GET", "/jobs", _given({"state": state, "limit": limit, "offset": offset}))
+
+
+def job_row(
+    job_id: str, row: int, explain: Explain | None = None, reasons: Reasons = "all", language: str | None = None
+) -> Request:
+    """Get one row of a job."""
+    return Request("GET", f"{_job_path(job_id)}/rows/{row}", _explained(explain, reasons), _in_language(language))
 
 
 def cancel(job_id: str) -> Request:
@@ -138,10 +155,13 @@ def events(job_id: str, timeout: float) -> Request:
     return Request("GET", f"{_job_path(job_id)}/events", headers={"Accept": "text/event-stream"}, read_timeout=timeout)
 
 
-def results_page(job_id: str, offset: int, limit: int, partial: bool = False) -> Request:
+def results_page(
+    job_id: str, offset: int, limit: int, partial: bool = False, id: str | None = None, column: str | None = None
+) -> Request:
     """Get some of the results."""
-    query = {"format": "json", "offset": str(offset), "limit": str(limit), "partial": "true" if partial else None}
-    return Request("GET", f"{_job_path(job_id)}/results", _given(query))
+    page = {"offset": str(offset), "limit": str(limit), "partial": "true" if partial else None}
+    query = _given({"format": "json", **page, "id": id, "column": column})
+    return Request("GET", f"{_job_path(job_id)}/results", query)
 
 
 def results_file(job_id: str, format: str, partial: bool = False) -> Request:
@@ -158,9 +178,14 @@ def model_status() -> Request:
     return Request("GET", "/model_status")
 
 
-def model_signature() -> Request:
+def model_signature(language: str | None = None) -> Request:
     """Get the features of the model."""
-    return Request("GET", "/model_signature")
+    return Request("GET", "/model_signature", headers=_in_language(language))
+
+
+def importance(language: str | None = None) -> Request:
+    """Get what weighs in the model as a whole."""
+    return Request("GET", "/model_importance", headers=_in_language(language))
 
 
 def model_info() -> Request:
@@ -201,7 +226,7 @@ def caller() -> Request:
 
 def audit(kind: str | None = None, limit: int = 100, offset: int = 0) -> Request:
     """List who changed what, and who was not let in."""
-    return Request("GET", "/audit", _given({"kind": kind, "limit": str(limit), "offset": str(offset)}))
+    return Request("GET", "/audit", _given({"kind": kind, "limit": limit, "offset": offset}))
 
 
 def version() -> Request:
@@ -212,15 +237,6 @@ def version() -> Request:
 def capabilities() -> Request:
     """Get what the service can do: formats, limits, result columns."""
     return Request("GET", "/capabilities")
-
-
-def dump(value: Any) -> bytes:
-    """Encode as JSON, with NaN as null and scalars of numpy as numbers; raises ValueError for an infinite number."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
-    except ValueError:
-        text = json.dumps(_without_nan(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
 
 
 def _post_json(
@@ -242,23 +258,13 @@ def _job_path(job_id: str) -> str:
     return f"/jobs/{quote(job_id, safe='')}"
 
 
-def _given(values: Mapping[str, str | None]) -> Query:
-    return tuple((name, value) for name, value in values.items() if value is not None)
+def _given(values: Mapping[str, str | int | None]) -> Query:
+    return tuple((name, str(value)) for name, value in values.items() if value is not None)
 
 
-def _plain(value: Any) -> Any:
-    if type(value).__name__ in MISSING:
-        return None
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"A value of type {type(value).__name__} cannot be sent as JSON.")
+def _explained(explain: Explain | None, reasons: Reasons) -> Query:
+    return _given({"explain": explain, "reasons": None if reasons == "all" else reasons})
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nan(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    if not isinstance(value, str | int | float | None):
-        return _without_nan(_plain(value))
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _in_language(language: str | None) -> Mapping[str, str]:
+    return {} if language is None else {"Accept-Language": language}

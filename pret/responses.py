@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from pret.errors import Busy, InvalidRows, NotAuthenticated, NotReachable, PretError, Rejected, ServerFault, UnknownJob
-from pret.models import InvalidValue, Problem, ResultsPage, Score
+from pret.models import InvalidValue, Problem
 from pret.requests import Request
+from pret.scores import ResultsPage, Score
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ RETRIED = frozenset({409, 429, 503})
 PROBLEM_TYPE = "urn:pret-a-depenser:"
 """Prefix of the service's own problem types."""
 
-SCORE_FIELDS = frozenset(field.name for field in fields(Score)) - {"kept"}
+SCORE_FIELDS = frozenset(field.name for field in fields(Score)) - {"kept", "explanation"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class _RawPage:
     offset: int
     next_offset: int | None
     results: list[dict[str, Any]]
+    rows: tuple[int, ...] | None = None
 
 
 def parse(kind: type[T], response: Response) -> T:
@@ -73,7 +75,7 @@ def parse_page(response: Response) -> ResultsPage:
         results = tuple(map(_score_of, page.results))
     except msgspec.ValidationError as error:
         raise _unexpected(response, str(error)) from error
-    return ResultsPage(page.job_id, page.total, page.offset, page.next_offset, results)
+    return ResultsPage(page.job_id, page.total, page.offset, page.next_offset, results, page.rows)
 
 
 def error_of(response: Response) -> PretError:

@@ -3,6 +3,7 @@
 GRANTED = "#0D9488"
 REFUSED = "#D9480F"
 THRESHOLD = "#6B7C8F"
+CURVE = "#3A78B8"
 
 INK = {"light": "#52606D", "dark": "#A9B6C4"}
 """Text in charts, by theme: no single colour is readable on both backgrounds, and Streamlit's own is too pale."""

@@ -83,6 +83,9 @@ def _add_score(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="how to treat invalid rows: fail the job (reject, the default) or report them (flag)",
     )  # fmt: skip
     added.add_argument(
+        "--explain", type=models.limit, metavar="K", help="add the K largest reasons to each score, 20 at most"
+    )
+    added.add_argument(
         "--delimiter", metavar="C", help="field delimiter of a CSV file (default: a comma, or a tab for .tsv)"
     )
     added.add_argument(

@@ -74,6 +74,7 @@ def _submit(client: Client, options: argparse.Namespace) -> Job:
             delimiter=options.delimiter,
             decimal=options.decimal,
             missing=options.missing,
+            explain=options.explain,
             name="stdin" if options.file == STREAM else None,
             compress=options.compress,
         )

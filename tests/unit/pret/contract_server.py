@@ -17,6 +17,23 @@ from starlette.routing import Route
 JSON = dict[str, Any]
 KEY = "sesame"
 SCORE: JSON = {"score": 0.25, "prediction": 0, "threshold": 0.5, "decision": "Accordé", "model_version": "v1"}
+EXPLANATION: JSON = {
+    "base_value": -2.0, "raw_score": -1.1, "other": 0.1, "left_out": 1, "contributions": [
+        {"feature": "A", "contribution": 1.0, "direction": "raises_risk", "reason": "The age"},
+        {
+            "feature": "HOME", "features": ["B", "C"], "contribution": -0.2, "direction": "lowers_risk",
+            "reason": "The home",
+        },
+    ],
+}  # fmt: skip
+WHAT_IF: JSON = SCORE | {
+    "features": [
+        {
+            "feature": "A", "label": "Age", "kind": "whole_number", "value": 40, "flips_at": 25, "range_from": "contract",
+            "points": [{"value": 18, "score": 0.75}, {"value": None, "score": 0.5}],
+        },
+    ],
+}  # fmt: skip
 UNFLAGGED: JSON = {"error": None, "errors": None}
 CREATED = "2026-11-24T23:11:25.495000Z"
 PROCESS: JSON = {"kind": "api", "host": "laptop", "pid": 7}
@@ -54,7 +71,8 @@ MODEL: dict[str, Any] = {
         "columns": [
             {
                 "name": "A", "type": "long", "required": True, "nullable": False, "nullable_because": "no-gaps-in-training",
-                "description": None, "ge": 18, "le": None, "values": None,
+                "description": None, "ge": 18, "le": None, "values": None, "label": "Age", "group": "PERSON",
+                "group_label": "The person", "actionable": False, "protected": True,
             },
         ],
         "nb_features": 1, "ordered": [["A", "B"]], "input_example": {"A": 40, "B": None},
@@ -64,6 +82,11 @@ MODEL: dict[str, Any] = {
         "threshold_origin": "metadata.best_threshold", "classes": ["good", "bad"], "trees": 3, "created_at": None,
         "evaluator": {"name": "catboost 1.2.10", "reason": reason("evaluator-off", "The setting EVALUATOR is catboost.")},
         "integrity": "none", "notes": [reason("golden-missing", "The model has no golden rows.")],
+    },
+    "/model_importance": {
+        "model_version": "v1", "rows": 500, "source": "training",
+        "features": [{"feature": "A", "label": "Age", "group": "PERSON", "importance": 0.75}],
+        "groups": [{"group": "PERSON", "label": "The person", "importance": 0.75}],
     },
     "/model_versions": [
         {"version": SHA, "at": CREATED, "by": "ann", "outcome": "rejected", "reason": GOLDEN},
@@ -171,11 +194,13 @@ class ContractServer:
         routes += [
             Route("/model_card", self._card),
             Route("/individual_score", self._score, methods=["POST"]),
+            Route("/what_if", self._what_if, methods=["POST"]),
             Route("/multiple_score", self._multiple, methods=["POST"]),
             Route("/jobs", self._submit, methods=["POST"]),
             Route("/jobs", self._jobs, methods=["GET"]),
             Route("/jobs/{id}", self._job, methods=["GET", "DELETE"]),
             Route("/jobs/{id}/retry", self._retry, methods=["POST"]),
+            Route("/jobs/{id}/rows/{row:int}", self._row),
             Route("/jobs/{id}/events", self._events),
             Route("/jobs/{id}/results", self._results),
         ]
@@ -250,7 +275,11 @@ class ContractServer:
         return JSONResponse(RELOADED)
 
     async def _score(self, request: Request) -> Response:
-        return await self._note(request) or JSONResponse(SCORE)
+        explained = {"explanation": EXPLANATION} if "explain" in request.query_params else {}
+        return await self._note(request) or JSONResponse(SCORE | explained)
+
+    async def _what_if(self, request: Request) -> Response:
+        return await self._note(request) or JSONResponse(WHAT_IF)
 
     async def _multiple(self, request: Request) -> Response:
         return await self._note(request) or JSONResponse([SCORE for _ in json.loads(self.world.bodies[-1])])
@@ -284,6 +313,13 @@ class ContractServer:
                 return problem(409, "job-conflict", "The job has ended already: succeeded.")
             job["state"] = "cancelled"
         return JSONResponse(job)
+
+    async def _row(self, request: Request) -> Response:
+        if other := await self._note(request) or self._unknown(request):
+            return other
+        explained = {"explanation": EXPLANATION} if "explain" in request.query_params else {}
+        known = {"row": request.path_params["row"], "inputs": {"A": 40, "B": None}, "kept": {"customer": "c1"}}
+        return JSONResponse(known | SCORE | {"errors": []} | explained)
 
     async def _retry(self, request: Request) -> Response:
         if other := await self._note(request) or self._unknown(request):

@@ -99,7 +99,10 @@ class Bytes:
 
 
 def test_score_follows_the_job_and_fetches_the_scores(scored: World, folder: Path, capsys: Capture) -> None:
-    assert main(["score", "rows.csv", "-o", "out.parquet", "--keep", "customer", "--on-invalid", "flag"]) == 0
+    assert (
+        main(["score", "rows.csv", "-o", "out.parquet", "--keep", "customer", "--on-invalid", "flag", "--explain", "5"])
+        == 0
+    )
     out, err = capsys.readouterr()
     assert out == "3 rows, 2 granted, 1 refused in 1.5 s, by model v1\nThe scores are in out.parquet\n"
     assert err.splitlines() == [
@@ -109,7 +112,7 @@ def test_score_follows_the_job_and_fetches_the_scores(scored: World, folder: Pat
         "succeeded",
     ]
     assert (folder / "out.parquet").read_bytes() == SCORES
-    assert scored.queries[0] == [("keep", "customer"), ("on_invalid", "flag"), ("name", "rows.csv")]
+    assert scored.queries[0] == [("keep", "customer"), ("on_invalid", "flag"), ("name", "rows.csv"), ("explain", "5")]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,72 @@ def test_one_row_is_scored(client: Any, world: World) -> None:
     assert json.loads(world.bodies[0]) == {"A": 1, "B": None}
 
 
+def test_a_score_comes_with_its_reasons_if_they_are_asked_for(client: Any, world: World) -> None:
+    assert client.score({"A": 1}).explanation is None
+    found = client.score({"A": 1}, explain=5, reasons="adverse", language="fr").explanation
+    assert world.queries == [[], [("explain", "5"), ("reasons", "adverse")]]
+    assert world.headers[1]["accept-language"] == "fr"
+    age, home = found.contributions
+    assert (age.feature, age.raises_risk, age.reason, age.features) == ("A", True, "The age", None)
+    assert (home.contribution, home.raises_risk, home.features) == (-0.2, False, ("B", "C"))
+    total = found.base_value + sum(each.contribution for each in found.contributions) + found.other
+    assert total == pytest.approx(found.raw_score)
+    assert found.left_out == 1
+
+
+@pytest.mark.parametrize("features", [None, ["A"]])
+def test_what_if_asks_for_features_or_leaves_the_choice_to_the_service(
+    client: Any, world: World, features: list[str] | None
+) -> None:
+    found = client.what_if({"A": 1, "B": float("nan")}, features)
+    expected = {"row": {"A": 1, "B": None}} | ({} if features is None else {"features": features})
+    assert json.loads(world.bodies[0]) == expected
+    (curve,) = found.features
+    assert (curve.label, curve.kind, curve.value, curve.flips_at) == ("Age", "whole_number", 40, 25)
+    assert [(point.value, point.score) for point in curve.points] == [(18, 0.75), (None, 0.5)]
+
+
+def test_what_weighs_in_the_model_is_listed(client: Any, world: World) -> None:
+    found = client.importance(language="en")
+    assert (found.rows, found.source, found.features[0].label, found.groups[0].importance) == (
+        500, "training", "Age", 0.75,
+    )  # fmt: skip
+    assert world.headers[0]["accept-language"] == "en"
+
+
+def test_a_row_of_a_job_is_what_was_sent_and_what_came_of_it(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    row = client.job_row("a", 7, explain="all")
+    assert world.asked == [("GET", "/jobs/a/rows/7")]
+    assert world.queries == [[("explain", "all")]]
+    assert (row.row, row.inputs, row.kept, row.decision) == (7, {"A": 40, "B": None}, {"customer": "c1"}, "Accordé")
+    assert len(row.explanation.contributions) == 2
+    with pytest.raises(UnknownJob):
+        client.job_row("b", 0)
+
+
+def test_results_have_the_reasons_of_their_job(client: Any, world: World) -> None:
+    world.add(succeeded("a", explain=1))
+    page = {"job_id": "a", "total": 1, "offset": 0, "next_offset": None}
+    score = {"explanation": "kept", **SCORE, "reasons": [{"feature": "A", "contribution": 1.0}]}
+    world.answers = [JSONResponse(page | {"results": [score]})]
+    (found,) = client.results("a")
+    assert [(reason.feature, reason.contribution) for reason in found.reasons] == [("A", 1.0)]
+    assert (found.explanation, found.kept) == (None, {"explanation": "kept"})
+    assert client.job("a").explain == 1
+
+
+def test_rows_are_found_by_the_value_of_a_kept_column(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    page = {"job_id": "a", "total": 9, "offset": 0, "next_offset": None, "rows": [7], "results": [{"id": "x", **SCORE}]}
+    world.answers = [JSONResponse(page)]
+    found = client.results_page("a", id="x", column="customer")
+    assert ("id", "x") in world.queries[0]
+    assert ("column", "customer") in world.queries[0]
+    assert (found.rows, found.results[0].kept) == ((7,), {"id": "x"})
+    assert client.results_page("a").rows is None
+
+
 def test_an_infinite_number_is_not_sent(client: Any, world: World) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         client.score({"A": float("inf")})
@@ -254,7 +320,7 @@ def test_a_flagged_row_says_why_it_has_no_score(client: Any, world: World) -> No
     assert flagged == Score(None, None, None, 0.5, "v1", "A: Too small", expected, {"id": 7})
 
 
-def test_the_model_is_told(client: Any) -> None:
+def test_the_model_is_told(client: Any, world: World) -> None:
     status = client.model_status()
     assert (status.version, status.candidate.version, status.processes[0].pid) == ("v1", "v2", 7)
     assert status.error == Reason("bad-artifact", "The golden rows differ.", {"count": 3})
@@ -262,7 +328,10 @@ def test_the_model_is_told(client: Any) -> None:
     assert client.model_signature().columns[0].ge == 18
     assert client.model_signature().ordered == (("A", "B"),)
     assert client.model_signature().input_example == {"A": 40, "B": None}
-    (column,) = client.model_signature().columns
+    (column,) = client.model_signature(language="en").columns
+    assert world.headers[-1]["accept-language"] == "en"
+    assert (column.label, column.group, column.group_label) == ("Age", "PERSON", "The person")
+    assert (column.actionable, column.protected) == (False, True)
     assert (column.nullable, column.nullable_because) == (False, "no-gaps-in-training")
     info = client.model_info()
     assert (info.positive_class, info.classes) == ("bad", ("good", "bad"))

@@ -5,8 +5,19 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pret import Busy, Column, InvalidRows, InvalidValue, NotReachable, Problem, ServerFault
+from pret import (
+    Busy,
+    Column,
+    FeatureImportance,
+    InvalidRows,
+    InvalidValue,
+    ModelImportance,
+    NotReachable,
+    Problem,
+    ServerFault,
+)
 from tests.unit.ui.conftest import CATEGORIES, THRESHOLD, a_score, a_service, signature_of, view_of
+from ui.texts import escaped
 
 NO_MODEL = Busy("No model is loaded yet.", Problem(503, "no-model", "No model is loaded yet."))
 DOWN = NotReachable("Nothing answers.", sent=False)
@@ -57,7 +68,7 @@ def test_what_is_filled_in_is_what_is_scored() -> None:
 
 def test_what_if_shows_both_scores_and_what_was_changed() -> None:
     scores = iter((a_score(0.042), a_score(0.078)))
-    test, _ = opened(score=lambda row: next(scores))
+    test, _ = opened(score=lambda row, **_: next(scores))
     scored(test)
     test.button(key="keep_reference").click().run()
     assert test.metric[0].delta == ""
@@ -72,7 +83,7 @@ def test_what_if_shows_both_scores_and_what_was_changed() -> None:
 
 def test_a_reference_of_another_model_is_dropped() -> None:
     scores = iter((a_score(0.042), replace(a_score(0.078), model_version="local-another")))
-    test, _ = opened("en", score=lambda row: next(scores))
+    test, _ = opened("en", score=lambda row, **_: next(scores))
     scored(test)
     test.button(key="keep_reference").click().run()
     scored(test)
@@ -148,7 +159,7 @@ def test_the_form_can_be_emptied_and_filled_in_again() -> None:
 
 def test_another_model_empties_the_page() -> None:
     signatures = iter([a_service().answers["model_signature"]] * 2 + [CATEGORIES])
-    test, _ = opened(model_signature=lambda: next(signatures))
+    test, _ = opened(model_signature=lambda **_: next(signatures))
     scored(test)
     test.run()
     assert not test.exception
@@ -203,3 +214,93 @@ def test_what_was_filled_in_outlives_a_service_that_was_away(console: Callable[.
     made.fake.answers |= {"model_signature": signature}
     test.button(key="try_again").click().run()
     assert test.text_input(key="field_2").value == "33"
+
+
+LONG = signature_of(
+    *(Column(f"number_{index}", "double", label=f"Number {index}") for index in range(30)),
+    Column("AMT_INCOME", "double", label="*Revenu* <b>net</b>", group="INCOME", group_label="<i>Ressources</i>"),
+    example={"AMT_INCOME": 3000.0},
+)
+
+
+def importance_of(**importance: float) -> ModelImportance:
+    return ModelImportance("v1", 10, "training", tuple(FeatureImportance(*each) for each in importance.items()))
+
+
+def expanders(test: AppTest) -> list[tuple[str, bool]]:
+    return [(each.label, each.proto.expanded) for each in test.expander]
+
+
+def test_the_sections_of_a_long_form_are_folded_but_for_the_first() -> None:
+    test, _ = opened(model_signature=LONG)
+    assert expanders(test) == [(f"{escaped('<i>Ressources</i>')} (1)", True), ("Nombres (30)", False)]
+    assert len(test.text_input) == 31 + 1
+
+
+def test_a_field_is_searched_by_its_words_and_the_others_are_hidden_and_sent() -> None:
+    test, fake = opened("en", model_signature=LONG)
+    test.text_input(key="search_fields").set_value("number 12").run()
+    assert "1 field found" in shown(test)
+    assert [is_open for _, is_open in expanders(test)] == [False, True]
+    hidden = "".join(each.value for each in test.html)
+    assert ".st-key-cell_11," in hidden
+    assert ".st-key-cell_12" not in hidden
+    test.text_input(key="search_fields").set_value("<nothing>").run()
+    assert "0 fields found" in shown(test)
+    scored(test)
+    assert fake.called("score") == [({"AMT_INCOME": 3000},)]
+
+
+def test_fields_are_ordered_by_importance_if_that_is_known() -> None:
+    test, fake = opened("en", model_signature=LONG, importance=importance_of(number_7=0.5, AMT_INCOME=0.25))
+    test.segmented_control(key="order_of_fields").set_value("importance").run()
+    assert expanders(test) == [("Those that weigh most (12)", True), ("All others (19)", False)]
+    assert [field.key for field in test.text_input[1:3]] == ["field_7", "field_30"]
+    assert len(fake.called("importance")) == 1
+
+
+@pytest.mark.parametrize("importance", [NO_MODEL, importance_of()])
+def test_without_importance_there_is_one_order(importance: Any) -> None:
+    test, _ = opened(model_signature=LONG, importance=importance)
+    assert not test.segmented_control
+    assert not test.error
+
+
+def test_a_section_with_an_error_is_open() -> None:
+    errors = (InvalidValue("missing", "Field required", column="number_3"),)
+    invalid = InvalidRows("", Problem(422, "invalid-rows", [], errors=errors, invalid_values=1))
+    test, _ = opened(model_signature=LONG, score=invalid)
+    scored(test)
+    assert [is_open for _, is_open in expanders(test)] == [True, True]
+
+
+def test_a_pasted_row_fills_in_the_form_and_leaves_nothing_of_the_example() -> None:
+    test, fake = opened("en")
+    test.text_area(key="pasted").set_value('{"AGE": 33, "OWNS_HOME": false, "SK_ID": "<b>7</b>"}')
+    test.button(key="fill_pasted").click().run()
+    assert "2 of 5 fields filled in. Ignored, as the model does not have it: “SK_ID”." in shown(test)
+    scored(test)
+    assert fake.called("score") == [({"AGE": 33, "OWNS_HOME": False},)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("en", "", "Paste a row first."),
+        ("fr", "1,2", "Cette ligne contient 2 valeurs, pour 5 attendues."),
+        ("en", '[{"AGE": 1}, {"AGE": 2}]', "more than one row"),
+    ],
+)
+def test_what_is_not_a_row_is_a_sentence_and_the_form_stays(language: str, text: str, words: str) -> None:
+    test, _ = opened(language)
+    test.text_area(key="pasted").set_value(text)
+    test.button(key="fill_pasted").click().run()
+    assert words in shown(test)
+    assert test.text_input(key="field_2").value == "40"
+
+
+def test_a_value_that_is_no_choice_is_named() -> None:
+    test, _ = opened("en", model_signature=CATEGORIES)
+    test.text_area(key="pasted").set_value('{"purpose": "boat", "months": 7}')
+    test.button(key="fill_pasted").click().run()
+    assert "Left empty, as its value is not among the choices: “Purpose”." in test.warning[0].value

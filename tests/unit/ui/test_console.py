@@ -151,7 +151,7 @@ def test_text_is_readable_on_its_background(theme: dict[str, str]) -> None:
 
 
 def test_marks_of_charts_stand_out_from_both_backgrounds(theme: dict[str, str]) -> None:
-    for color in (palette.GRANTED, palette.REFUSED, palette.THRESHOLD):
+    for color in (palette.GRANTED, palette.REFUSED, palette.THRESHOLD, palette.CURVE):
         assert contrast(color, theme["backgroundColor"]) >= 3, color
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from pret import Column
 from tests.unit.ui.conftest import CATEGORIES, NUMBERS, signature_of
-from ui.form import fields_of, groups_of, label_of, row_of
+from ui.applicant.form import fields_of, label_of, row_of, values_of
 from ui.texts import Texts
 
 FR = Texts.of("fr")
@@ -58,27 +58,6 @@ def test_a_whole_number_of_few_values_is_chosen() -> None:
     assert (field.kind, field.choices, field.default) == ("choice", (0, 1), 1)
 
 
-def test_ordered_lists_stand_together_then_choices_then_numbers() -> None:
-    groups = [(group.name, [field.name for field in group.fields]) for group in groups_of(NUMBERS)]
-    assert groups == [
-        ("ordered", ["LOW_RATE", "HIGH_RATE"]),
-        ("choices", ["OWNS_HOME"]),
-        ("numbers", ["AGE", "AMOUNT"]),
-    ]
-
-
-def test_every_field_is_in_one_group_even_where_ordered_lists_overlap() -> None:
-    columns = [Column(name, "double") for name in "abcd"]
-    groups = groups_of(signature_of(*columns, ordered=(("a", "b"), ("b", "c"), ("c", "d"))))
-    assert sorted(field.name for group in groups for field in group.fields) == ["a", "b", "c", "d"]
-
-
-def test_numbers_whose_names_begin_alike_stand_together() -> None:
-    columns = [Column(name, "double") for name in ("loan_sum", "age", "loan_term")]
-    (group,) = groups_of(signature_of(*columns))
-    assert [field.name for field in group.fields] == ["loan_sum", "loan_term", "age"]
-
-
 @pytest.mark.parametrize(
     ("name", "label"),
     [
@@ -116,3 +95,59 @@ def test_a_value_that_may_be_missing_is_sent_as_null_where_its_key_must_be_there
     fields = fields_of(signature_of(*columns))
     assert [field.required for field in fields] == [False, True, False]
     assert row_of(fields, {}, Texts.of("en").read_number) == {"gap": None}
+
+
+def test_the_label_of_the_model_comes_before_a_name_made_readable() -> None:
+    columns = (
+        Column("AMT", "double", label="Amount", group="LOAN", group_label="The loan"),
+        Column("N", "long", group="LOAN"),
+    )
+    assert [(field.label, field.group) for field in fields_of(signature_of(*columns))] == [
+        ("Amount", "The loan"),
+        ("N", "LOAN"),
+    ]
+
+
+CHOSEN = signature_of(
+    Column("rate", "double"),
+    Column("count", "long"),
+    Column("few", "long", ge=0, le=2),
+    Column("yes", "boolean"),
+    Column("kind", "string", values=("a", "b")),
+    Column("text", "string"),
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "values"),
+    [
+        (
+            {"rate": 0.5, "count": 3, "few": 1, "yes": True, "kind": "b", "text": "nan"},
+            ["0,5", "3", 1, True, "b", "nan"],
+        ),
+        (
+            {"rate": " 0.5", "count": "3.0", "few": "1.0", "yes": "TRUE", "kind": "b", "text": "x"},
+            ["0,5", "3", 1, True, "b", "x"],
+        ),
+        ({"rate": float("nan"), "count": "NA", "few": None, "yes": "", "kind": " "}, [None] * 6),
+        ({"rate": "many", "count": True}, ["many", "True", None, None, None, None]),
+    ],
+)
+def test_a_row_fills_in_the_form(row: dict[str, object], values: list[object]) -> None:
+    filled, unfit = values_of(fields_of(CHOSEN), row, FR.editable)
+    assert list(filled.values()) == values
+    assert unfit == ()
+
+
+def test_a_choice_that_does_not_exist_is_named() -> None:
+    row = {"few": 7, "yes": "perhaps", "kind": "<b>"}
+    filled, unfit = values_of(fields_of(CHOSEN), row, FR.editable)
+    assert set(filled.values()) == {None}
+    assert unfit == ("Few", "Yes", "Kind")
+
+
+def test_a_row_that_fills_in_the_form_is_the_row_that_is_sent() -> None:
+    row = {"rate": 1e-7, "count": 2**60, "few": 2, "yes": False, "kind": "a", "text": "été"}
+    fields = fields_of(CHOSEN)
+    values, _ = values_of(fields, row, FR.editable)
+    assert row_of(fields, values, FR.read_number) == row

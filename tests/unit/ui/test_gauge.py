@@ -1,6 +1,6 @@
 import pytest
 
-from ui.gauge import Reading, figure
+from ui.applicant.gauge import Reading, figure
 from ui.texts import Texts
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any, Literal
 
 from pret import Column, ModelSignature
@@ -18,6 +17,8 @@ LARGEST_NUMBER = 2**53 - 1
 Kind = Literal["number", "integer", "boolean", "choice", "text"]
 KINDS: dict[str, Kind] = {"double": "number", "float": "number", "long": "integer", "integer": "integer"}
 NUMERIC = ("number", "integer")
+MISSING = frozenset({"na", "nan", "null", "none"})
+"""What programs write for a missing number."""
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 
@@ -38,19 +39,13 @@ class FormField:
     default: Any = None
     is_sent_empty: bool = False
     """Whether its key must be there, though its value may be missing."""
+    group: str | None = None
+    """What the model calls the group that it belongs to, for people."""
 
     @property
     def key(self) -> str:
         """The key of its widget."""
         return f"field_{self.index}"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Fields shown together; those of `ordered` must not decrease from one to the next."""
-
-    name: Literal["ordered", "choices", "numbers"]
-    fields: tuple[FormField, ...]
 
 
 def fields_of(signature: ModelSignature) -> tuple[FormField, ...]:
@@ -59,21 +54,6 @@ def fields_of(signature: ModelSignature) -> tuple[FormField, ...]:
     fields = [_field(index, column, example.get(column.name)) for index, column in enumerate(signature.columns)]
     labels = [field.label for field in fields]
     return tuple(replace(field, label=field.name) if labels.count(field.label) > 1 else field for field in fields)
-
-
-def groups_of(signature: ModelSignature) -> tuple[Group, ...]:
-    """Group the fields: each ordered list, then choices, then numbers, those with the same first word together."""
-    fields = fields_of(signature)
-    by_name = {field.name: field for field in fields}
-    ordered = [[by_name[name] for name in names if name in by_name] for names in _disjoint(signature.ordered)]
-    placed = {field.index for field in chain.from_iterable(ordered)}
-    rest = [field for field in fields if field.index not in placed]
-    groups = [
-        *(Group("ordered", tuple(group)) for group in ordered),
-        Group("choices", tuple(field for field in rest if field.kind not in NUMERIC)),
-        Group("numbers", _alike_together(field for field in rest if field.kind in NUMERIC)),
-    ]
-    return tuple(group for group in groups if group.fields)
 
 
 def row_of(
@@ -93,6 +73,23 @@ def row_of(
     return row
 
 
+def values_of(
+    fields: Iterable[FormField], row: Mapping[str, Any], write_number: Callable[[float], str]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Make the values of the widgets, by key, from a row: the reverse of `row_of`.
+
+    Values are those of JSON, or text. Also returns the labels of the choices that have no such value, which stay empty.
+    """
+    values, unfit = {}, []
+    for field in fields:
+        given = row.get(field.name)
+        value = None if _is_missing(given, field) else _widget_value(field, given, write_number)
+        if value is None and not _is_missing(given, field):
+            unfit.append(field.label)
+        values[field.key] = value
+    return values, tuple(unfit)
+
+
 def label_of(name: str) -> str:
     """Make a name readable: `MONTHLY_INCOME` and `monthlyIncome` are both `Monthly income`."""
     words = [word if word.istitle() and len(word) > 1 else word.lower() for word in _BETWEEN_WORDS.split(name) if word]
@@ -106,15 +103,17 @@ def _field(index: int, column: Column, example: Any) -> FormField:
     field = FormField(
         index,
         column.name,
-        label_of(column.name),
+        column.label or label_of(column.name),
         kind,
         not column.may_be_missing,
         column.description,
         lowest,
         highest,
         choices,
+        is_sent_empty=column.required and column.may_be_missing,
+        group=column.group_label or column.group,
     )
-    return replace(field, default=_default(field, example), is_sent_empty=column.required and column.may_be_missing)
+    return replace(field, default=_default(field, example))
 
 
 def _kind(column: Column) -> tuple[Kind, tuple[Any, ...]]:
@@ -154,6 +153,39 @@ def _default(field: FormField, example: Any) -> Any:
     return value if lowest <= value <= highest else None
 
 
+def _is_missing(value: Any, field: FormField) -> bool:
+    if isinstance(value, str):
+        return not value.strip() or (field.kind in NUMERIC and value.strip().casefold() in MISSING)
+    return value is None or value != value
+
+
+def _widget_value(field: FormField, given: Any, write_number: Callable[[float], str]) -> Any:
+    """Return what the widget of a field holds; None if it has no such choice."""
+    if field.choices:
+        return next((choice for choice in field.choices if _same(choice, given) or _is_written(choice, given)), None)
+    if field.kind == "text":
+        return str(given)
+    number = _number(given)
+    # The service says of everything else that it is not a number.
+    return str(given) if number is None else write_number(number)
+
+
+def _is_written(choice: Any, given: Any) -> bool:
+    """Whether a choice may be written like this in a file."""
+    if isinstance(choice, bool):
+        return isinstance(given, str) and given.strip().casefold() == str(choice).casefold()
+    return str(given) == choice if isinstance(choice, str) else _number(given) == choice
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return value if isinstance(value, int) else float(value)
+    except ValueError:
+        return None
+
+
 def _same(choice: Any, value: Any) -> bool:
     """Whether two values are equal and of one type; for Python, True equals 1."""
     return type(choice) is type(value) and bool(choice == value)
@@ -165,20 +197,3 @@ def _as_float(bound: float | None) -> float | None:
 
 def _up(bound: float) -> int:
     return -int(-bound // 1)
-
-
-def _disjoint(lists: Iterable[tuple[str, ...]]) -> Iterable[list[str]]:
-    """Drop names that an earlier list has, then lists with fewer than two names."""
-    seen: set[str] = set()
-    for names in lists:
-        left = [name for name in dict.fromkeys(names) if name not in seen]
-        if len(left) > 1:
-            seen.update(left)
-            yield left
-
-
-def _alike_together(fields: Iterable[FormField]) -> tuple[FormField, ...]:
-    families: dict[str, list[FormField]] = {}
-    for field in fields:
-        families.setdefault(field.label.split()[0] if field.label.split() else "", []).append(field)
-    return tuple(chain.from_iterable(families.values()))

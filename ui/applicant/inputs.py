@@ -1,21 +1,23 @@
 """The fields of the form as widgets, each with its help and its error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pret import InvalidValue
-from ui import reasons
-from ui.form import FormField, Group
-from ui.texts import Texts
+from ui import reasons, style
+from ui.applicant.form import FormField
+from ui.applicant.sections import Section
+from ui.texts import Texts, escaped
 
 MAX_DIGITS = 40
 """Characters of a number at most."""
-IN_A_ROW = 3
-"""Fields side by side; on a phone they are below each other."""
+FOLDED_FROM = 25
+"""Fields in a form whose sections are folded, and which can be searched."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,45 @@ class Inputs:
     labels: Mapping[str, str]
     """Readable names of the features."""
 
-    def show(self, groups: Sequence[Group]) -> None:
-        """Show all groups, those with the same name under one heading."""
-        for name, alike in groupby(groups, lambda group: group.name):
-            st.markdown(f"**{self.say(f'applicant.group_{name}')}**")
-            for group in alike:
-                for start in range(0, len(group.fields), IN_A_ROW):
-                    self._row(group.fields[start : start + IN_A_ROW])
+    def show(self, sections: Sequence[Section], hits: Container[int] | None = None) -> None:
+        """Show the sections. Those of a long form are folded, except the first, those with errors, and those with `hits`.
 
-    def _row(self, fields: Sequence[FormField]) -> None:
+        Of `hits`, the others are hidden but stay in the page, or what was typed into them would be lost.
+        """
+        fields = [field.index for section in sections for field in section.fields]
+        is_long = len(fields) >= FOLDED_FROM
+        alike = groupby(sections, lambda section: (section.kind, section.group))
+        for number, ((kind, group), members) in enumerate(alike):
+            parts = list(members)
+            inside = [field for part in parts for field in part.fields]
+            heading = group or self.say.plain(f"applicant.section_{kind}")
+            with self._section(number, heading, inside, hits) if is_long else self._headed(heading):
+                for part in parts:
+                    self._grid(part.fields)
+        if is_long and hits is not None:
+            style.hide([f"cell_{index}" for index in fields if index not in hits])
+
+    def _headed(self, heading: str) -> DeltaGenerator:
+        st.markdown(f"**{escaped(heading)}**")
+        return st.container()
+
+    def _section(
+        self, number: int, heading: str, fields: Sequence[FormField], hits: Container[int] | None
+    ) -> DeltaGenerator:
+        wrong = any(field.name in self.errors for field in fields)
+        hit = number == 0 if hits is None else any(field.index in hits for field in fields)
+        if hits is not None and not hit:
+            style.hide([f"section_{number}"])
+        title = self.say("applicant.section_title", heading=heading, count=len(fields))
+        return st.expander(title, expanded=hit or wrong, key=f"section_{number}")
+
+    def _grid(self, fields: Sequence[FormField]) -> None:
         # If a label takes two lines, the boxes beside it stay level, unless there is an error below one of them.
         wrong = any(field.name in self.errors for field in fields)
-        columns = st.columns(IN_A_ROW, gap="small", vertical_alignment="top" if wrong else "bottom")
-        for column, field in zip(columns, fields, strict=False):
-            with column:
-                self._field(field)
+        with st.container(key=f"{'top' if wrong else 'level'}_grid_{fields[0].index}"):
+            for field in fields:
+                with st.container(key=f"cell_{field.index}", gap="xxsmall"):
+                    self._field(field)
 
     def _field(self, field: FormField) -> None:
         label = self.say("applicant.label" if field.required else "applicant.label_optional", label=field.label)

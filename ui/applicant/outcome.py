@@ -1,28 +1,21 @@
 """The outcome of scoring one applicant: the decision in words, the figure, and what-if beside a reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from pret import Score
-from ui.form import FormField
-from ui.gauge import Reading, figure
-from ui.inputs import written
+from ui.applicant.explanation import show_explanation
+from ui.applicant.form import FormField
+from ui.applicant.gauge import Reading, figure
+from ui.applicant.inputs import written
+from ui.applicant.scoring import Scored
+from ui.applicant.sheet import MEDIA_TYPE, file_name, sheet
 from ui.palette import ink
 from ui.texts import NOTHING, Texts, escaped, short
 
 MOST_DIGITS = 14
 """Decimals of a percentage at most."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The values of an applicant by feature, and their score."""
-
-    row: dict[str, Any]
-    score: Score
 
 
 def show_outcome(
@@ -43,7 +36,8 @@ def show_outcome(
         _decision(say, now.score, reference.score if reference else None)
         _figure(say, now.score, reference.score if reference else None)
         _facts(say, now.score)
-    _buttons(say, now, reference)
+        show_explanation(say, now)
+    _buttons(say, now, reference, fields)
     if now is not None and reference is not None:
         _changes(say, now, reference, fields)
 
@@ -107,8 +101,18 @@ def _facts(say: Texts, score: Score) -> None:
     st.caption(say("applicant.model", version=short(score.model_version)), help=escaped(score.model_version or NOTHING))
 
 
-def _buttons(say: Texts, now: Scored | None, reference: Scored | None) -> None:
+def _buttons(say: Texts, now: Scored | None, reference: Scored | None, fields: Sequence[FormField]) -> None:
     with st.container(horizontal=True):
+        if now is not None:
+            st.download_button(
+                say("applicant.print"),
+                sheet(say, now, fields),
+                file_name(say, now),
+                MEDIA_TYPE,
+                key="print",
+                icon=":material/print:",
+                on_click="ignore",
+            )
         st.button(
             say("applicant.keep_reference"),
             key="keep_reference",
