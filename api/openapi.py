@@ -57,6 +57,7 @@ ADDRESSES = {
             "description": "URI to write the results to, below one of `OUTPUT_URI_PREFIXES`.",
         },
     },
+    "additionalProperties": False,
 }
 
 
@@ -151,13 +152,19 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 def _shapes(array: dict[str, Any]) -> list[dict[str, Any]]:
     """Describe the four shapes of JSON rows."""
     split = {
-        "columns": {"type": "array", "items": {"type": "string"}},
-        "data": {"type": "array", "items": {"type": "array"}},
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "data": {"type": "array", "items": {"type": "array"}},
+            "index": {"description": "Is not looked at."},
+        },
+        "additionalProperties": False,
     }
     return [
         array,
         _object("dataframe_records", array),
-        _object("dataframe_split", {"type": "object", "required": list(split), "properties": split}),
+        _object("dataframe_split", split),
         _object("columns", {"type": "object", "additionalProperties": {"type": "array"}}),
     ]
 
@@ -171,7 +178,7 @@ def _job_body(shapes: list[dict[str, Any]], examples: Any) -> dict[str, Any]:
 
 
 def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": [name], "properties": {name: schema}}
+    return {"type": "object", "required": [name], "properties": {name: schema}, "additionalProperties": False}
 
 
 def _content(body: type[Score]) -> dict[str, Any]:
