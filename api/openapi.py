@@ -59,6 +59,7 @@ ADDRESSES = {
             "description": "URI to write the results to, below one of `OUTPUT_URI_PREFIXES`.",
         },
     },
+    "additionalProperties": False,
 }
 
 
@@ -164,13 +165,19 @@ def _what_if_body(example: Any) -> dict[str, Any]:
 def _shapes(array: dict[str, Any]) -> list[dict[str, Any]]:
     """Describe the four shapes of JSON rows."""
     split = {
-        "columns": {"type": "array", "items": {"type": "string"}},
-        "data": {"type": "array", "items": {"type": "array"}},
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "data": {"type": "array", "items": {"type": "array"}},
+            "index": {"description": "Is not looked at."},
+        },
+        "additionalProperties": False,
     }
     return [
         array,
         _object("dataframe_records", array),
-        _object("dataframe_split", {"type": "object", "required": list(split), "properties": split}),
+        _object("dataframe_split", split),
         _object("columns", {"type": "object", "additionalProperties": {"type": "array"}}),
     ]
 
@@ -184,7 +191,7 @@ def _job_body(shapes: list[dict[str, Any]], examples: Any) -> dict[str, Any]:
 
 
 def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": [name], "properties": {name: schema}}
+    return {"type": "object", "required": [name], "properties": {name: schema}, "additionalProperties": False}
 
 
 def _reason_parameters() -> list[dict[str, Any]]:

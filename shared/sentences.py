@@ -105,6 +105,7 @@ REASONS: dict[str, str] = {
     "split-columns": "The columns of dataframe_split are not a list of names.",
     "split-row": "Row {row} of dataframe_split is not a list of {expected} {expected:value|values}.",
     "column-not-a-list": "Column {column!r} is not a list.",
+    "column-nested": "The values of column {column!r} are lists or objects.",
     "column-lengths": "The columns do not all have the same length.",
     # Files, whatever is in them.
     "file-empty": "The file is empty.",

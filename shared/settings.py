@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     min_free_bytes: NonNegativeInt = Field(
         2**30, description="Bytes that must stay free in a storage folder; below that, no jobs are taken."
     )
-    max_body_bytes: PositiveInt = Field(64 * 2**20, description="Largest JSON body accepted, in bytes.")
+    max_body_bytes: PositiveInt = Field(32 * 2**20, description="Largest JSON body accepted, in bytes.")
     max_file_bytes: PositiveInt = Field(
         64 * 2**30, description="Largest file accepted as a job, in bytes, before and after decompression."
     )

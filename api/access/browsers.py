@@ -56,13 +56,14 @@ def _raw(headers: Mapping[str, str]) -> RawHeaders:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-_OF_API = _raw(COMMON | {"Content-Security-Policy": NOTHING_ALLOWED})
+OF_API = _raw(COMMON | {"Content-Security-Policy": NOTHING_ALLOWED})
+"""Of every response but the page of the documentation, also of those that the server gives in place of the application."""
 _OF_DOCUMENTATION = _raw(COMMON | {"Content-Security-Policy": DOCUMENTATION_ALLOWED})
 
 
 def security_headers(path: str) -> RawHeaders:
     """Return the headers that tell a browser what it may do with the response."""
-    return _OF_DOCUMENTATION if path == DOCUMENTATION else _OF_API
+    return _OF_DOCUMENTATION if path == DOCUMENTATION else OF_API
 
 
 def readable_from(origins: Iterable[str], app: ASGIApp) -> ASGIApp:

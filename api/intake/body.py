@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from anyio import to_thread
 from multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -20,13 +21,13 @@ async def read_json(scope: Scope, receive: Receive, limit: int, take: Callable[[
     where it is not in its charset, InputTooLarge past the limit.
     """
     charset = _check_json(scope, limit)
-    return utf8(await read(receive, limit, take), charset, take)
+    return await utf8(await read(receive, limit, take), charset, take)
 
 
 async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read an optional body, like `read_json`; without a body, the headers are ignored."""
     body = await read(receive, limit)
-    return utf8(body, _check_json(scope, limit)) if body else body
+    return await utf8(body, _check_json(scope, limit)) if body else body
 
 
 async def read(receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
@@ -92,11 +93,12 @@ def header(scope: Scope, name: bytes) -> str:
     return found.decode("latin-1")
 
 
-def utf8(body: bytes, charset: Charset, take: Callable[[int], object] = int) -> bytes:
+async def utf8(body: bytes, charset: Charset, take: Callable[[int], object] = int) -> bytes:
     """Write a whole body as UTF-8 without a byte order mark; `take` is told of what that takes beside the body."""
-    if charset != UTF8:
-        take(2 * len(body))
-    return as_utf8(body, charset)
+    if charset == UTF8:
+        return as_utf8(body, charset)
+    take(2 * len(body))
+    return await to_thread.run_sync(as_utf8, body, charset)
 
 
 def charset_name(scope: Scope) -> str | None:

@@ -58,6 +58,9 @@ from shared.storage import is_below
 
 READABLE = [*BY_MEDIA_TYPE, ZIP_MEDIA_TYPES[0], FORM]
 
+MAX_ADDRESS_BYTES = 10_000
+"""Maximum length of a body that refers to a file."""
+
 ReadRows = Callable[[bytes, Contract, ReadOptions], Iterable[Validated]]
 
 
@@ -126,7 +129,7 @@ class Submission:
             if encoding:
                 take(limit)
                 body = await to_thread.run_sync(_decompressed, body, encoding, limit)
-            body = utf8(body, self._charset, take)
+            body = await utf8(body, self._charset, take)
             addresses = _addresses(body)
             if addresses is not None:
                 return await self._address(body, addresses)
@@ -225,7 +228,9 @@ class Submission:
 
     async def _rows(self, body: bytes, read_rows: ReadRows) -> Job:
         """Validate and store the rows of a JSON body; invalid rows are reported to the caller at once."""
-        self._note(body)
+        if self._key:
+            # It takes long enough for others to notice.
+            await to_thread.run_sync(self._note, body)
         return await to_thread.run_sync(
             self._services.intake.submit_rows,
             body,
@@ -265,8 +270,8 @@ class _Addresses(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _addresses(body: bytes) -> _Addresses | None:
-    """Parse a body that contains URIs; None if it has another shape."""
-    if b'"input_uri"' not in body[:10_000]:
+    """Parse a body that contains URIs; None if it has another shape, or is longer than any that has."""
+    if len(body) > MAX_ADDRESS_BYTES or b'"input_uri"' not in body:
         return None
     try:
         return msgspec.json.decode(body, type=_Addresses)

@@ -12,6 +12,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.access.browsers import OF_API
 from api.errors import HEADERS, problem
 from api.server.connections import Connections
 from api.server.limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SLOWEST, Limits
@@ -194,7 +195,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         answer = problem(status, reason, HEADERS.get(status))
-        headers = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
+        headers = [*self.server_state.default_headers, *answer.raw_headers, *OF_API, (b"connection", b"close")]
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + bytes(answer.body))
         if self.transport.can_write_eof():

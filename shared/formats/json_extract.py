@@ -24,6 +24,12 @@ SMALL_NUMBER = re.compile(rb"[eE]-0*(?:[3-9][0-9]|[1-9][0-9]{2,})")
 MANY_ZEROS = b"0" * 290
 """What is in a number that is so small that float64 has only 0 for it: one of the two."""
 
+SEARCHED_BYTES = 2**20
+"""Bytes that are searched at once: no other thread of the process runs meanwhile."""
+
+LONGEST_SIGN = 300
+"""Bytes that such an exponent may take without having MANY_ZEROS in it."""
+
 NOT_ZERO = re.compile(rb"-?[0.]*[1-9][0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?")
 SMALLEST = b"5e-324"
 
@@ -38,6 +44,13 @@ class Extract(NamedTuple):
 
 def may_underflow(text: bytes) -> bool:
     """Whether there may be a number in a text that is not 0, but too small for a float."""
+    if len(text) <= SEARCHED_BYTES:
+        return _may_underflow(text)
+    pieces = (text[start : start + SEARCHED_BYTES + LONGEST_SIGN] for start in range(0, len(text), SEARCHED_BYTES))
+    return any(map(_may_underflow, pieces))
+
+
+def _may_underflow(text: bytes) -> bool:
     # Most texts have no negative exponent, which is found out faster without a regular expression.
     has_small = (b"e-" in text or b"E-" in text) and SMALL_NUMBER.search(text) is not None
     return has_small or MANY_ZEROS in text

@@ -1,5 +1,6 @@
-"""Long arrays of JSON, decoded a piece at a time: no other thread of the process runs while msgspec decodes."""
+"""Long texts of JSON, a piece at a time: no other thread of the process runs while one is searched or decoded."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -12,7 +13,24 @@ NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueErr
 PIECE_BYTES = 2**18
 """Approximate size of a piece; takes 3 ms at most."""
 
+BLANKS = b" \t\r\n"
+
 T = TypeVar("T")
+
+
+def begins_at(text: bytes) -> int:
+    """Return the position of the first sign that is not blank; the length of the text if there is none."""
+    for start in range(0, len(text), PIECE_BYTES):
+        piece = text[start : start + PIECE_BYTES]
+        if rest := piece.lstrip(BLANKS):
+            return start + len(piece) - len(rest)
+    return len(text)
+
+
+def found_in_pieces(pattern: re.Pattern[bytes], text: bytes, start: int) -> Iterator[re.Match[bytes]]:
+    """Find a pattern from a position on; what begins in one piece and ends in the next is passed over."""
+    for begin in range(start, len(text), PIECE_BYTES):
+        yield from pattern.finditer(text, begin, begin + PIECE_BYTES)
 
 
 def in_pieces(array: bytes, decode: Callable[[bytes], T]) -> Iterator[T]:

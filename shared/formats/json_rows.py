@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import islice
 from types import GenericAlias
 from typing import Any
 
@@ -18,14 +18,15 @@ from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
+from shared.formats.json_by_column import Column, Part
 from shared.formats.json_columns import JsonRows, validated_packed
 from shared.formats.json_extract import MAX_ROW_BYTES, extract
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
-from shared.formats.json_pieces import NOT_IN_BULK, in_pieces
+from shared.formats.json_pieces import NOT_IN_BULK, begins_at, found_in_pieces
 from shared.formats.source import ReadOptions
-from shared.reasons import InvalidValue, cut
+from shared.reasons import InvalidValue
 
 SLICE_ROWS = 2000
 """Approximate number of rows validated at a time; takes some 3 ms, during which no other thread of the process runs."""
@@ -34,10 +35,9 @@ FIRST_SLICE_BYTES = 2**16
 MAX_SLICE_BYTES = 2**20
 """Maximum size of a slice, unless a single row is larger."""
 
-CUT_ATTEMPTS = 3
+CUT_ATTEMPTS = 20
 """False row boundaries that are tried before the rest of a body is treated as one slice."""
 
-ARRAY_BEGINS = re.compile(rb"[ \t\r\n]*\[")
 BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
 BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 
@@ -83,7 +83,7 @@ def validated_from_document(
     The results are those of `validated_from_json`. Raises MalformedInput for another shape or for columns of unequal length,
     and WrongColumns for the columns of a shape that names them once for all rows.
     """
-    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+    if not body.startswith(b"{", begins_at(body)):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
     try:
         [(shape, content)] = fields_of(body, _Document).items()
@@ -159,9 +159,10 @@ def _validated_array(
 
 def _first_position(array: bytes) -> int:
     """Return the position after the opening bracket; raises MalformedInput if the text does not begin with one."""
-    if begins := ARRAY_BEGINS.match(array):
-        return begins.end()
-    raise _no_array(array)
+    position = begins_at(array)
+    if not array.startswith(b"[", position):
+        raise _no_array(array)
+    return position + 1
 
 
 def _next_piece(
@@ -173,7 +174,7 @@ def _next_piece(
     between: re.Pattern[bytes],
 ) -> tuple[Validated | list[bytes], int | None]:
     """Return the next rows, validated or raw, and the position of the comma after them; None if they are the last."""
-    commas = (found.start(1) for found in between.finditer(array, position + size))
+    commas = (found.start(1) for found in found_in_pieces(between, array, position + size))
     for end in (*islice(commas, CUT_ATTEMPTS), None):
         piece = b"[" + array[position:end] + (b"" if end is None else b"]")
         if (checked := in_bulk(piece, start)) is not None:
@@ -297,61 +298,45 @@ def _validated_columns(
 ) -> Iterator[Validated]:
     match_columns(contract, list(document), keep)
     if not keep and (arrays := _packed(contract, document)):
-        count = _common_length(arrays)
+        if len(set(map(len, arrays))) != 1:
+            raise MalformedInput("column-lengths")
         batch = pa.RecordBatch.from_arrays(arrays, contract.names)
-        for start in range(0, count, SLICE_ROWS):
+        if not batch.num_rows:
+            raise MalformedInput("no-rows")
+        for start in range(0, batch.num_rows, SLICE_ROWS):
             yield validate_columns(contract, batch.slice(start, SLICE_ROWS), start)
         return
-    columns: dict[str, Sequence[Any]] = {}
-    texts: dict[str, list[bytes]] = {}
     # Columns that are not needed are not even decoded.
-    for name in (name for name in document if name in rows.types):
-        text = document[name]
-        try:
-            if rows.may_underflow(text):
-                raise ArithmeticError
-            columns[name] = _values(text, rows.types[name])
-        except NOT_IN_BULK:
-            texts[name] = columns[name] = _texts(text, name)
-    for start in range(0, _common_length(columns.values()), SLICE_ROWS):
-        part = {name: values[start : start + SLICE_ROWS] for name, values in columns.items()}
-        checked = rows.from_named_values(part, start) if not texts else None
-        if checked is None:
-            for name in part.keys() - texts.keys():
-                texts[name] = _texts(document[name], name)
-            lines = zip(*(texts[name][start : start + SLICE_ROWS] for name in part), strict=True)
-            checked = rows.from_rows([_row_text(dict(zip(part, line, strict=True))) for line in lines], start)
-        yield checked
+    columns = {name: Column(name, text, rows) for name, text in document.items() if name in rows.types}
+    start = 0
+    while count := _common_count(parts := {name: column.take(SLICE_ROWS) for name, column in columns.items()}):
+        yield _validated_parts(parts, rows, start)
+        start += count
+    if not start:
+        raise MalformedInput("no-rows")
+
+
+def _validated_parts(parts: dict[str, Part], rows: JsonRows, start: int) -> Validated:
+    values = {name: part.values() for name, part in parts.items()}
+    known = {name: each for name, each in values.items() if each is not None}
+    if len(known) == len(parts) and (checked := rows.from_named_values(known, start)) is not None:
+        return checked
+    lines = zip(*(part.texts() for part in parts.values()), strict=True)
+    return rows.from_rows([_row_text(dict(zip(parts, line, strict=True))) for line in lines], start)
+
+
+def _common_count(parts: dict[str, Part]) -> int:
+    """Return the number of values, which all columns must have in common."""
+    counts = {part.count for part in parts.values()}
+    if len(counts) != 1:
+        raise MalformedInput("column-lengths")
+    return counts.pop()
 
 
 def _packed(contract: Contract, columns: dict[str, bytes]) -> list[pa.Array] | None:
     with suppress(*NOT_IN_BULK):
         return packed_columns(contract, columns)
     return None
-
-
-def _common_length(columns: Iterable[Sequence[Any]]) -> int:
-    """Return the number of rows, of which there must be at least one."""
-    counts = {len(values) for values in columns}
-    if counts == {0}:
-        raise MalformedInput("no-rows")
-    if len(counts) != 1:
-        raise MalformedInput("column-lengths")
-    return counts.pop()
-
-
-def _values(column: bytes, kind: Any) -> list[Any]:
-    """Decode the values of a column, a piece at a time; raises an error of NOT_IN_BULK if they are not all of this kind."""
-    return list(chain.from_iterable(in_pieces(column, msgspec.json.Decoder(GenericAlias(list, kind)).decode)))
-
-
-def _texts(column: bytes, name: str) -> list[bytes]:
-    """Split a column into the texts of its values."""
-    with suppress(*NOT_IN_BULK):
-        return [bytes(raw) for raw in _values(column, msgspec.Raw)]
-    if (elements := elements_of(column)) is None:
-        raise MalformedInput("column-not-a-list", column=cut(name))
-    return elements
 
 
 def _row_text(values: dict[str, bytes]) -> bytes:

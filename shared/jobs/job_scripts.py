@@ -54,9 +54,17 @@ end
 local function charge(rows)
     local owner = redis.call('HGET', record, 'owner')
     if not owner or not rows then return end
-    local counter = KEYS[14] .. owner .. ':' .. math.floor(now / 86400)
+    local day = math.floor(now / 86400)
+    local counter = KEYS[14] .. owner .. ':' .. day
     redis.call('INCRBY', counter, rows)
     redis.call('EXPIRE', counter, 172800)
+    redis.call('HSET', record, 'charged_on', day)
+end
+-- What was charged yesterday limits nothing today.
+local function give_back()
+    local facts = redis.call('HMGET', record, 'owner', 'rows', 'charged_on')
+    local day = math.floor(now / 86400)
+    if tonumber(facts[3]) == day then redis.call('DECRBY', KEYS[14] .. facts[1] .. ':' .. day, facts[2]) end
 end
 local function enter(new)
     local created = redis.call('HGET', record, 'created_at')
@@ -69,6 +77,7 @@ local function enter(new)
 end
 local function finish(final, reason)
     enter(final)
+    if final == 'failed' and redis.call('HGET', record, 'retryable') == '0' then give_back() end
     redis.call('HSET', record, 'finished_at', now, 'expires_at', now + ttl)
     if reason ~= '' then redis.call('HSET', record, 'error', reason) end
     redis.call('DEL', due, leases, attempts)

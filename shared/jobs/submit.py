@@ -13,8 +13,8 @@ from shared.jobs.store import JobStore
 from shared.models.artifact import Model
 from shared.storage import Storage
 
-COUNTED_VALUES = 1_000_000
-"""Invalid values of a JSON body are counted up to about this number; a body full of them would take minutes otherwise."""
+COUNTED_VALUES = 100_000
+"""Invalid values of a JSON body are counted up to about this number; a body full of them would keep a thread busy for long."""
 
 
 @dataclass(frozen=True)

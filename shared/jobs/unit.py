@@ -5,19 +5,28 @@ handles the error for the unit and its job, in the same way for all kinds.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from uuid import uuid4
 
-from shared.errors import ALL_VALID, InputError, InvalidRows, ModelError, PretError, RedisUnavailable, UnknownJob
+from shared.errors import (
+    ALL_VALID,
+    InputError,
+    InvalidRows,
+    MalformedInput,
+    ModelError,
+    PretError,
+    RedisUnavailable,
+    UnknownJob,
+)
 from shared.jobs.job import Job, JobState
 from shared.jobs.store import Claim, JobStore
 from shared.models.cache import ModelCache
 from shared.reasons import Reason
 from shared.settings import Settings
-from shared.storage import Storage
+from shared.storage import Storage, is_below
 
 RENEW_INTERVAL = 0.5
 """Seconds between the heartbeats of a long unit, which also reveal that its job has ended."""
@@ -33,11 +42,28 @@ class Limits:
     """Free space to leave in the storage."""
     chunk_rows: int | None
     """Rows per chunk; None to derive them from the speed of the model."""
+    read_below: Sequence[str] = ()
+    write_below: Sequence[str] = ()
+    """Addresses of folders, beside the storage."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Limits":
         """Take the limits from the settings."""
-        return cls(settings.max_file_bytes, settings.max_queued_rows, settings.min_free_bytes, settings.chunk_rows)
+        return cls(
+            settings.max_file_bytes,
+            settings.max_queued_rows,
+            settings.min_free_bytes,
+            settings.chunk_rows,
+            settings.listed(settings.input_uri_prefixes),
+            settings.listed(settings.output_uri_prefixes),
+        )
+
+    def check_addresses(self, job: Job) -> None:
+        """Raise MalformedInput if the job reads or writes elsewhere: its record is no proof that anybody has checked it."""
+        if job.input_uri is not None and not is_below(job.input_uri, self.read_below):
+            raise MalformedInput("input-uri-not-allowed")
+        if job.output_uri is not None and not is_below(job.output_uri, self.write_below):
+            raise MalformedInput("output-uri-not-allowed")
 
 
 @dataclass(frozen=True)
@@ -120,6 +146,7 @@ def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[
     except UnknownJob:
         return []
     try:
+        at.limits.check_addresses(job)
         units = step(Attempt(job, unit, owner, at))
     except (InputError, ModelError) as error:
         _fail(job, error, at)

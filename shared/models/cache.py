@@ -22,7 +22,7 @@ from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions, Model
 from shared.models.evaluator import FastEvaluator
 from shared.models.sources import Source, create_source
 from shared.models.version import Resolution, VersionRef
-from shared.reasons import Reason
+from shared.reasons import Reason, cut
 from shared.settings import EvaluatorChoice, Settings
 
 LOADED_VERSIONS = 3
@@ -105,6 +105,9 @@ class ModelCache:
 
     def _install(self, found: Resolution) -> str:
         """Fetch and verify, once for all processes of the machine, and give the id."""
+        if found.version is not None and Path(found.version).name != found.version:
+            # Versions are read from records; what is one by its form must not lead out of this folder.
+            raise VersionUnavailable("version-gone", version=cut(found.version))
         self._folder.mkdir(parents=True, exist_ok=True)
         # The others wait and find the copy. A lock of a process that died is void.
         name = found.version or hashlib.sha256((found.origin or "").encode()).hexdigest()[:12]

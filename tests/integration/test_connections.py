@@ -9,12 +9,14 @@ from time import sleep
 import psutil
 import pytest
 
+from api.access.browsers import OF_API
 from api.server.limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 from tests.factories import Kit
 from tests.processes import DEADLINE, RedisServer, Service, http, wait_for
 
 CONNECTIONS, STREAMS = 50, 10
 HEAD_TIMEOUT = 2.0
+SECURITY_HEADERS = {name.decode(): value.decode().lower() for name, value in OF_API}
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
 
 
@@ -127,6 +129,21 @@ def test_a_head_that_is_too_large_is_refused(api: Service, head: bytes) -> None:
         connection.sendall(head)
         [(status, headers, body)] = answers(connection)
     assert (status, type_of(body), headers["connection"]) == (431, "head-too-large", "close")
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"GET /no-such-page HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost", 408),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (MAX_HEADERS + 1) + b"\r\n", 431),
+    ],
+)
+def test_a_browser_learns_the_same_whoever_rejects_a_request(api: Service, sent: bytes, expected: int) -> None:
+    [(status, headers, _)] = answer(api, sent)
+    assert status == expected
+    assert headers.items() >= SECURITY_HEADERS.items()
 
 
 def test_a_head_within_the_limits_is_read(api: Service) -> None:

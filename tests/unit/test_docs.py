@@ -165,6 +165,15 @@ def test_files_and_options_named_in_the_text_exist(page: str) -> None:
                 assert f'"{option}"' in (ROOT / path).read_text(encoding="utf-8"), span
 
 
+def test_every_fault_has_a_test_that_exists() -> None:
+    faults = re.findall(
+        r"^\| (\d+)\. .* \| `(tests/[\w/.]+)`: `(test_\w+)` \|$", PAGES["docs/security.md"], re.MULTILINE
+    )
+    assert {int(number) for number, _, _ in faults} >= set(range(1, 16))
+    for _, path, name in faults:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     table = table_below("Settings")
     for name, field in Settings.model_fields.items():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import rows, services
-from api.intake import admission, form, options
+from api.intake import admission, form, options, submission
 from api.routes import jobs, model, results
 from api.server import limits
 from shared import explanation, reasons, what_if
@@ -31,6 +31,7 @@ FIXED: dict[str, Any] = {
     "speed of a body, at least": limits.SLOWEST,
     "requests sent ahead of their answers": limits.MAX_PIPELINED,
     "a row sent alone": json_extract.MAX_ROW_BYTES,
+    "a body that names the file to read": submission.MAX_ADDRESS_BYTES,
     "large JSON bodies at once, each process": admission.BODIES_AT_ONCE,
     "the body of `/reload_model`": model.LARGEST_RELOAD_BODY,
     "reasons of a score that are asked for by number": explanation.MAX_TOLD,

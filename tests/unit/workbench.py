@@ -56,6 +56,8 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
         "model_cache_dir": folder / "cache",
         "storage_url": str(folder / "storage"),
         "chunk_rows": CHUNK_ROWS,
+        "input_uri_prefixes": f"file://{folder}",
+        "output_uri_prefixes": f"file://{folder}",
     }
     if changes:
         # The broker in memory is none that one could set.

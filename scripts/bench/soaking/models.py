@@ -50,11 +50,11 @@ class Version:
 class Models:
     """The rows that orders are made of, and the versions that score them."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, versions: int = VERSIONS) -> None:
         self.base = pa.Table.from_batches(portfolio(BASE_ROWS, seed))
         self._folder = folder
         self._rows = self.base.drop_columns([ID_COLUMN]).to_pandas()
-        self.versions = {version.id: version for version in (self._version(seed + i) for i in range(VERSIONS))}
+        self.versions = {version.id: version for version in (self._version(seed + i) for i in range(versions))}
 
     def install(self, version: str, destination: Path) -> None:
         """Put a version where the service takes models from."""

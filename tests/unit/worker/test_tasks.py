@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import fakeredis
@@ -70,9 +69,9 @@ def test_the_chunks_beyond_the_window_follow(bench: Workbench, numbers: Kit, reg
 
 
 def test_a_file_is_read_scored_and_its_output_written(
-    bench: Workbench, numbers: Kit, registered: dict[str, Any], tmp_path: Path
+    bench: Workbench, numbers: Kit, registered: dict[str, Any]
 ) -> None:
-    target = tmp_path / "scores.csv"
+    target = bench.folder / "scores.csv"
     job = bench.submit_file(as_file(numbers.rows[:10]), output_uri=f"file://{target}")
     assert work_off(bench, registered) == ["read_file", *["score_chunk"] * 3, "write_output"]
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED

@@ -11,13 +11,14 @@ import pytest
 
 from api.access import quotas
 from shared import usage
+from shared.formats.format import FORMATS, Format
 from shared.keys import Limits, parse
 from shared.usage import Taken, Usage
-from tests.factories import Kit
-from tests.processes import wait_for
+from tests.factories import Kit, Row
+from tests.processes import DEADLINE, wait_for
 from tests.unit.api.access.keyed import entry, keyed_api, with_key
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
-from tests.unit.workbench import Workbench
+from tests.unit.workbench import Workbench, as_file
 
 BUSY, EAGER, FREE = map(with_key, ("busy", "eager", "free"))
 ROWS = 10
@@ -38,6 +39,8 @@ def limited(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiCl
     filling = "(facts[2] or now)) * rate"
     assert filling in usage._TAKE
     monkeypatch.setattr(usage, "_TAKE", usage._TAKE.replace(filling, filling.replace("rate", "0")))
+    # Nor is anybody let in uncounted.
+    monkeypatch.setattr(quotas, "PATIENCE", DEADLINE)
     with keyed_api(bench, api_keys=API_KEYS) as client:
         yield client
 
@@ -128,6 +131,27 @@ def test_a_file_with_too_many_rows_fails_and_costs_nothing(limited: ApiClient, b
     assert limited.post(ONE, json=numbers.rows[0], headers=EAGER).status_code == 200
 
 
+@pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
+@pytest.mark.parametrize("bad", [[], [{"age": 17}]], ids=["valid", "invalid"])
+def test_a_file_that_is_rejected_costs_nothing_however_it_is_read(
+    limited: ApiClient, bench: Workbench, numbers: Kit, format: Format, bad: list[Row]
+) -> None:
+    rows = [*numbers.rows[:5], *(numbers.rows[5] | change for change in bad)]
+    headers = EAGER | {"Content-Type": FORMATS[format].media_types[0]}
+    job = bench.read(limited.post("/jobs", content=as_file(rows, format), headers=headers).json()["id"])
+    assert job.in_place == (format is Format.PARQUET)
+    if not job.state.is_final:
+        # They are counted as soon as their number is known, so that nobody starts more than is left.
+        assert _rows_left(limited) == ROWS - len(rows)
+    assert bench.score_all(job).state == ("failed" if bad else "succeeded")
+    assert _rows_left(limited) == (ROWS if bad else ROWS - len(rows))
+
+
+def _rows_left(api: ApiClient) -> int:
+    _forget(api)
+    return fields(api.get("/jobs", headers=EAGER))["rows"]["r"]
+
+
 def _forget(api: ApiClient) -> None:
     for meter in api.services.quotas._meters.values():
         meter.asked_at = -NEVER
@@ -155,6 +179,7 @@ def test_a_redis_that_is_slow_holds_up_nobody_for_long(
 
     monkeypatch.setattr(limited.services.quotas._usage, "take", slow)
     monkeypatch.setattr(quotas, "FRESH", NEVER)
+    monkeypatch.setattr(quotas, "PATIENCE", 0.1)
     began = time.monotonic()
     for _ in range(20):
         assert limited.post(ONE, json=numbers.rows[0], headers=BUSY).status_code == 200

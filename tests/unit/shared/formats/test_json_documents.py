@@ -1,6 +1,7 @@
 """Whole JSON bodies, valid and broken: the fast readers give what the exact ones give, or leave the body to them."""
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import MalformedInput, PretError
-from shared.formats import json_pieces, json_rows
+from shared.formats import json_by_column, json_pieces, json_rows
+from shared.formats.json_by_column import Column
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_rows import validated_from_document
@@ -89,6 +91,7 @@ def read(body: bytes) -> list[Any] | PretError:
 def test_the_fast_readers_give_what_the_exact_ones_give(body: bytes, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_pieces, "PIECE_BYTES", piece)
+        patch.setattr(json_by_column, "PIECE_BYTES", piece)
         fast = read(body)
         patch.setattr(PackedRows, "_of", lambda *_, **__: None)
         patch.setattr(json_rows, "packed_columns", lambda *_: None)
@@ -123,10 +126,62 @@ def test_long_columns_are_cut_between_values_only(values: str, size: int, monkey
     assert list(chain.from_iterable(pieces)) == json.loads(f"[{values}]")
 
 
+WORDS = [r'"a,b"', r'"\"],"', r'"\\"', r'"\\\",\\"', '""', "null", "[1,2]", '{"a":","}', "NaN", "1"]
+
+
+@pytest.mark.parametrize("size", range(1, 30))
+@pytest.mark.parametrize("turn", range(len(WORDS)))
+def test_a_column_is_read_a_few_values_at_a_time(size: int, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_by_column, "PIECE_BYTES", size)
+    words = WORDS[turn:] + WORDS[:turn]
+    rows = JsonRows(make_contract([{"name": "a", "type": "string"}]), ReadOptions(), ignore_extra=True)
+    column = Column("a", f"[{' ,'.join(words)} ]".encode(), rows)
+    parts = [column.take(3) for _ in range(5)]
+    assert [part.count for part in parts] == [3, 3, 3, 1, 0]
+    assert [text.decode() for part in parts for text in part.texts()] == words
+
+
+@pytest.mark.parametrize("value", ["null", "[]", '"x"', "1"])
+def test_columns_take_little_memory_beside_their_text(value: str) -> None:
+    column = f"[{','.join([value] * 200_000)},{{}}]"
+    text = f'{{"columns": {{{",".join(f"{json.dumps(name)}:{column}" for name in CONTRACT.names)}}}}}'.encode()
+    tracemalloc.start()
+    try:
+        next(iter(validated_from_document(text, CONTRACT, ReadOptions())))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(text)
+
+
+def test_what_is_nested_in_a_column_is_not_taken_apart_however_long_it_is() -> None:
+    long = [[0] * json_by_column.PIECE_BYTES, 1]
+    body = json.dumps({"columns": dict.fromkeys(CONTRACT.names, long)}).encode()
+    with pytest.raises(MalformedInput) as error:
+        list(validated_from_document(body, CONTRACT, ReadOptions()))
+    assert error.value.reason.type == "column-nested"
+
+
+def test_columns_of_which_one_ends_late_are_no_table() -> None:
+    columns = {name: [1] * json_rows.SLICE_ROWS for name in CONTRACT.names}
+    columns["flag"].append(1)
+    with pytest.raises(MalformedInput) as error:
+        list(validated_from_document(json.dumps({"columns": columns}).encode(), CONTRACT, ReadOptions()))
+    assert error.value.reason.type == "column-lengths"
+
+
 def test_an_endless_row_of_values_is_rejected_for_its_length() -> None:
     body = json.dumps({"dataframe_split": {"columns": CONTRACT.names, "data": [[1] * 2**17]}}).encode()
     [checked] = validated_from_document(body, CONTRACT, ReadOptions())
     assert [error.type for error in checked.report.errors] == ["too_long"]
+
+
+@pytest.mark.parametrize("kind", ["double", "long", "string", "boolean"])
+def test_columns_without_a_value_are_no_rows(kind: str) -> None:
+    contract = make_contract([{"name": "a", "type": kind}])
+    with pytest.raises(MalformedInput) as error:
+        list(validated_from_document(b'{"columns": {"a": []}}', contract, ReadOptions()))
+    assert error.value.reason.type == "no-rows"
 
 
 def test_columns_of_other_lengths_are_no_table() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
+from shared.formats import json_extract
 from shared.formats.json_extract import LARGE_ROW_BYTES, MAX_ROW_BYTES, extract
 from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
@@ -149,3 +150,13 @@ def test_a_number_too_small_for_a_float_is_no_whole_number(number: str) -> None:
 def test_a_whole_number_may_be_written_so(number: str) -> None:
     row = verdict(f'{{"amount": 1, "age": {number}}}')
     assert row["age"] == float(number)
+
+
+@pytest.mark.parametrize("number", ["1e-400", "1e-" + "0" * 250 + "400", "0." + "0" * 400 + "1"])
+@pytest.mark.parametrize("place", range(1, 700, 7))
+def test_a_small_number_is_found_wherever_a_long_text_is_cut(
+    number: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_extract, "SEARCHED_BYTES", 700)
+    assert json_extract.may_underflow(b"1" * place + b"," + number.encode() + b"," + b"1" * 700)
+    assert not json_extract.may_underflow(b"1e-20," * 300)

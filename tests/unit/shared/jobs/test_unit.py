@@ -1,6 +1,7 @@
 """An attempt at a unit of work ends the same way whatever the step: done, given back, or the job has ended."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from shared.jobs.unit import Attempt, JobEnded, Step, attempt
 from tests.factories import Kit, removed
 from tests.store_contract import new_attempt, store_over
 from tests.unit.wire import LOST, WireInMemory
-from tests.unit.workbench import Workbench
+from tests.unit.workbench import Workbench, as_file
 
 UNIT = "0"
 
@@ -180,3 +181,15 @@ def test_a_sign_of_life_is_given_now_and_then(bench: Workbench, job: Job, monkey
     bench.parts.store.cancel(job.id)
     with pytest.raises(JobEnded):
         own.renew()
+
+
+@pytest.mark.parametrize("address", ["input_uri", "output_uri"])
+def test_a_record_leads_no_worker_to_where_no_caller_may_go(
+    bench: Workbench, numbers: Kit, tmp_path: Path, address: str
+) -> None:
+    outside = tmp_path.parent / "outside.csv"
+    job = bench.submit_file(as_file(numbers.rows[:3]), **{address: f"file://{outside}"})
+    error = bench.read(job.id).error
+    assert error is not None
+    assert error.type == f"{address.replace('_', '-')}-not-allowed"
+    assert not outside.exists()

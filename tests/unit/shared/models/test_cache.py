@@ -300,3 +300,13 @@ def test_an_evaluator_that_did_not_survive_its_proof_is_not_used(
     for _ in range(2):
         model = take_current(library_of(source, cache))
         assert (model.evaluation, model.scorer.evaluator.name.partition(" ")[0]) == (died, "catboost")
+
+
+@pytest.mark.parametrize("version", ["../outside", "local-1/../../outside", "{folder}/outside"])
+def test_a_version_whose_id_is_a_path_leads_nowhere(models: ModelCache, tmp_path: Path, version: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").touch()
+    with pytest.raises(VersionUnavailable):
+        models.load(version.format(folder=tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "source"]
+    assert (tmp_path / "outside" / "file").exists()
