@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from types import GenericAlias
 from typing import Any
 
@@ -24,7 +24,7 @@ from shared.formats.json_extract import MAX_ROW_BYTES, extract
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
-from shared.formats.json_pieces import NOT_IN_BULK, begins_at, found_in_pieces
+from shared.formats.json_pieces import NOT_IN_BULK, begins_at, found_in_pieces, in_pieces
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue
 
@@ -105,7 +105,7 @@ def validated_from_document(
 
 def row_text(body: bytes, number: int, contract: Contract, options: ReadOptions) -> bytes:
     """Return one row of a document that was read by `validated_from_document` as the text of an object; raises IndexError."""
-    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+    if not body.startswith(b"{", begins_at(body)):
         return _element(body, number)
     [(shape, content)] = fields_of(body, _Document).items()
     if shape == "dataframe_records":
