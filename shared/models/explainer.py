@@ -68,7 +68,7 @@ class Explainer:
         self._positive = positive
         self._categories = classifier.get_cat_feature_indices()
         self._is_softmax = facts.loss_of(classifier) == SOFTMAX
-        self._table = self._proven(LeafTable.of(classifier), known_rows)
+        self._table = self._proven_table(known_rows)
 
     @property
     def is_prepared(self) -> bool:
@@ -105,11 +105,12 @@ class Explainer:
         own, other = found[:, self._positive], found[:, 1 - self._positive]
         return own - other if self._is_softmax else own
 
-    def _proven(self, table: LeafTable | None, known_rows: Sequence[Row]) -> LeafTable | None:
-        """Give the table if it equals CatBoost on rows made for the model."""
+    def _proven_table(self, known_rows: Sequence[Row]) -> LeafTable | None:
+        """Make a table, and give it if it equals CatBoost on rows made for the model."""
         pool = pool_of_table(self._trials(known_rows), self._categories)
+        # First, since CatBoost may be unable to explain the model.
         expected = self._by_catboost(pool)
-        if table is None:
+        if (table := LeafTable.of(self._classifier)) is None:
             return None
         sign = 1 if self._positive else -1
         differences = np.abs(sign * table.explain(pool) - expected.values)
