@@ -98,7 +98,9 @@ def test_csv_in_and_parquet_out_though_one_of_two_workers_is_killed(
     keys = objects.keys(f"storage/jobs/{job_id}/")
     assert sum(key.startswith("scores-") for key in keys) == ROWS // 20
     assert "upload" in keys
-    row = running.client.get(f"/jobs/{job_id}/rows/{ROWS - 1}").json()
+    answer = running.client.get(f"/jobs/{job_id}/rows/{ROWS - 1}")
+    assert answer.status_code == 200, answer.text
+    row = answer.json()
     assert (row["inputs"]["age"], row["score"]) == (rows[-1]["age"], expected[-1])
 
 
