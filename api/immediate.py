@@ -13,8 +13,9 @@ from anyio import to_thread
 
 from shared.contract.validated import Tally, Validated
 from shared.jobs.submit import COUNTED_VALUES
+from shared.metrics import Metrics
 from shared.models.artifact import Model
-from shared.scoring import score
+from shared.scoring import score_counted
 
 PATIENCE = 0.5
 """Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
@@ -37,8 +38,9 @@ class Answers:
 class ImmediateBatches:
     """Scores batches of up to `most_rows` rows; none if that is 0."""
 
-    def __init__(self, most_rows: int) -> None:
+    def __init__(self, most_rows: int, metrics: Metrics) -> None:
         self._most_rows = most_rows
+        self._metrics = metrics
         self._turn = anyio.Lock()
 
     async def answers(self, read: ReadRows, model: Model) -> Answers | None:
@@ -64,7 +66,8 @@ class ImmediateBatches:
         try:
             for validated in slices:
                 # Each slice is encoded separately: a single call would keep the event loop waiting.
-                encoded.append(msgspec.json.encode(score(model, validated.batch).answers())[1:-1])
+                predictions = score_counted(model, validated.batch, self._metrics)
+                encoded.append(msgspec.json.encode(predictions.answers())[1:-1])
                 rows += validated.batch.num_rows
         except _TooManyRows:
             return None

@@ -15,11 +15,13 @@ from api import errors, openapi, problems
 from api.access.browsers import Browsers
 from api.access.gate import Gate
 from api.access.keyring import Keyring
+from api.access.log import AccessLog
 from api.edge import Edge
-from api.routes import access, capabilities, events, health, jobs, model, results, submit
+from api.routes import access, capabilities, events, health, jobs, metrics, model, results, submit
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import Services, create_services
 from shared import logging as service_logging
+from shared import metrics_files
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
 from shared.keys import WrongKeys
@@ -38,7 +40,8 @@ SWITCH_INTERVAL = 0.0005
 def create_app(settings: Settings, client: redis.Redis) -> Edge:
     """Make the app and all its parts."""
     use_few_arenas()
-    service_logging.set_up(settings.log_level)
+    service_logging.set_up(settings.log_level, settings.log_format)
+    metrics_files.begin()
     services = create_services(settings, client)
     keyring = Keyring(settings)
     origins = settings.listed(settings.cors_origins)
@@ -56,6 +59,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         tasks = [
             asyncio.create_task(_keep_looking(services.member)),
             asyncio.create_task(_keep_keys(services, keyring)),
+            asyncio.create_task(services.traffic.keep_flushing()),
         ]
         yield
         for task in tasks:
@@ -80,11 +84,13 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (submit, jobs, results, events, model, health, capabilities, access):
+    for routes in (submit, jobs, results, events, model, health, metrics, capabilities, access):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, services.audit, origins)
+    fast_routes = {("POST", INDIVIDUAL_SCORE): score_one}
+    access_log = AccessLog(INDIVIDUAL_SCORE, settings.access_log_share)
+    return Edge(app, fast_routes, gate, services.quotas, services.audit, services.traffic, access_log, origins)
 
 
 def _favour_the_loop() -> None:

@@ -23,6 +23,8 @@ LEAVES = tuple(
         "reasons",
         "errors",
         "logging",
+        "metrics",
+        "metrics_files",
         "redis",
         "redis_url",
         "audit",

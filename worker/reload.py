@@ -4,6 +4,7 @@ import logging
 import sys
 
 from shared import logging as service_logging
+from shared import metrics_files
 from shared.errors import PretError
 from shared.fleet.records import Fleet
 from shared.fleet.reload import Coordinator
@@ -18,7 +19,9 @@ BY = "celery control"
 def main(revision: str | None) -> int:
     """Reload, and log the outcome."""
     settings = Settings()
-    service_logging.set_up(settings.log_level)
+    service_logging.set_up(settings.log_level, settings.log_format)
+    # It counts with the worker that started it.
+    metrics_files.begin()
     coordinator = Coordinator.from_settings(settings, Fleet(connect(settings.redis_url, patient=True)))
     try:
         outcome = coordinator.reload(revision, BY)

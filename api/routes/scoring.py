@@ -20,6 +20,9 @@ class IndividualScore:
     FastAPI's request handling would cost more than the scoring itself; `api.openapi` documents the route.
     """
 
+    path = INDIVIDUAL_SCORE
+    """As routes have it: the template of the path."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
 

@@ -22,6 +22,7 @@ from shared.errors import (
     ReloadTimedOut,
 )
 from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
+from shared.metrics import Metrics
 from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
 from shared.reasons import Reason
@@ -76,18 +77,24 @@ class Coordinator:
     """Runs reloads; any process of the service, or a script, may."""
 
     def __init__(
-        self, fleet: Fleet, models: Resolver, timeout: float, ends: Callable[[], object] = lambda: False
+        self,
+        fleet: Fleet,
+        models: Resolver,
+        timeout: float,
+        metrics: Metrics,
+        ends: Callable[[], object] = lambda: False,
     ) -> None:
         """Take the fleet's records and what finds versions; `ends` tells whether this process is to end, and so its reload."""
         self._fleet = fleet
         self._models = models
         self._timeout = timeout
+        self._metrics = metrics
         self._ends = ends
 
     @classmethod
     def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
         """Make the coordinator of a program that only reloads and has no models of its own."""
-        return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout)
+        return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout, Metrics())
 
     def reload(self, revision: str | None, by: str) -> ReloadOutcome:
         """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
@@ -95,6 +102,18 @@ class Coordinator:
         Raises ModelError or Unavailable if the source does not have it, ReloadInProgress, ReloadFailed or ReloadTimedOut
         with what each process said, ReloadInterrupted, or RedisUnavailable; the fleet then serves what it served before.
         """
+        outcome, began = "interrupted", time.monotonic()
+        try:
+            done = self._reload(revision, by)
+            outcome = done.status
+            return done
+        except PretError as error:
+            outcome = error.reason.type
+            raise
+        finally:
+            self._metrics.reloads.labels(outcome).observe(time.monotonic() - began)
+
+    def _reload(self, revision: str | None, by: str) -> ReloadOutcome:
         deployed, _ = self._fleet.look()
         version, source = self._version_of(revision, deployed)
         before = self._fleet.processes()
