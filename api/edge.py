@@ -20,6 +20,7 @@ from api.access.gate import Gate
 from api.access.log import AccessLog
 from api.access.quotas import Quotas
 from api.errors import ShuttingDown, response_to
+from api.traced import traced
 from api.traffic import CLOSED, Traffic, method_of, route_of
 from shared.errors import PretError
 from shared.logging import request_id
@@ -57,7 +58,7 @@ class Edge:
         self._audit = audit
         self._traffic = traffic
         self._access_log = access_log
-        self._enter = readable_from(origins, self._let_in)
+        self._enter = traced(readable_from(origins, self._let_in))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

@@ -21,7 +21,7 @@ from api.routes import access, capabilities, events, health, jobs, metrics, mode
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import Services, create_services
 from shared import logging as service_logging
-from shared import metrics_files
+from shared import metrics_files, tracing
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
 from shared.keys import WrongKeys
@@ -42,6 +42,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     use_few_arenas()
     service_logging.set_up(settings.log_level, settings.log_format)
     metrics_files.begin()
+    tracing.set_up("pret-api")
     services = create_services(settings, client)
     keyring = Keyring(settings)
     origins = settings.listed(settings.cors_origins)
@@ -67,6 +68,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(services.audit.look, keyring.callers)
         await asyncio.to_thread(services.member.retire)
+        await asyncio.to_thread(tracing.shut_down)
 
     # The documentation pages bring their own scripts: many users' networks reach no CDN.
     app: FastAPI = FastAPIOffline(
@@ -78,6 +80,8 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         openapi_tags=openapi.TAGS,
         responses=problems.DEFAULT,
         lifespan=lifespan,
+        # The edge traces all routes; FastAPI would see some, and what is in their bodies.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         swagger_ui_parameters={"tryItOutEnabled": True},
     )
     app.state.services = services

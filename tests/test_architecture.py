@@ -25,6 +25,8 @@ LEAVES = tuple(
         "logging",
         "metrics",
         "metrics_files",
+        "opentelemetry",
+        "tracing",
         "redis",
         "redis_url",
         "audit",

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from celery import Celery, signals
 
-from shared import metrics_files
+from shared import metrics_files, tracing
 from shared.errors import RedisDenied, RedisUnavailable
 from shared.jobs import queue
 from shared.memory import use_few_arenas
@@ -43,14 +43,14 @@ def create_celery(settings: Settings) -> Celery:
     register(celery, of_child, of_parent)
     add_steps(celery, of_parent)
     signals.worker_init.connect(lambda **_: _end_if_denied(settings), weak=False)
-    _count(settings)
+    _observe(settings)
     signals.worker_shutting_down.connect(lambda **_: stopping.ask(), weak=False)
     signals.setup_logging.connect(lambda **_: logs.set_up(settings.log_level, settings.log_format), weak=False)
     return celery
 
 
-def _count(settings: Settings) -> None:
-    """Have the parent and its children count together, and the parent tell the metrics of all."""
+def _observe(settings: Settings) -> None:
+    """Have the parent and its children count together, the parent tell the metrics of all, and the children trace."""
     exporter = Exporter()
 
     def begin(**_: object) -> None:
@@ -61,9 +61,11 @@ def _count(settings: Settings) -> None:
     def begin_in_child(**_: object) -> None:
         exporter.leave()
         metrics_files.begin()
+        tracing.set_up("pret-worker")
 
     signals.worker_init.connect(begin, weak=False)
     signals.worker_process_init.connect(begin_in_child, weak=False)
+    signals.worker_process_shutdown.connect(lambda **_: tracing.shut_down(), weak=False)
 
 
 def _end_if_denied(settings: Settings) -> None:

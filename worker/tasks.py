@@ -12,6 +12,7 @@ from shared.errors import PretError, RedisUnavailable, UnknownJob
 from shared.jobs import expiry, notify, queue, read, score, unit, write
 from shared.logging import about
 from shared.reasons import Reason
+from shared.tracing import TRACEPARENT
 from worker.services import WORKER, Services
 
 UNIT_ARGUMENTS = 2
@@ -26,7 +27,7 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
 
     def attempt(task: Any, job_id: str, name: str, step: unit.Step) -> None:
         with about(job_id, name, task.request.get(queue.REQUEST_ID) or ""):
-            units = unit.attempt(job_id, name, step, services().workplace)
+            units = unit.attempt(job_id, name, step, services().workplace, task.request.get(TRACEPARENT))
             if units:
                 _publish(job_id, units, services())
 

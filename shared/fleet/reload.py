@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 from uuid import uuid4
 
+from shared import tracing
 from shared.errors import (
     NoPreviousVersion,
     PretError,
@@ -103,19 +104,22 @@ class Coordinator:
         with what each process said, ReloadInterrupted, or RedisUnavailable; the fleet then serves what it served before.
         """
         outcome, began = "interrupted", time.monotonic()
-        try:
-            done = self._reload(revision, by)
-            outcome = done.status
-            return done
-        except PretError as error:
-            outcome = error.reason.type
-            raise
-        finally:
-            self._metrics.reloads.labels(outcome).observe(time.monotonic() - began)
+        with tracing.span("reload") as span:
+            try:
+                done = self._reload(revision, by)
+                outcome = done.status
+                return done
+            except PretError as error:
+                outcome = error.reason.type
+                raise
+            finally:
+                self._metrics.reloads.labels(outcome).observe(time.monotonic() - began)
+                span.note(pret_outcome=outcome)
 
     def _reload(self, revision: str | None, by: str) -> ReloadOutcome:
         deployed, _ = self._fleet.look()
-        version, source = self._version_of(revision, deployed)
+        with tracing.span("resolve"):
+            version, source = self._version_of(revision, deployed)
         before = self._fleet.processes()
         old = deployed.active.id if deployed else None
         if version.id == old:
@@ -125,13 +129,18 @@ class Coordinator:
         if not _insist(lambda: self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS)):
             raise ReloadInProgress
         try:
-            prepared = self._wait_until_ready(candidate, before)
-            change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
-            _insist(lambda: self._activate(candidate, change))
+            with tracing.span("prepare", pret_version=version.id) as span:
+                prepared = self._wait_until_ready(candidate, before)
+                slowest = max(answer.seconds for answer in prepared.values())
+                span.note(pret_processes=len(prepared), pret_slowest__seconds=slowest)
+            with tracing.span("activate"):
+                change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
+                _insist(lambda: self._activate(candidate, change))
         except BaseException as error:
             self._withdraw(candidate, error.reason if isinstance(error, PretError) else ReloadInterrupted().reason)
             raise
-        after = self._wait_until_served(version.id, before)
+        with tracing.span("converge"):
+            after = self._wait_until_served(version.id, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
         return ReloadOutcome("reloaded", old, version.id, processes)
 

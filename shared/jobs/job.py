@@ -91,6 +91,10 @@ class Job:
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"
+    request_id: str | None = None
+    """The request that it was sent with."""
+    traceparent: str | None = field(default=None, repr=False)
+    """The span that it was published in, if there are traces."""
     upload_bytes: int = 0
     input_uri: str | None = field(default=None, repr=False)
     output_uri: str | None = field(default=None, repr=False)

@@ -8,9 +8,9 @@ twice. A worker that serves several queues takes short tasks first, so that they
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from threading import Lock
@@ -25,9 +25,9 @@ from kombu.exceptions import OperationalError
 
 from shared.jobs.job import READING, WRITING, Job
 from shared.jobs.turns import Turns
-from shared.logging import request_id
 from shared.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, KEY_PREFIX, translated_errors
 from shared.settings import Settings
+from shared.tracing import TRACEPARENT
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ PUBLISHED_AT = "published_at"
 """Header of a message: when it was published, by the clock of the Redis server."""
 
 REQUEST_ID = "request_id"
-"""Header of a message: the request that its job, or this part of it, comes from."""
+"""Header of a message: the request that its job came with."""
 
 CLOCK_INTERVAL = 60.0
 """Seconds between two questions for the server's clock."""
@@ -124,6 +124,7 @@ class _Message:
     name: str
     queue: str
     shown: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class TaskQueue:
@@ -175,7 +176,7 @@ class TaskQueue:
         self._app.send_task(
             message.task,
             message.arguments,
-            headers={PUBLISHED_AT: self._clock.now(), REQUEST_ID: request_id.get()},
+            headers={PUBLISHED_AT: self._clock.now(), **message.headers},
             task_id=f"{message.name}.{uuid4().hex[:8]}",
             queue=message.queue,
             argsrepr=message.shown,
@@ -242,7 +243,10 @@ def _published_at(message: str | None, default: float) -> float:
 def _message(job: Job, unit: str) -> _Message:
     # Reading and writing are one unit each, named by the task.
     which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else ""
-    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), _shown(job.id, which))
+    shown = _shown(job.id, which)
+    origin = {REQUEST_ID: job.request_id, TRACEPARENT: job.traceparent}
+    headers = {name: value for name, value in origin.items() if value}
+    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), shown, headers)
 
 
 def _shown(job_id: str, which: str = "") -> str:

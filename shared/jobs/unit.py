@@ -13,6 +13,7 @@ from math import inf
 from typing import Literal
 from uuid import uuid4
 
+from shared import tracing
 from shared.errors import (
     ALL_VALID,
     InputError,
@@ -31,6 +32,7 @@ from shared.models.cache import ModelCache
 from shared.reasons import Reason
 from shared.settings import Settings
 from shared.storage import Storage
+from shared.tracing import Span
 
 RENEW_INTERVAL = 0.5
 """Seconds between the heartbeats of a long unit, which also reveal that its job has ended."""
@@ -39,6 +41,12 @@ RENEW_INTERVAL = 0.5
 KINDS = {READING: "read", WRITING: "write"}
 SCORING = "score"
 """Kinds of units, as metrics tell them apart; every chunk is of the last one."""
+
+
+def kind_of(unit: str) -> str:
+    """Return the kind of a unit."""
+    return KINDS.get(unit, SCORING)
+
 
 Outcome = Literal["done", "failed", "over", "handed_back", "error"]
 """What came of an attempt: it is committed, the job failed, nobody needs it, another worker is to do it, or it is tried again."""
@@ -123,8 +131,8 @@ Step = Callable[[Attempt], list[str] | None]
 """Does the work and commits it; returns the units to publish now, or None if another worker was first."""
 
 
-def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
-    """Run the unit if it is still pending, and return the units to publish now.
+def attempt(job_id: str, unit: str, step: Step, at: Workplace, parent: str | None = None) -> list[str]:
+    """Run the unit if it is still pending, and return the units to publish now; `parent` is the trace that it belongs to.
 
     Invalid input or a model that cannot serve fails the job. Any other error releases the unit for another attempt and is
     raised; that Redis did not answer, or that the worker was told to end, does not count as an attempt.
@@ -133,7 +141,10 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
         return [unit]
     owner = f"{at.worker}/{uuid4().hex[:8]}"
     try:
-        return _run(job_id, unit, owner, step, at) if at.store.claim(job_id, unit, owner) is Claim.TAKEN else []
+        if at.store.claim(job_id, unit, owner) is not Claim.TAKEN:
+            return []
+        with tracing.span(f"{kind_of(unit)} unit", "consumer", parent, pret_job=job_id, pret_unit=unit) as span:
+            return _run(job_id, unit, owner, step, at, span)
     except RedisUnavailable:
         # The claim may have been made although it was not answered; if the step has been committed, nothing is handed back.
         with suppress(RedisUnavailable):
@@ -141,19 +152,19 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
         raise
 
 
-def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[str]:
+def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace, span: Span) -> list[str]:
     try:
         job = at.store.get(job_id)
     except UnknownJob:
         return []
-    with _observed(Attempt(job, unit, owner, at)) as attempt:
+    with _observed(Attempt(job, unit, owner, at), span) as attempt:
         return _settled(attempt, step)
 
 
 @contextmanager
-def _observed(attempt: Attempt) -> Iterator[Attempt]:
-    """Count an attempt and its time."""
-    metrics, kind = attempt.at.metrics, KINDS.get(attempt.unit, SCORING)
+def _observed(attempt: Attempt, span: Span) -> Iterator[Attempt]:
+    """Count an attempt and its time, and trace its steps."""
+    metrics, kind = attempt.at.metrics, kind_of(attempt.unit)
     began = time.perf_counter()
     try:
         yield attempt
@@ -162,6 +173,8 @@ def _observed(attempt: Attempt) -> Iterator[Attempt]:
         metrics.unit_seconds.labels(kind).observe(time.perf_counter() - began)
         for name, step in attempt.steps.times.items():
             metrics.step_seconds.labels(kind, name).inc(step.seconds)
+            tracing.past(name, step.began, step.ended, pret_seconds=step.seconds)
+        span.note(pret_outcome=attempt.outcome)
 
 
 def _settled(attempt: Attempt, step: Step) -> list[str]:
