@@ -101,7 +101,9 @@ class Gauges(Collector):
                 buckets.append((bound, float(count)))
             durations.add_metric([state.value], buckets, jobs.seconds)
             ended.add_metric([state.value], count)
-        yield from (durations, ended)
+        given_up = CounterMetricFamily("pret_units_given_up", "Units of work that ran out of attempts.")
+        given_up.add_metric([], self._totals.given_up())
+        yield from (durations, ended, given_up)
 
     def _of_fleet(self) -> Iterator[Metric]:
         (deployed, candidate), processes = self._fleet.look(), self._fleet.processes()

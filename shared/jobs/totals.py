@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from shared.jobs.job import JobState
-from shared.jobs.job_scripts import JOB_SECONDS, TOTALS_KEY, list_of
+from shared.jobs.job_scripts import GIVEN_UP, JOB_SECONDS, TOTALS_KEY, list_of
 from shared.redis import translated_errors
 
 BOUNDS = (*map(str, JOB_SECONDS), "+Inf")
@@ -34,6 +34,12 @@ class Totals:
             for state in JobState:
                 pipe.zcard(list_of(state, None))
             return dict(zip(JobState, pipe.execute(), strict=True))
+
+    def given_up(self) -> int:
+        """Count the units that ran out of attempts."""
+        with translated_errors():
+            found: Any = self._redis.hget(TOTALS_KEY, GIVEN_UP)
+        return int(found or 0)
 
     def ended(self) -> dict[JobState, Ended]:
         """Count the jobs that have ended, removed ones too; one that was retried has ended several times."""
