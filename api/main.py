@@ -61,6 +61,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
             asyncio.create_task(_keep_looking(services.member)),
             asyncio.create_task(_keep_keys(services, keyring)),
             asyncio.create_task(services.traffic.keep_flushing()),
+            asyncio.create_task(services.activity.keep_looking()),
         ]
         yield
         for task in tasks:

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from api.access.audit import Audit
 from api.access.quotas import Quotas
+from api.activity import Activity
 from api.closing import Closing
 from api.following import Following
 from api.gauges import Gauges
@@ -63,6 +64,7 @@ class Services:
     traffic: Traffic
     collectors: tuple[Collector, ...]
     """What gives the metrics: of this process and those beside it, and of the service as a whole."""
+    activity: Activity
 
 
 def create_services(settings: Settings, client: redis.Redis) -> Services:
@@ -75,6 +77,7 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
     closing = Closing()
     metrics = Metrics()
     traffic = Traffic(metrics)
+    together = Together(metrics.registry)
 
     return Services(
         settings=settings,
@@ -97,7 +100,8 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         metrics=metrics,
         traffic=traffic,
         collectors=(
-            Together(metrics.registry),
+            together,
             Gauges(storage, settings.min_free_bytes, queue, store, Totals(client), fleet),
         ),
+        activity=Activity(together, traffic, queue),
     )

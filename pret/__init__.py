@@ -8,6 +8,7 @@ with Client() as client:
     client.download(job.id, "scores.parquet")
 """
 
+from pret.activity import Activity, Point
 from pret.client import AsyncClient, Client
 from pret.errors import (
     Busy,
@@ -52,6 +53,7 @@ from pret.models import (
 )
 
 __all__ = [
+    "Activity",
     "AsyncClient",
     "AuditEntry",
     "AuditPage",
@@ -77,6 +79,7 @@ __all__ = [
     "NotAuthenticated",
     "NotReachable",
     "Part",
+    "Point",
     "PretError",
     "Problem",
     "Process",

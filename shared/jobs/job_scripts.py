@@ -18,7 +18,7 @@ TOTALS_KEY = f"{KEY_PREFIX}jobs:totals"
 """Counts of the jobs that have ended, for the metrics: by state and by duration, `<state>:<upper bound in seconds>`."""
 
 GIVEN_UP = "given-up"
-"""Beside them, the units that ran out of attempts."""
+"""Beside them, the units that ran out of attempts (`_CLAIM`)."""
 
 IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
 ANSWER_KEY = f"{KEY_PREFIX}answer:"
@@ -216,7 +216,7 @@ if tonumber(redis.call('HGET', attempts, unit) or 0) >= limit then
     local named = is_chunk and unit or cjson.encode(unit)
     -- The last reason goes in as it is: decoded and encoded again, empty lists and large numbers would change.
     local params = '{"unit":' .. named .. ',"attempts":' .. limit .. ',"reason":' .. last .. '}'
-    redis.call('HINCRBY', KEYS[15], GIVEN_UP, 1)
+    redis.call('HINCRBY', KEYS[15], 'given-up', 1)
     finish('failed', '{"type":"' .. kind .. '","params":' .. params .. '}')
     return 'over'
 end
@@ -229,8 +229,6 @@ end
 if is_chunk then redis.call('HSETNX', record, 'scoring_at', now) end
 return 'taken'
 """
-
-_CLAIM = _CLAIM.replace("GIVEN_UP", f"'{GIVEN_UP}'")
 
 _RENEW = """
 local unit, owner = ARGV[3], ARGV[4]

@@ -1,13 +1,17 @@
 """The page of the service's health: each part in words, the queues, and links. It refreshes by itself."""
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import altair as alt
 import streamlit as st
 
-from pret import Client, Health, Part, PretError, Reason
+from pret import Activity, Client, Health, Part, PretError, Reason
 from pret.transport import DEFAULT_URL
 from ui import reasons, service
+from ui.palette import GRANTED, ink
 from ui.texts import Texts, escaped
 
 REFRESH_SECONDS = 5
@@ -44,6 +48,7 @@ def _live(say: Texts, client: Client) -> None:
             _verdict(say, health)
             _parts(say, health)
             _queues(say, health)
+            _activity(say, client.activity())
             st.markdown(say("health.version", version=client.version()))
         now = say.local(datetime.now(UTC)).strftime("%H:%M:%S")
         st.caption(say("health.checked", time=now, seconds=REFRESH_SECONDS))
@@ -88,6 +93,56 @@ def _queues(say: Texts, health: Health) -> None:
     for column, name in zip(st.columns(len(QUEUES)), QUEUES, strict=True):
         help_text = say(f"health.queue_{name}_help")
         column.metric(say(f"health.queue_{name}"), say.number(health.queues.get(name)), help=help_text, border=True)
+
+
+def _activity(say: Texts, activity: Activity) -> None:
+    """Draw the last hour."""
+    st.subheader(say("health.activity"), anchor=False)
+    points = activity.points
+    if not points:
+        st.caption(say("health.activity_none"))
+        return
+    shown: dict[str, tuple[list[float | None], Callable[[float | None], str]]] = {
+        "requests": ([point.requests_per_second for point in points], lambda value: say.number(value, 1)),
+        "latency": ([_milliseconds(point.p99_seconds) for point in points], lambda value: say.number(value, 1)),
+        "waiting": ([point.waiting for point in points], lambda value: say.number(value, 0)),
+        "refused": ([point.refused_share for point in points], say.percent),
+    }
+    for column, (name, (values, write)) in zip(_grid(len(shown)), shown.items(), strict=True):
+        with column, st.container(border=True, height="stretch", key=f"activity_{name}"):
+            title, now = say(f"health.{name}"), write(values[-1])
+            st.markdown(f"{title}: **{now}**", help=say("health.refused_help") if name == "refused" else None)
+            moments = [say.local(point.at).strftime("%H:%M:%S") for point in points]
+            words = say.plain("health.activity_alt", name=say.plain(f"health.{name}"), value=now)
+            st.altair_chart(_line(moments, values, write), alt=words)
+
+
+def _grid(count: int) -> list[Any]:
+    """Make places for so many, two in a row; on a phone they come one below the other."""
+    return [column for _ in range(0, count, 2) for column in st.columns(2)]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _line(moments: Sequence[str], values: Sequence[float | None], write: Callable[[float | None], str]) -> Any:
+    """Draw values over time, oldest first; where there is none the line is broken."""
+    told = zip(moments, values, strict=True)
+    rows = [{"place": i, "at": at, "value": value, "written": write(value)} for i, (at, value) in enumerate(told)]
+    colour = ink(st.context.theme.type)
+    return (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(color=GRANTED, point={"size": 12, "color": GRANTED}, interpolate="monotone")
+        .encode(
+            x=alt.X("place:Q", axis=None),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=3, labels=False)),
+            tooltip=[alt.Tooltip("at:N", title=" "), alt.Tooltip("written:N", title=" ")],
+        )
+        .properties(height=90, padding=2)
+        .configure_axis(gridColor=colour, gridOpacity=0.25, domain=False, ticks=False)
+        .configure_view(stroke=None)
+    )
 
 
 def _links(say: Texts) -> None:
