@@ -104,17 +104,21 @@ def _activity(say: Texts, activity: Activity) -> None:
         return
     shown: dict[str, tuple[list[float | None], Callable[[float | None], str]]] = {
         "requests": ([point.requests_per_second for point in points], lambda value: say.number(value, 1)),
-        "latency": ([_milliseconds(point.p99_seconds) for point in points], lambda value: say.number(value, 1)),
+        "latency": ([_times(1000, point.p99_seconds) for point in points], lambda value: say.number(value, 1)),
         "waiting": ([point.waiting for point in points], lambda value: say.number(value, 0)),
-        "refused": ([point.refused_share for point in points], say.percent),
+        "refused": (
+            [_times(100, point.refused_share) for point in points],
+            lambda value: say.percent(_times(0.01, value)),
+        ),
     }
     for column, (name, (values, write)) in zip(_grid(len(shown)), shown.items(), strict=True):
         with column, st.container(border=True, height="stretch", key=f"activity_{name}"):
-            title, now = say(f"health.{name}"), write(values[-1])
-            st.markdown(f"{title}: **{now}**", help=say("health.refused_help") if name == "refused" else None)
+            told = {"name": say.plain(f"health.{name}"), "value": write(values[-1])}
+            help_text = say("health.refused_help") if name == "refused" else None
+            st.markdown(say("health.activity_now", **told), help=help_text)
             moments = [say.local(point.at).strftime("%H:%M:%S") for point in points]
-            words = say.plain("health.activity_alt", name=say.plain(f"health.{name}"), value=now)
-            st.altair_chart(_line(moments, values, write), alt=words)
+            chart = _line(moments, values, write, say)
+            st.altair_chart(chart, alt=say.plain("health.activity_alt", **told))
 
 
 def _grid(count: int) -> list[Any]:
@@ -122,12 +126,15 @@ def _grid(count: int) -> list[Any]:
     return [column for _ in range(0, count, 2) for column in st.columns(2)]
 
 
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1000
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else value * factor
 
 
-def _line(moments: Sequence[str], values: Sequence[float | None], write: Callable[[float | None], str]) -> Any:
+def _line(
+    moments: Sequence[str], values: Sequence[float | None], write: Callable[[float | None], str], say: Texts
+) -> Any:
     """Draw values over time, oldest first; where there is none the line is broken."""
+    scale = f"replace(format(datum.value, '~g'), '.', '{say.plain('common.decimal')}')"
     told = zip(moments, values, strict=True)
     rows = [{"place": i, "at": at, "value": value, "written": write(value)} for i, (at, value) in enumerate(told)]
     colour = ink(st.context.theme.type)
@@ -136,11 +143,11 @@ def _line(moments: Sequence[str], values: Sequence[float | None], write: Callabl
         .mark_line(color=GRANTED, point={"size": 12, "color": GRANTED}, interpolate="monotone")
         .encode(
             x=alt.X("place:Q", axis=None),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=3, labels=False)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=3, labelExpr=scale)),
             tooltip=[alt.Tooltip("at:N", title=" "), alt.Tooltip("written:N", title=" ")],
         )
-        .properties(height=90, padding=2)
-        .configure_axis(gridColor=colour, gridOpacity=0.25, domain=False, ticks=False)
+        .properties(height=100, padding={"left": 4, "right": 8, "top": 4, "bottom": 4})
+        .configure_axis(labelColor=colour, gridColor=colour, gridOpacity=0.25, domain=False, ticks=False)
         .configure_view(stroke=None)
     )
 
