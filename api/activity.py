@@ -4,6 +4,7 @@ Each process keeps an hour of its own, of what all processes of the port have co
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from prometheus_client.registry import Collector
 from api.traffic import Traffic
 from shared.errors import RedisUnavailable
 from shared.jobs.queue import TaskQueue
+
+logger = logging.getLogger(__name__)
 
 INTERVAL = 30.0
 KEPT = 120
@@ -67,7 +70,10 @@ class Activity:
         """Look, until it is cancelled."""
         while True:
             self._traffic.flush()
-            await asyncio.to_thread(self.look)
+            try:
+                await asyncio.to_thread(self.look)
+            except Exception:
+                logger.exception("A look at the last minutes failed; the next one follows")
             await asyncio.sleep(INTERVAL)
 
     def look(self) -> None:

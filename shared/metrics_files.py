@@ -90,12 +90,20 @@ class Together(Collector):
         folder = os.environ.get(FOLDER)
         if not folder or values.ValueClass is values.MutexValue:
             return self._own.collect()
-        with _alone_in(Path(folder)) as is_alone:
-            if is_alone:
-                _move_what_ended(Path(folder))
-            readable = [str(path) for path in Path(folder).glob("*.db") if _contents(path) is not None]
-            merged: Iterable[Metric] = MultiProcessCollector.merge(readable)  # type: ignore[no-untyped-call]
-            return merged
+        try:
+            return _merged(Path(folder))
+        except OSError:
+            # Somebody has removed the folder, or what is in it since it was listed.
+            return self._own.collect()
+
+
+def _merged(folder: Path) -> Iterable[Metric]:
+    with _alone_in(folder) as is_alone:
+        if is_alone:
+            _move_what_ended(folder)
+        readable = [str(path) for path in folder.glob("*.db") if _contents(path) is not None]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(readable)  # type: ignore[no-untyped-call]
+        return merged
 
 
 def _reserve(path: Path) -> None:

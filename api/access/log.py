@@ -22,7 +22,7 @@ class AccessLog:
         self._sampled_route = sampled_route
         self._every = 1 / share if share else inf
         self._numbers = count(1)
-        self._next = 1.0
+        self._next = self._every
 
     def answered(self, scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
         """Log a request that has ended, if its turn has come."""

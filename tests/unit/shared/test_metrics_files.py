@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -113,6 +114,13 @@ def test_a_file_that_is_damaged_is_left_out(folder: Path) -> None:
     (folder / "counter_1.db").write_bytes(b"\xff" * 100)
     (folder / f"counter_{os.getppid()}.db").touch()
     assert told()["pret_units_republished_total"] == 1
+
+
+def test_without_its_folder_a_process_tells_what_it_has_counted_itself(folder: Path) -> None:
+    metrics = Metrics()
+    metrics.republished.inc(2)
+    shutil.rmtree(folder)
+    assert told(metrics)["pret_units_republished_total"] == 2
 
 
 def test_who_moves_files_and_is_frozen_holds_nobody_up(folder: Path) -> None:
