@@ -9,6 +9,7 @@ import re
 from asyncio import CancelledError
 from collections.abc import Iterable, Mapping
 from random import getrandbits
+from time import perf_counter
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,8 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.audit import Audit
 from api.access.browsers import readable_from, security_headers
 from api.access.gate import Gate
+from api.access.log import AccessLog
 from api.access.quotas import Quotas
 from api.errors import ShuttingDown, response_to
+from api.traced import traced
+from api.traffic import CLOSED, Traffic, method_of, route_of
 from shared.errors import PretError
 from shared.logging import request_id
 
@@ -37,44 +41,62 @@ class Edge:
     """The ASGI app that the server runs: identifies each request, lets it in or not, and passes it on."""
 
     def __init__(
-        self, app: FastAPI, fast_routes: FastRoutes, gate: Gate, quotas: Quotas, audit: Audit, origins: Iterable[str]
+        self,
+        app: FastAPI,
+        fast_routes: FastRoutes,
+        gate: Gate,
+        quotas: Quotas,
+        audit: Audit,
+        traffic: Traffic,
+        access_log: AccessLog,
+        origins: Iterable[str],
     ) -> None:
         self.app = app
         self._fast_routes = fast_routes
         self._gate = gate
         self._quotas = quotas
         self._audit = audit
-        self._enter = readable_from(origins, self._let_in)
+        self._traffic = traffic
+        self._access_log = access_log
+        self._enter = traced(readable_from(origins, self._let_in))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        began = perf_counter()
         # Of a header that is sent twice, the last one counts.
         given = dict(scope["headers"]).get(b"x-request-id")
         named = given if given and REQUEST_ID.fullmatch(given) else b"%016x" % getrandbits(ID_BITS)
         request_id.set(named.decode())
         own = [(b"x-request-id", named), *security_headers(scope["path"])]
-        has_started = False
+        status = 0
 
         async def send_named(message: Message) -> None:
-            nonlocal has_started
+            nonlocal status
             if message["type"] == "http.response.start":
-                has_started = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], *own]
             await send(message)
 
         answer: Send = send_named
-        if scope["method"] == "HEAD":
+        method = method_of(scope)
+        if method == "HEAD":
             scope, answer = {**scope, "method": "GET"}, without_body(send_named)
+        self._traffic.in_flight += 1
         try:
             await self._enter(scope, receive, answer)
         except CancelledError:
             # At its end the server waits some seconds for the requests under way, and then cancels them.
             logger.warning("A request was cut off by the end of the process")
-            if not has_started:
+            if not status:
                 await response_to(ShuttingDown())(scope, receive, answer)
+        finally:
+            self._traffic.in_flight -= 1
+            route, status, seconds = route_of(scope), status or CLOSED, perf_counter() - began
+            self._traffic.answered(method, route, status, seconds)
+            self._access_log.answered(scope, method, route, status, seconds)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -90,6 +112,8 @@ class Edge:
             await response(scope, receive, send)
             return
         app = self._fast_routes.get((scope["method"], scope["path"]), self.app)
+        if app is not self.app:
+            scope["route"] = app
         await app(scope, receive, send)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from anyio import to_thread
+from prometheus_client import Gauge
 
 from api.closing import Closing
 from shared.errors import QueueFull, RedisUnavailable
@@ -48,10 +49,12 @@ class Follower:
 class Following:
     """All event streams of one process, at most `limit` of them."""
 
-    def __init__(self, store: JobStore, closing: Closing, limit: int) -> None:
+    def __init__(self, store: JobStore, closing: Closing, limit: int, streams: Gauge) -> None:
+        """Take the metric of the streams that are open, too."""
         self._store = store
         self._closing = closing
         self._limit = limit
+        self._streams = streams
         self._count = 0
         self._followers: dict[str, set[Follower]] = defaultdict(set)
         self._looking: asyncio.Task[None] | None = None
@@ -70,7 +73,8 @@ class Following:
         if self._looking is None:
             self._looking = asyncio.create_task(self._keep_looking())
         try:
-            yield follower
+            with self._streams.track_inprogress():
+                yield follower
         finally:
             self._count -= 1
             self._followers[job.id].discard(follower)

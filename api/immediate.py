@@ -15,8 +15,9 @@ from anyio import to_thread
 from shared.contract.validated import Tally, Validated
 from shared.jobs.reasons import reason_columns, with_reasons
 from shared.jobs.submit import COUNTED_VALUES
+from shared.metrics import Metrics
 from shared.models.artifact import Model
-from shared.scoring import Answer, StoredRows, rows_per_second, score, strongest_factors
+from shared.scoring import Answer, StoredRows, rows_per_second, score_counted, strongest_factors
 
 PATIENCE = 0.5
 """Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
@@ -39,8 +40,9 @@ class Answers:
 class ImmediateBatches:
     """Scores batches of up to `most_rows` rows; none if that is 0."""
 
-    def __init__(self, most_rows: int) -> None:
+    def __init__(self, most_rows: int, metrics: Metrics) -> None:
         self._most_rows = most_rows
+        self._metrics = metrics
         self._turn = anyio.Lock()
 
     async def answers(self, read: ReadRows, model: Model, explain: int | None = None) -> Answers | None:
@@ -66,20 +68,19 @@ class ImmediateBatches:
         try:
             for validated in slices:
                 # Each slice is encoded separately: a single call would keep the event loop waiting.
-                encoded.append(msgspec.json.encode(_scored(model, validated.batch, explain))[1:-1])
+                encoded.append(msgspec.json.encode(self._scored(model, validated.batch, explain))[1:-1])
                 rows += validated.batch.num_rows
         except _TooManyRows:
             return None
         return Answers(b"[" + b",".join(encoded) + b"]", rows)
 
-
-def _scored(model: Model, batch: pa.RecordBatch, explain: int | None) -> Sequence[Answer]:
-    if not explain:
-        return score(model, batch).answers()
-    rows = StoredRows(model.scorer.encode(batch))
-    predictions = score(model, rows)
-    strongest = strongest_factors(model, rows, predictions, explain)
-    return with_reasons(predictions.answers(), reason_columns(strongest, explain))
+    def _scored(self, model: Model, batch: pa.RecordBatch, explain: int | None) -> Sequence[Answer]:
+        if not explain:
+            return score_counted(model, batch, self._metrics).answers()
+        rows = StoredRows(model.scorer.encode(batch))
+        predictions = score_counted(model, rows, self._metrics)
+        strongest = strongest_factors(model, rows, predictions, explain)
+        return with_reasons(predictions.answers(), reason_columns(strongest, explain))
 
 
 class _TooManyRows(Exception):

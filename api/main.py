@@ -15,11 +15,25 @@ from api import errors, openapi, problems
 from api.access.browsers import Browsers
 from api.access.gate import Gate
 from api.access.keyring import Keyring
+from api.access.log import AccessLog
 from api.edge import Edge
-from api.routes import access, capabilities, events, health, jobs, model, results, rows, submit, what_if
+from api.routes import (
+    access,
+    capabilities,
+    events,
+    health,
+    jobs,
+    metrics,
+    model,
+    results,
+    rows,
+    submit,
+    what_if,
+)
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import Services, create_services
 from shared import logging as service_logging
+from shared import metrics_files, tracing
 from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
 from shared.keys import WrongKeys
@@ -38,7 +52,9 @@ SWITCH_INTERVAL = 0.0005
 def create_app(settings: Settings, client: redis.Redis) -> Edge:
     """Make the app and all its parts."""
     use_few_arenas()
-    service_logging.set_up(settings.log_level)
+    service_logging.set_up(settings.log_level, settings.log_format)
+    metrics_files.begin()
+    tracing.set_up("pret-api")
     services = create_services(settings, client)
     keyring = Keyring(settings)
     origins = settings.listed(settings.cors_origins)
@@ -56,6 +72,8 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         tasks = [
             asyncio.create_task(_keep_looking(services.member)),
             asyncio.create_task(_keep_keys(services, keyring)),
+            asyncio.create_task(services.traffic.keep_flushing()),
+            asyncio.create_task(services.activity.keep_looking()),
         ]
         yield
         for task in tasks:
@@ -63,6 +81,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(services.audit.look, keyring.callers)
         await asyncio.to_thread(services.member.retire)
+        await asyncio.to_thread(tracing.shut_down)
 
     # The documentation pages bring their own scripts: many users' networks reach no CDN.
     app: FastAPI = FastAPIOffline(
@@ -74,17 +93,21 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         openapi_tags=openapi.TAGS,
         responses=problems.DEFAULT,
         lifespan=lifespan,
+        # The edge traces all routes; FastAPI would see some, and what is in their bodies.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         swagger_ui_parameters={"tryItOutEnabled": True},
     )
     app.state.services = services
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (what_if, submit, jobs, results, rows, events, model, health, capabilities, access):
+    for routes in (what_if, submit, jobs, results, rows, events, model, health, metrics, capabilities, access):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)
-    return Edge(app, {("POST", INDIVIDUAL_SCORE): score_one}, gate, services.quotas, services.audit, origins)
+    fast_routes = {("POST", INDIVIDUAL_SCORE): score_one}
+    access_log = AccessLog(INDIVIDUAL_SCORE, settings.access_log_share)
+    return Edge(app, fast_routes, gate, services.quotas, services.audit, services.traffic, access_log, origins)
 
 
 def _favour_the_loop() -> None:

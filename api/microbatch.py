@@ -5,8 +5,10 @@ and share it; at low traffic nothing waits, as the call happens in the next iter
 """
 
 import asyncio
+import time
 from collections import defaultdict
 
+from api.traffic import Traffic
 from shared.contract.contract import Row
 from shared.models.artifact import Model
 from shared.scoring import Answer, score
@@ -17,7 +19,8 @@ Waiting = list[tuple[Row, "asyncio.Future[Answer]"]]
 class MicroBatcher:
     """Collects rows until the current iteration of the event loop ends, separately for each model."""
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._waiting: dict[str, Waiting] = defaultdict(list)
 
     async def score(self, model: Model, row: Row) -> Answer:
@@ -32,6 +35,7 @@ class MicroBatcher:
 
     def _flush(self, model: Model) -> None:
         waiting = self._waiting.pop(model.version)
+        began = time.perf_counter()
         try:
             answers = score(model, [row for row, _ in waiting]).answers()
         except Exception as error:
@@ -39,6 +43,7 @@ class MicroBatcher:
                 if not future.done():
                     future.set_exception(error)
             return
+        self._traffic.microbatch(model, answers, time.perf_counter() - began)
         for (_, future), answer in zip(waiting, answers, strict=True):
             # Skip requests that were cancelled in the meantime.
             if not future.done():

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.activity import Point
 from shared.audit import Entry
 from shared.errors import Report
 from shared.formats.format import Format
@@ -327,6 +329,30 @@ class Readiness(Body):
     status: Literal["ready", "degraded", "not ready"]
     parts: dict[str, Part]
     queues: dict[str, int] | None = Field(description="Waiting tasks by queue; None if Redis is unavailable.")
+
+
+class PointBody(Body):
+    """What happened since the point before."""
+
+    at: datetime
+    requests_per_second: float
+    p99_seconds: float | None = Field(description="Of single scores; None if there were none.")
+    waiting: int | None = Field(description="Tasks in all queues; None while Redis is unavailable.")
+    refused_share: float | None = Field(
+        description="Of applicants that the API scored itself; None if there were none."
+    )
+
+
+class ActivityBody(Body):
+    """The last hour of the service, as the process that answers knows it."""
+
+    seconds: float = Field(description="Between two points.")
+    points: list[PointBody] = Field(description="The oldest first.")
+
+    @classmethod
+    def of(cls, points: Iterable[Point], seconds: float) -> "ActivityBody":
+        """Show the points."""
+        return cls(seconds=seconds, points=[PointBody(**asdict(point) | {"at": moment(point.at)}) for point in points])
 
 
 def moment(seconds: float) -> datetime:

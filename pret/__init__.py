@@ -8,6 +8,7 @@ with Client() as client:
     client.download(job.id, "scores.parquet")
 """
 
+from pret.activity import Activity, ActivityPoint
 from pret.client import AsyncClient, Client
 from pret.errors import (
     Busy,
@@ -64,6 +65,8 @@ from pret.scores import (
 )
 
 __all__ = [
+    "Activity",
+    "ActivityPoint",
     "AsyncClient",
     "AuditEntry",
     "AuditPage",

@@ -124,6 +124,7 @@ class Client:
     rollback = _blocking(Operations.rollback)
     caller = _blocking(Operations.caller)
     audit = _blocking(Operations.audit)
+    activity = _blocking(Operations.activity)
     health = _blocking(Operations.health)
     version = _blocking(Operations.version)
     capabilities = _blocking(Operations.capabilities)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from pret import requests
+from pret.activity import Activity
 from pret.errors import JobFailed
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
 from pret.model_operations import ModelOperations
@@ -257,6 +258,10 @@ class Operations(ModelOperations):
     async def health(self) -> Health:
         """Get the state of the service and of each of its parts."""
         return parse(Health, await self._send(requests.health()))
+
+    async def activity(self) -> Activity:
+        """Get the last hour of the service: requests, latency, waiting tasks, refused applicants."""
+        return parse(Activity, await self._send(requests.activity()))
 
     async def version(self) -> str:
         """Get the version of the service."""

@@ -219,6 +219,11 @@ def health() -> Request:
     return Request("GET", "/router_health", retry_if_busy=False, expected=frozenset({503}))
 
 
+def activity() -> Request:
+    """Get the last hour."""
+    return Request("GET", "/activity")
+
+
 def caller() -> Request:
     """Get whose key this client sends, and what it may do."""
     return Request("GET", "/caller")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Literal, TypeAlias, TypedDict
 
 import msgspec
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from shared.contract.contract import Row
 from shared.errors import NotExplainable
 from shared.explanation import Explanation, Factors, Wanted, strongest_of_each
+from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
 from shared.models.evaluator import Scores
@@ -145,6 +147,16 @@ def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictio
         scores = scorer.score_rows(rows)
     threshold = model.threshold if threshold is None else threshold
     return Predictions(scores, threshold, model.version, unscored, unseen)
+
+
+def score_counted(model: Model, rows: Rows, metrics: Metrics, threshold: float | None = None) -> Predictions:
+    """Score rows as `score` does, and count them in the metrics."""
+    began = perf_counter()
+    found = score(model, rows, threshold)
+    seconds = perf_counter() - began
+    scores = found.scores if found.unscored is None else found.scores[~found.unscored]
+    metrics.scored(model.version, model.scorer.evaluator.name, scores, int(np.count_nonzero(found.is_refused)), seconds)
+    return found
 
 
 def explain(model: Model, rows: Sequence[Row], wanted: Wanted, threshold: float | None = None) -> list[ExplainedAnswer]:

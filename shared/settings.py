@@ -34,6 +34,7 @@ SIGNED_AS_GIVEN = ("webhook_secret",)
 
 
 EvaluatorChoice = Literal["auto", "catboost"]
+LogFormat = Literal["text", "json"]
 
 
 class FormerNames(BaseSettings):
@@ -152,7 +153,18 @@ class Settings(BaseSettings):
         5.0, description="Seconds between two searches for lost work and expired jobs."
     )
     job_ttl: PositiveInt = Field(7 * 24 * 3600, description="Seconds that an ended job and its results are kept.")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port on which a worker tells its metrics; without one, it does not."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address on which it does.")
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")
+    log_format: LogFormat = Field("text", description="Form of the logs: `text`, or `json`, one object a line.")
+    access_log_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the single scores that the access log names; it names all other requests.",
+    )
 
     @model_validator(mode="before")
     @classmethod

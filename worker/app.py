@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from celery import Celery, signals
 
+from shared import metrics_files, tracing
 from shared.errors import RedisDenied, RedisUnavailable
 from shared.jobs import queue
 from shared.memory import use_few_arenas
@@ -11,6 +12,7 @@ from shared.redis import connect, ping
 from shared.settings import Settings, settings_or_exit
 from worker import control as control  # registers the control commands on import
 from worker import logs, transport
+from worker.exporter import Exporter
 from worker.services import Services, create_services
 from worker.steps import add_steps
 from worker.stopping import Stopping
@@ -41,9 +43,29 @@ def create_celery(settings: Settings) -> Celery:
     register(celery, of_child, of_parent)
     add_steps(celery, of_parent)
     signals.worker_init.connect(lambda **_: _end_if_denied(settings), weak=False)
+    _observe(settings)
     signals.worker_shutting_down.connect(lambda **_: stopping.ask(), weak=False)
-    signals.setup_logging.connect(lambda **_: logs.set_up(settings.log_level), weak=False)
+    signals.setup_logging.connect(lambda **_: logs.set_up(settings.log_level, settings.log_format), weak=False)
     return celery
+
+
+def _observe(settings: Settings) -> None:
+    """Have the parent and its children count together, the parent tell the metrics of all, and the children trace."""
+    exporter = Exporter()
+
+    def begin(**_: object) -> None:
+        metrics_files.share()
+        metrics_files.begin()
+        exporter.start(settings)
+
+    def begin_in_child(**_: object) -> None:
+        exporter.leave()
+        metrics_files.begin()
+        tracing.set_up("pret-worker")
+
+    signals.worker_init.connect(begin, weak=False)
+    signals.worker_process_init.connect(begin_in_child, weak=False)
+    signals.worker_process_shutdown.connect(lambda **_: tracing.shut_down(), weak=False)
 
 
 def _end_if_denied(settings: Settings) -> None:

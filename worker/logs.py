@@ -6,17 +6,27 @@ import redis
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 
 from shared import logging as service_logging
+from shared.jobs.queue import unit_of
 from shared.redis import REJECTION_ERRORS
 
 EXPECTED = (WorkerLostError, TimeLimitExceeded, redis.ConnectionError, redis.TimeoutError, *REJECTION_ERRORS)
 """A child that died or took too long, a Redis that is away or cannot write: nothing is wrong with the program."""
 
 
-def set_up(level: str) -> None:
-    """Send the logs of this process to standard error, from `level` up."""
-    service_logging.set_up(level)
+def set_up(level: str, form: str = "text") -> None:
+    """Send the logs of this process to standard error, from `level` up, as `text` or `json`."""
+    service_logging.set_up(level, form)
     for handler in logging.root.handlers:
+        # Before the one that writes what a line is about.
+        handler.filters.insert(0, name_unit)
         handler.addFilter(without_traceback)
+
+
+def name_unit(record: logging.LogRecord) -> bool:
+    """Have a line of Celery's about a task name the job and the unit that the id of the task tells."""
+    data = getattr(record, "data", None)
+    record.work = unit_of(str(data.get("id"))) if isinstance(data, dict) else None
+    return True
 
 
 def without_traceback(record: logging.LogRecord) -> bool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from shared.errors import RedisUnavailable, UnknownJob
 from shared.jobs.queue import WEBHOOK
+from shared.logging import about
 from worker.services import Services
 
 logger = logging.getLogger(__name__)
@@ -48,8 +49,10 @@ def republish_lost_units(services: Services) -> None:
     for job_id, units in overdue.items():
         lost = [unit for unit in units if (job_id, unit) not in waiting]
         if lost:
-            logger.warning("Republishing %d unit(s) of job %s", len(lost), job_id)
-            _publish(services, job_id, lost)
+            with about(job_id):
+                logger.warning("Republishing %d unit(s) of job %s", len(lost), job_id)
+                services.metrics.republished.inc(len(lost))
+                _publish(services, job_id, lost)
         services.store.postpone(job_id, units)
 
 

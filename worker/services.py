@@ -15,6 +15,7 @@ from shared.jobs.queue import TaskQueue
 from shared.jobs.store import JobStore
 from shared.jobs.unit import Limits, Workplace
 from shared.jobs.window import Window
+from shared.metrics import Metrics
 from shared.models.cache import ModelCache
 from shared.settings import Settings
 from shared.storage import Storage, create_storage
@@ -36,12 +37,14 @@ class Services:
     member: Member
     window: Window
     limits: Limits
+    metrics: Metrics
     stopping: Callable[[], bool]
 
     @property
     def workplace(self) -> Workplace:
         """Return the dependencies of a unit of work."""
-        return Workplace(WORKER, self.store, self.storage, self.models, self.window, self.limits, self.stopping)
+        own = (self.store, self.storage, self.models, self.window, self.limits, self.metrics, self.stopping)
+        return Workplace(WORKER, *own)
 
 
 def create_services(
@@ -68,5 +71,6 @@ def create_services(
         member=Member("worker", models, fleet, prepare, loads=False),
         window=Window(fleet),
         limits=Limits.from_settings(settings),
+        metrics=Metrics(),
         stopping=stopping,
     )

@@ -10,7 +10,9 @@ from celery import Celery, signals
 
 from shared.errors import PretError, RedisUnavailable, UnknownJob
 from shared.jobs import expiry, notify, queue, read, row, score, unit, write
+from shared.logging import about
 from shared.reasons import Reason
+from shared.tracing import TRACEPARENT
 from worker.services import WORKER, Services
 
 UNIT_TASKS = (queue.READ_FILE, queue.SCORE_CHUNK, queue.WRITE_OUTPUT)
@@ -23,28 +25,29 @@ FILE_TIME_LIMIT = 24 * 3600.0
 def register(celery: Celery, services: Callable[[], Services], of_parent: Callable[[], Services]) -> None:
     """Add the tasks to the app; `services` returns those of the child that runs a task, `of_parent` those of its parent."""
 
-    def attempt(job_id: str, name: str, step: unit.Step) -> None:
-        units = unit.attempt(job_id, name, step, services().workplace)
-        if units:
-            _publish(job_id, units, services())
+    def attempt(task: Any, job_id: str, name: str, step: unit.Step) -> None:
+        with about(job_id, name, task.request.get(queue.REQUEST_ID) or ""):
+            units = unit.attempt(job_id, name, step, services().workplace, task.request.get(TRACEPARENT))
+            if units:
+                _publish(job_id, units, services())
 
     # What it throws is logged in a line, without a traceback: these errors are states that are expected.
     task = partial(celery.task, shared=False, throws=(PretError,))
 
-    @task(name=queue.SCORE_CHUNK)  # type: ignore[untyped-decorator]
-    def score_chunk(job_id: str, chunk: str) -> None:
+    @task(name=queue.SCORE_CHUNK, bind=True)  # type: ignore[untyped-decorator]
+    def score_chunk(task: Any, job_id: str, chunk: str) -> None:
         """Score one chunk of a job."""
-        attempt(job_id, chunk, score.score_chunk)
+        attempt(task, job_id, chunk, score.score_chunk)
 
-    @task(name=queue.READ_FILE, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
-    def read_file(job_id: str, name: str) -> None:
+    @task(name=queue.READ_FILE, time_limit=FILE_TIME_LIMIT, bind=True)  # type: ignore[untyped-decorator]
+    def read_file(task: Any, job_id: str, name: str) -> None:
         """Split the file of a job into chunks."""
-        attempt(job_id, name, read.read_file)
+        attempt(task, job_id, name, read.read_file)
 
-    @task(name=queue.WRITE_OUTPUT, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
-    def write_output(job_id: str, name: str) -> None:
+    @task(name=queue.WRITE_OUTPUT, time_limit=FILE_TIME_LIMIT, bind=True)  # type: ignore[untyped-decorator]
+    def write_output(task: Any, job_id: str, name: str) -> None:
         """Write the results of a job to its output URI."""
-        attempt(job_id, name, write.write_output)
+        attempt(task, job_id, name, write.write_output)
 
     @task(name=queue.READ_ROW)  # type: ignore[untyped-decorator]
     def read_row(job_id: str, request: str) -> None:
@@ -57,7 +60,8 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         settings = services().settings
         secret = settings.webhook_secret
         hosts = settings.listed(settings.webhook_hosts)
-        notify.tell_caller(job_id, hosts, secret.get_secret_value() if secret else None, services().store)
+        with about(job_id, queue.WEBHOOK):
+            notify.tell_caller(job_id, hosts, secret.get_secret_value() if secret else None, services().store)
 
     @task(name=queue.REMOVE_EXPIRED, time_limit=FILE_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def remove_expired() -> None:
@@ -75,7 +79,7 @@ def _hand_back_what_was_lost(of_parent: Callable[[], Services]) -> None:
             job_id, name = args
             parent = of_parent()
             # Without Redis it is found once its lease is over.
-            with suppress(RedisUnavailable):
+            with suppress(RedisUnavailable), about(job_id, name):
                 parent.store.release(job_id, name, WORKER, Reason("worker-died"))
                 _publish(job_id, [name], parent)
 

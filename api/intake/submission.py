@@ -175,7 +175,7 @@ class Submission:
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
         job = replace(await self._new_job(format), encoding=encoding, charset=self._charset)
         async with self._removed_after_errors(job):
-            size = await spool(body, job.upload_blob, self._services.storage, self._take)
+            size = await self._received(body, job)
         return await self._file_job(replace(job, upload_bytes=size))
 
     async def _archived(self, body: AsyncIterator[bytes], charset: str | None) -> Job:
@@ -184,13 +184,20 @@ class Submission:
         # The format is not known yet.
         job = replace(await self._new_job(Format.CSV), encoding="zip")
         async with self._removed_after_errors(job):
-            size = await spool(body, job.upload_blob, self._services.storage, self._take)
+            size = await self._received(body, job)
             name = await to_thread.run_sync(self._name_inside, job.upload_blob)
             format = _format_inside(name)
             text_charset = known_charset(charset) if format in TEXT else UTF8
         delimiter = self._options.delimited_as(name).delimiter
         job = replace(job, format=format, charset=text_charset, delimiter=delimiter, upload_bytes=size)
         return await self._file_job(job)
+
+    async def _received(self, body: AsyncIterator[bytes], job: Job) -> int:
+        """Store what comes, and return its size in bytes."""
+        with self._services.metrics.uploads.track_inprogress():
+            size = await spool(body, job.upload_blob, self._services.storage, self._take)
+        self._services.metrics.upload_bytes.inc(size)
+        return size
 
     def _name_inside(self, blob: str) -> str:
         with self._services.storage.read(blob) as file:

@@ -26,6 +26,9 @@ class IndividualScore:
     FastAPI's request handling would cost more than the scoring itself; `api.openapi` documents the route.
     """
 
+    path = INDIVIDUAL_SCORE
+    """As routes have it: the template of the path."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
 
@@ -59,6 +62,7 @@ class IndividualScore:
         # In a thread: of some models, an explanation takes milliseconds.
         limiter = self._services.explaining_limiter
         [answer] = await to_thread.run_sync(explain, model, [row], wanted, limiter=limiter)
+        self._services.traffic.scored(model, [answer])
         return msgspec.json.encode(answer)
 
     async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:

@@ -7,12 +7,15 @@ from typing import Any
 
 import uvicorn
 
+from shared import metrics_files
+
 APP, PROTOCOL = "api.main:app", "api.server.connection:connect"
 """By name: with several processes, only those that serve import them."""
 
 
 def serve(host: str, port: int, patience: int) -> None:
     """Serve at an address, in as many processes as WEB_CONCURRENCY says, until a signal ends it."""
+    metrics_files.share()
     uvicorn.run(APP, host=host, port=port, **_options(patience))
 
 
@@ -29,6 +32,7 @@ def serve_inherited(patience: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())
     os.close(nothing)
+    metrics_files.share()
     uvicorn.Server(uvicorn.Config(APP, **_options(patience))).run(sockets=[listening])
 
 

@@ -12,6 +12,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from shared.jobs.queue import CHUNKS, FILES, QUICK
+from shared.metrics_files import FOLDER
 from shared.settings import Settings
 
 HOST = "127.0.0.1"
@@ -137,9 +138,11 @@ def programs(ports: Ports, data: Path) -> dict[str, Program]:
     found = {
         "worker": _worker("worker", ["--queues", f"{QUICK},{CHUNKS}"]),
         # A process of its own reads large files, so that scoring goes on beside it.
-        "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"]),
+        "reader": _worker("reader", ["--queues", FILES, "--concurrency", "1"], **_next_metrics_port()),
         "api": replace(
-            _python("api", "--inherited", f"--patience={PATIENCE}"), port=ports.api, processes=_api_processes()
+            _python("api", "--inherited", f"--patience={PATIENCE}", **_metrics_folder(data)),
+            port=ports.api,
+            processes=_api_processes(),
         ),
         "console": _console(ports),
         "flower": _python(
@@ -165,8 +168,22 @@ def _python(module: str, *options: str, **environment: str) -> Program:
     return Program([_near(sys.executable), "-m", module, *options], environment)
 
 
-def _worker(name: str, options: list[str]) -> Program:
-    return _python("celery", "-A", "worker.app", "worker", "--hostname", f"{name}@%h", *options)
+def _worker(name: str, options: list[str], **environment: str) -> Program:
+    return _python("celery", "-A", "worker.app", "worker", "--hostname", f"{name}@%h", *options, **environment)
+
+
+def _next_metrics_port() -> dict[str, str]:
+    """Give the port after the worker's, if the metrics of workers have one."""
+    text = os.environ.get("METRICS_PORT", "")
+    return {"METRICS_PORT": str(int(text) + 1)} if text.isdigit() else {}
+
+
+def _metrics_folder(data: Path) -> dict[str, str]:
+    """Name an empty folder in which all processes of the API count together; no parent of theirs could."""
+    folder = data / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return {FOLDER: str(folder)}
 
 
 def _console(ports: Ports) -> Program:

@@ -52,6 +52,7 @@ EPILOG = """environment variables:
   FLOWER_URL         where people find Flower, for the link in the console
   PRET_KEY           key of everyone who uses the console (default: it asks for one where one is needed)
   REDIS_PORT         port of the embedded Valkey (default 6379)
+  METRICS_PORT       port of the worker's metrics; the reader's have the next one (default none)
   REDIS_URL          use this server instead of the embedded one
   MODEL_DIR          folder of the model to serve (default exported_model, where the demo model is trained if there is none)
 The README lists the settings of the service itself; all of them work here too."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 from uuid import uuid4
 
+from shared import tracing
 from shared.errors import (
     NoPreviousVersion,
     PretError,
@@ -22,6 +23,7 @@ from shared.errors import (
     ReloadTimedOut,
 )
 from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
+from shared.metrics import Metrics
 from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
 from shared.reasons import Reason
@@ -76,18 +78,24 @@ class Coordinator:
     """Runs reloads; any process of the service, or a script, may."""
 
     def __init__(
-        self, fleet: Fleet, models: Resolver, timeout: float, ends: Callable[[], object] = lambda: False
+        self,
+        fleet: Fleet,
+        models: Resolver,
+        timeout: float,
+        metrics: Metrics,
+        ends: Callable[[], object] = lambda: False,
     ) -> None:
         """Take the fleet's records and what finds versions; `ends` tells whether this process is to end, and so its reload."""
         self._fleet = fleet
         self._models = models
         self._timeout = timeout
+        self._metrics = metrics
         self._ends = ends
 
     @classmethod
     def from_settings(cls, settings: Settings, fleet: Fleet) -> "Coordinator":
         """Make the coordinator of a program that only reloads and has no models of its own."""
-        return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout)
+        return cls(fleet, ModelCache.from_settings(settings), settings.reload_timeout, Metrics())
 
     def reload(self, revision: str | None, by: str) -> ReloadOutcome:
         """Make the version that `revision` stands for (None: the configured one) the active one everywhere.
@@ -95,8 +103,23 @@ class Coordinator:
         Raises ModelError or Unavailable if the source does not have it, ReloadInProgress, ReloadFailed or ReloadTimedOut
         with what each process said, ReloadInterrupted, or RedisUnavailable; the fleet then serves what it served before.
         """
+        outcome, began = "interrupted", time.monotonic()
+        with tracing.span("reload") as span:
+            try:
+                done = self._reload(revision, by)
+                outcome = done.status
+                return done
+            except PretError as error:
+                outcome = error.reason.type
+                raise
+            finally:
+                self._metrics.reloads.labels(outcome).observe(time.monotonic() - began)
+                span.note(pret_outcome=outcome)
+
+    def _reload(self, revision: str | None, by: str) -> ReloadOutcome:
         deployed, _ = self._fleet.look()
-        version, source = self._version_of(revision, deployed)
+        with tracing.span("resolve"):
+            version, source = self._version_of(revision, deployed)
         before = self._fleet.processes()
         old = deployed.active.id if deployed else None
         if version.id == old:
@@ -106,13 +129,18 @@ class Coordinator:
         if not _insist(lambda: self._fleet.propose(candidate, self._timeout + CONVERGENCE_SECONDS)):
             raise ReloadInProgress
         try:
-            prepared = self._wait_until_ready(candidate, before)
-            change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
-            _insist(lambda: self._activate(candidate, change))
+            with tracing.span("prepare", pret_version=version.id) as span:
+                prepared = self._wait_until_ready(candidate, before)
+                slowest = max(answer.seconds for answer in prepared.values())
+                span.note(pret_processes=len(prepared), pret_slowest__seconds=slowest)
+            with tracing.span("activate"):
+                change = Deployment(version, deployed.active if deployed else None, source, by, time.time())
+                _insist(lambda: self._activate(candidate, change))
         except BaseException as error:
             self._withdraw(candidate, error.reason if isinstance(error, PretError) else ReloadInterrupted().reason)
             raise
-        after = self._wait_until_served(version.id, before)
+        with tracing.span("converge"):
+            after = self._wait_until_served(version.id, before)
         processes = [_outcome(report, after.get(report.name), prepared.get(report.name)) for report in before]
         return ReloadOutcome("reloaded", old, version.id, processes)
 

@@ -93,6 +93,10 @@ class Job:
     on_invalid: OnInvalid = "reject"
     explain: int | None = None
     """Reasons to store with each score: the factors that contribute most; None for scores alone."""
+    request_id: str | None = None
+    """The request that it was sent with."""
+    traceparent: str | None = field(default=None, repr=False)
+    """The span that it was published in, if there are traces."""
     upload_bytes: int = 0
     input_uri: str | None = field(default=None, repr=False)
     output_uri: str | None = field(default=None, repr=False)

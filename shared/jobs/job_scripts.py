@@ -4,6 +4,9 @@ from shared.reasons import MAX_REPORTED
 from shared.redis import KEY_PREFIX
 from shared.usage import ROWS_KEY
 
+JOB_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 14400)
+"""Upper bounds by which the durations of jobs are counted."""
+
 JOB_KEY = f"{KEY_PREFIX}job:"
 OPEN_KEY = f"{KEY_PREFIX}jobs:open"
 ENDED_KEY = f"{KEY_PREFIX}jobs:ended"
@@ -11,6 +14,12 @@ STATE_KEY = f"{KEY_PREFIX}jobs:state:"
 OWNER_KEY = f"{KEY_PREFIX}jobs:owner:"
 WEBHOOKS_KEY = f"{KEY_PREFIX}jobs:webhooks"
 TURN_KEY = f"{KEY_PREFIX}jobs:removal"
+TOTALS_KEY = f"{KEY_PREFIX}jobs:totals"
+"""Counts of the jobs that have ended, for the metrics: by state and by duration, `<state>:<upper bound in seconds>`."""
+
+GIVEN_UP = "given-up"
+"""Beside them, the units that ran out of attempts (`_CLAIM`)."""
+
 IDEMPOTENCY_KEY = f"{KEY_PREFIX}submission:"
 ANSWER_KEY = f"{KEY_PREFIX}answer:"
 
@@ -20,7 +29,7 @@ def keys_of(job_id: str, call: str) -> list[str]:
     record = f"{JOB_KEY}{job_id}"
     own = [record, *(f"{record}:{part}" for part in ("due", "leases", "attempts", "report"))]
     lists = [OPEN_KEY, ENDED_KEY, STATE_KEY, WEBHOOKS_KEY, IDEMPOTENCY_KEY, JOB_KEY]
-    return [*own, *lists, f"{ANSWER_KEY}{call}", OWNER_KEY, ROWS_KEY]
+    return [*own, *lists, f"{ANSWER_KEY}{call}", OWNER_KEY, ROWS_KEY, TOTALS_KEY]
 
 
 def list_of(state: str, owner: str | None) -> str:
@@ -75,9 +84,22 @@ local function enter(new)
         redis.call('ZADD', list .. 'any', created, id)
     end
 end
+local function add_to_totals(final)
+    local seconds = math.max(0, now - tonumber(redis.call('HGET', record, 'created_at') or now))
+    local bucket = '+Inf'
+    for _, bound in ipairs({DURATIONS}) do
+        if seconds <= bound then
+            bucket = bound
+            break
+        end
+    end
+    redis.call('HINCRBY', KEYS[15], final .. ':' .. bucket, 1)
+    redis.call('HINCRBYFLOAT', KEYS[15], final .. ':seconds', string.format('%.3f', seconds))
+end
 local function finish(final, reason)
     enter(final)
     if final == 'failed' and redis.call('HGET', record, 'retryable') == '0' then give_back() end
+    add_to_totals(final)
     redis.call('HSET', record, 'finished_at', now, 'expires_at', now + ttl)
     if reason ~= '' then redis.call('HSET', record, 'error', reason) end
     redis.call('DEL', due, leases, attempts)
@@ -155,7 +177,7 @@ local function set_report(found)
     redis.call('DEL', report)
     add_to_report(0, found)
 end
-""".replace("MOST_REPORTED", str(MAX_REPORTED))
+""".replace("MOST_REPORTED", str(MAX_REPORTED)).replace("DURATIONS", ", ".join(map(str, JOB_SECONDS)))
 
 _CREATE = """
 local window, lease, created = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -203,6 +225,7 @@ if tonumber(redis.call('HGET', attempts, unit) or 0) >= limit then
     local named = is_chunk and unit or cjson.encode(unit)
     -- The last reason goes in as it is: decoded and encoded again, empty lists and large numbers would change.
     local params = '{"unit":' .. named .. ',"attempts":' .. limit .. ',"reason":' .. last .. '}'
+    redis.call('HINCRBY', KEYS[15], 'given-up', 1)
     finish('failed', '{"type":"' .. kind .. '","params":' .. params .. '}')
     return 'over'
 end

@@ -8,11 +8,13 @@ twice. A worker that serves several queues takes short tasks first, so that they
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from threading import Lock
+from time import monotonic, time
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +27,7 @@ from shared.jobs.job import READING, WRITING, Job
 from shared.jobs.turns import Turns
 from shared.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, KEY_PREFIX, translated_errors
 from shared.settings import Settings
+from shared.tracing import TRACEPARENT
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,15 @@ REMOVE_EXPIRED = "remove_expired"
 
 WEBHOOK = "callback"
 """Takes the place of the chunk number in the name of a webhook task."""
+
+PUBLISHED_AT = "published_at"
+"""Header of a message: when it was published, by the clock of the Redis server."""
+
+REQUEST_ID = "request_id"
+"""Header of a message: the request that its job came with."""
+
+CLOCK_INTERVAL = 60.0
+"""Seconds between two questions for the server's clock."""
 
 Unit = tuple[str, str]
 """A job id and one of its units of work."""
@@ -113,6 +125,7 @@ class _Message:
     name: str
     queue: str
     shown: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class TaskQueue:
@@ -121,6 +134,7 @@ class TaskQueue:
     def __init__(self, app: Celery, client: "redis.Redis") -> None:
         self._app = app
         self._redis = client
+        self._clock = _ServerClock(client)
         self._producer: Any = None
         # A connection must be used by one thread at a time.
         self._lock = Lock()
@@ -167,6 +181,7 @@ class TaskQueue:
         self._app.send_task(
             message.task,
             message.arguments,
+            headers={PUBLISHED_AT: self._clock.now(), **message.headers},
             task_id=f"{message.name}.{uuid4().hex[:8]}",
             queue=message.queue,
             argsrepr=message.shown,
@@ -195,11 +210,48 @@ class TaskQueue:
                 pipe.llen(f"{QUEUE_PREFIX}{queue}")
             return dict(zip(QUEUES, pipe.execute(), strict=True))
 
+    def ages(self) -> dict[str, float]:
+        """Return for how many seconds the oldest message of each queue has waited, 0 if it is empty; raises RedisUnavailable."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for queue in QUEUES:
+                pipe.lindex(f"{QUEUE_PREFIX}{queue}", -1)
+            oldest: list[str | None] = pipe.execute()
+        now = self._clock.now()
+        return {queue: max(0.0, now - _published_at(text, now)) for queue, text in zip(QUEUES, oldest, strict=True)}
+
+
+class _ServerClock:
+    """The clock of the Redis server, by which all processes agree on the age of a message."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self._ahead = 0.0
+        self._asked_at = -inf
+
+    def now(self) -> float:
+        """Return the seconds since the epoch. While the server does not answer, by what is known of its clock."""
+        if monotonic() - self._asked_at > CLOCK_INTERVAL:
+            self._asked_at = monotonic()
+            with suppress(redis.RedisError):
+                seconds, microseconds = self._redis.time()
+                self._ahead = seconds + microseconds / 1e6 - time()
+        return time() + self._ahead
+
+
+def _published_at(message: str | None, default: float) -> float:
+    try:
+        return float(json.loads(message or "")["headers"][PUBLISHED_AT])
+    except (ValueError, KeyError, TypeError):
+        return default
+
 
 def _message(job: Job, unit: str) -> _Message:
     # Reading and writing are one unit each, named by the task.
     which = f"{int(unit) + 1}/{job.chunks}" if unit.isdigit() else ""
-    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), _shown(job.id, which))
+    shown = _shown(job.id, which)
+    origin = {REQUEST_ID: job.request_id, TRACEPARENT: job.traceparent}
+    headers = {name: value for name, value in origin.items() if value}
+    return _Message(_task_of(unit), (job.id, unit), f"{job.id}.{unit}", _queue_of(job, unit), shown, headers)
 
 
 def _shown(job_id: str, which: str = "") -> str:
@@ -219,10 +271,16 @@ def _queue_of(job: Job, unit: str) -> str:
     return QUICK if job.chunks == 1 else CHUNKS
 
 
+def unit_of(task_id: str) -> Unit | None:
+    """Return the unit that the id of a task names; None if it is not one of ours."""
+    job_id, _, rest = task_id.partition(".")
+    unit, _, suffix = rest.partition(".")
+    return (job_id, unit) if suffix and "." not in suffix else None
+
+
 def _unit(message: str) -> Unit | None:
     """Return the unit of a message; None if it is not one of ours."""
     try:
-        job_id, unit, _ = json.loads(message)["headers"]["id"].split(".")
+        return unit_of(json.loads(message)["headers"]["id"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return job_id, unit

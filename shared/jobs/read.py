@@ -13,7 +13,7 @@ from shared.jobs.job import READ_PREFIXES, SMALL_UPLOAD, UNPACKED, Job
 from shared.jobs.plan import planned
 from shared.jobs.row_index import Place, write_index
 from shared.jobs.rows import KeptTypesDiffer, check_count, store_rows
-from shared.jobs.unit import Attempt, Oversized, Workplace
+from shared.jobs.unit import Attempt, Oversized, Workplace, count_invalid
 from shared.jobs.upload import SignOfLife, StoredFile, stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
 from shared.models.artifact import Model
@@ -27,12 +27,16 @@ def read_file(attempt: Attempt) -> list[str] | None:
     job, at = attempt.job, attempt.at
     _remove_leftovers(attempt)
     tally = Tally()
-    read = _planned_or_read(attempt, tally)
-    if tally.report.invalid_values:
-        at.store.note_report(job.id, tally.report)
-    units = at.store.commit_reading(read, at.window(), attempt.owner)
+    with attempt.steps.step("read"):
+        read = _planned_or_read(attempt, tally)
+    with attempt.steps.step("commit"):
+        if tally.report.invalid_values:
+            at.store.note_report(job.id, tally.report)
+        units = at.store.commit_reading(read, at.window(), attempt.owner)
     if read.in_place:
         return units
+    at.metrics.rows_read.inc(read.rows or 0)
+    count_invalid(tally.report, at.metrics)
     if units is None:
         for name in (read.rows_blob, read.echo_blob, read.index_blob):
             at.storage.delete(name)

@@ -13,9 +13,9 @@ from shared.jobs.job import Job
 from shared.jobs.read import opened_file
 from shared.jobs.reasons import reason_columns, reason_names
 from shared.jobs.rows import encoded_rows, parted, regrouped
-from shared.jobs.unit import Attempt, remove_rows_if_done
+from shared.jobs.unit import Attempt, count_invalid, remove_rows_if_done
 from shared.models.artifact import Model
-from shared.scoring import Counts, Predictions, StoredRows, score, strongest_factors
+from shared.scoring import Counts, Predictions, StoredRows, score_counted, strongest_factors
 
 SCORE = "score"
 """Name of the first column of the blob."""
@@ -24,7 +24,8 @@ SCORE = "score"
 def score_chunk(attempt: Attempt) -> list[str] | None:
     """Score the chunk, and count it once even if another worker scores it too."""
     job, at = attempt.job, attempt.at
-    model = at.models.load(job.model_version)
+    with attempt.steps.step("load"):
+        model = at.models.load(job.model_version)
     if job.positive_class not in ("", model.positive_class):
         raise BadArtifact("positive-class-differs", label=job.positive_class, other=model.positive_class)
     return _score_in_place(attempt, model) if job.in_place else _score_stored(attempt, model)
@@ -32,10 +33,12 @@ def score_chunk(attempt: Attempt) -> list[str] | None:
 
 def _score_stored(attempt: Attempt, model: Model) -> list[str] | None:
     job, at, chunk = attempt.job, attempt.at, int(attempt.unit)
-    outcome = _Outcome(job, model)
-    rows = read_batches(job.rows_blob, at.storage, job.batches_of(chunk))
-    write_batches(outcome.scored(rows), job.scores_blob(chunk), at.storage)
-    units = at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+    outcome = _Outcome(attempt, model)
+    rows = attempt.steps.each("read", read_batches(job.rows_blob, at.storage, job.batches_of(chunk)))
+    with attempt.steps.step("write"):
+        write_batches(outcome.scored(rows), job.scores_blob(chunk), at.storage)
+    with attempt.steps.step("commit"):
+        units = at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
     if not units:
         remove_rows_if_done(job, at)
     return units
@@ -45,30 +48,37 @@ def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
     """Decode, validate and score a range of the file; once a row is known to fail the job, only validate it."""
     job, at = attempt.job, attempt.at
     rows = job.rows_of(int(attempt.unit))
-    tally, outcome = Tally(), _Outcome(job, model)
+    tally, outcome = Tally(), _Outcome(attempt, model)
     try:
         with opened_file(job, model, at) as source:
             slices = RANGE_READERS[job.format].read(source, job.read_options, model.contract, rows, job.checksum or "")
             good = tally.watch(slices, job.on_invalid)
             if job.is_rejected:
-                deque(good, maxlen=0)
+                deque(attempt.steps.each("read", good), maxlen=0)
             else:
                 encoded = regrouped(encoded_rows(good, job, model), job.batch_rows or 1)
-                write_batches(outcome.scored(encoded), job.scores_blob(int(attempt.unit)), at.storage)
+                with attempt.steps.step("write"):
+                    scored = outcome.scored(attempt.steps.each("read", encoded))
+                    write_batches(scored, job.scores_blob(int(attempt.unit)), at.storage)
     except InvalidRows as error:
         # The job fails with its last chunk, since the report counts the invalid rows of all.
         outcome.withdraw(error.report.invalid_rows)
     counts, unscored = outcome.counts(), len(rows) - outcome.rows
-    return at.store.commit(
-        job.id, attempt.unit, at.window(), **counts, unscored=unscored, unseen=outcome.unseen, report=tally.report
-    )
+    with attempt.steps.step("commit"):
+        units = at.store.commit(
+            job.id, attempt.unit, at.window(), **counts, unscored=unscored, unseen=outcome.unseen, report=tally.report
+        )
+    at.metrics.rows_read.inc(len(rows))
+    count_invalid(tally.report, at.metrics)
+    return units
 
 
 class _Outcome:
     """Scores the batches of a chunk, and adds up what comes of it."""
 
-    def __init__(self, job: Job, model: Model) -> None:
-        self._job = job
+    def __init__(self, attempt: Attempt, model: Model) -> None:
+        self._attempt = attempt
+        self._job = attempt.job
         self._model = model
         self._counts: Counter[str] = Counter()
         self.unseen: Counter[str] = Counter()
@@ -78,7 +88,8 @@ class _Outcome:
         for batch in batches:
             own, echo = parted(batch, self._job, self._model)
             rows = _stored_rows(own, self._job)
-            predictions = score(self._model, rows, self._job.threshold)
+            with self._attempt.steps.step("score"):
+                predictions = score_counted(self._model, rows, self._attempt.at.metrics, self._job.threshold)
             self._counts.update(predictions.counts())
             self.unseen.update(predictions.unseen)
             columns = [predictions.column(), *self._reasons(rows, predictions), *echo.columns]

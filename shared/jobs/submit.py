@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from shared import tracing
 from shared.contract.validated import Tally, Validated
 from shared.errors import ALL_VALID, IdempotencyConflict, InputTooLarge, Report
 from shared.formats.source import ReadOptions
@@ -10,6 +11,7 @@ from shared.jobs.job import Job, Stage
 from shared.jobs.queue import TaskQueue
 from shared.jobs.rows import KeptTypesDiffer, store_rows
 from shared.jobs.store import JobStore
+from shared.logging import request_id
 from shared.models.artifact import Model
 from shared.storage import Storage
 
@@ -73,6 +75,11 @@ class Intake:
         return store_rows(slices, job, model, self.storage, self.chunk_rows)
 
     def _start(self, job: Job, key: str | None, fingerprint: str, report: Report) -> Job:
+        with tracing.span("publish job", "producer", pret_job=job.id):
+            job = replace(job, request_id=request_id.get() or None, traceparent=tracing.traceparent())
+            return self._published(job, key, fingerprint, report)
+
+    def _published(self, job: Job, key: str | None, fingerprint: str, report: Report) -> Job:
         try:
             job_id, units = self.store.create(job, self.window(), key, fingerprint, report)
         except IdempotencyConflict:

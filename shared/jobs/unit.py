@@ -5,12 +5,15 @@ handles the error for the unit and its job, in the same way for all kinds.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 from uuid import uuid4
 
+from shared import tracing
 from shared.errors import (
     ALL_VALID,
     InputError,
@@ -19,17 +22,38 @@ from shared.errors import (
     ModelError,
     PretError,
     RedisUnavailable,
+    Report,
     UnknownJob,
 )
-from shared.jobs.job import Job, JobState
+from shared.jobs.job import READING, WRITING, Job, JobState
+from shared.jobs.steps import Steps
 from shared.jobs.store import Claim, JobStore
+from shared.metrics import Metrics
 from shared.models.cache import ModelCache
 from shared.reasons import Reason
 from shared.settings import Settings
 from shared.storage import Storage, is_below
+from shared.tracing import Span
 
 RENEW_INTERVAL = 0.5
 """Seconds between the heartbeats of a long unit, which also reveal that its job has ended."""
+
+
+KINDS = {READING: "read", WRITING: "write"}
+SCORING = "score"
+"""Kinds of units, as metrics tell them apart; every chunk is of the last one."""
+
+
+def kind_of(unit: str) -> str:
+    """Return the kind of a unit."""
+    return KINDS.get(unit, SCORING)
+
+
+Outcome = Literal["done", "failed", "over", "handed_back", "error"]
+"""What came of an attempt: it is committed, the job failed, nobody needs it, another worker is to do it, or it is tried again."""
+
+UNLISTED = "unlisted"
+"""Takes the place of the reason of invalid values beyond those that a report lists."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,7 @@ class Workplace:
     models: ModelCache
     window: Callable[[], int]
     limits: Limits
+    metrics: Metrics
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker was told to end, so that long work is left to another one."""
 
@@ -101,6 +126,8 @@ class Attempt:
         self.unit = unit
         self.owner = owner
         self.at = at
+        self.steps = Steps()
+        self.outcome: Outcome = "error"
         self._renewed_at = -inf
 
     def renew(self, rows_read: int | None = None) -> bool:
@@ -122,8 +149,8 @@ Step = Callable[[Attempt], list[str] | None]
 """Does the work and commits it; returns the units to publish now, or None if another worker was first."""
 
 
-def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
-    """Run the unit if it is still pending, and return the units to publish now.
+def attempt(job_id: str, unit: str, step: Step, at: Workplace, parent: str | None = None) -> list[str]:
+    """Run the unit if it is still pending, and return the units to publish now; `parent` is the trace that it belongs to.
 
     Invalid input or a model that cannot serve fails the job. Any other error releases the unit for another attempt and is
     raised; that Redis did not answer, or that the worker was told to end, does not count as an attempt.
@@ -132,7 +159,10 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
         return [unit]
     owner = f"{at.worker}/{uuid4().hex[:8]}"
     try:
-        return _run(job_id, unit, owner, step, at) if at.store.claim(job_id, unit, owner) is Claim.TAKEN else []
+        if at.store.claim(job_id, unit, owner) is not Claim.TAKEN:
+            return []
+        with tracing.span(f"{kind_of(unit)} unit", "consumer", parent, pret_job=job_id, pret_unit=unit) as span:
+            return _run(job_id, unit, owner, step, at, span)
     except RedisUnavailable:
         # The claim may have been made although it was not answered; if the step has been committed, nothing is handed back.
         with suppress(RedisUnavailable):
@@ -140,28 +170,54 @@ def attempt(job_id: str, unit: str, step: Step, at: Workplace) -> list[str]:
         raise
 
 
-def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[str]:
+def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace, span: Span) -> list[str]:
     try:
         job = at.store.get(job_id)
     except UnknownJob:
         return []
+    with _observed(Attempt(job, unit, owner, at), span) as attempt:
+        return _settled(attempt, step)
+
+
+@contextmanager
+def _observed(attempt: Attempt, span: Span) -> Iterator[Attempt]:
+    """Count an attempt and its time, and trace its steps."""
+    metrics, kind = attempt.at.metrics, kind_of(attempt.unit)
+    began = time.perf_counter()
+    try:
+        yield attempt
+    finally:
+        metrics.attempts.labels(kind, attempt.outcome).inc()
+        metrics.unit_seconds.labels(kind).observe(time.perf_counter() - began)
+        for name, step in attempt.steps.times.items():
+            metrics.step_seconds.labels(kind, name).inc(step.seconds)
+            tracing.past(name, step.began, step.ended, pret_seconds=step.seconds)
+        span.note(pret_outcome=attempt.outcome)
+
+
+def _settled(attempt: Attempt, step: Step) -> list[str]:
+    """Do the step, and settle what it raises."""
+    job, unit, owner, at = attempt.job, attempt.unit, attempt.owner, attempt.at
     try:
         at.limits.check_addresses(job)
-        units = step(Attempt(job, unit, owner, at))
+        units = step(attempt)
+        attempt.outcome = "over" if units is None else "done"
     except (InputError, ModelError) as error:
         _fail(job, error, at)
-        units = None
+        attempt.outcome, units = "failed", None
     except JobEnded:
-        units = None
+        attempt.outcome, units = "over", None
     except (Interrupted, Oversized) as error:
         is_large = isinstance(error, Oversized)
-        return [unit] if at.store.hand_back(job_id, unit, owner, is_large=is_large) else []
+        attempt.outcome = "handed_back"
+        return [unit] if at.store.hand_back(job.id, unit, owner, is_large=is_large) else []
     except RedisUnavailable:
         raise
     except Exception as error:
         if remove_if_void(job, at):
+            attempt.outcome = "over"
             return []
-        at.store.release(job_id, unit, owner, reason_of(error))
+        at.store.release(job.id, unit, owner, reason_of(error))
         raise
     if units is None:
         remove_if_void(job, at)
@@ -171,6 +227,13 @@ def _run(job_id: str, unit: str, owner: str, step: Step, at: Workplace) -> list[
 def reason_of(error: Exception) -> Reason:
     """Return the reason of an error; only our own errors have reasons that are safe to show to the job's owner."""
     return error.reason if isinstance(error, PretError) else Reason("worker-failed", {"fault": type(error).__name__})
+
+
+def count_invalid(report: Report, metrics: Metrics) -> None:
+    """Count the invalid values of a report by the types of their reasons, as far as it lists them."""
+    found = Counter(value.type for value in report.errors)
+    found[UNLISTED] = report.invalid_values - len(report.errors)
+    metrics.found_invalid(+found)
 
 
 def remove_if_void(job: Job, at: Workplace) -> bool:
@@ -199,4 +262,5 @@ def _fail(job: Job, error: InputError | ModelError, at: Workplace) -> None:
         at.store.fail(job.id, Reason("model-cannot-score", params))
     else:
         report = error.report if isinstance(error, InvalidRows) else ALL_VALID
+        count_invalid(report, at.metrics)
         at.store.fail(job.id, error.reason, retryable=False, report=report)

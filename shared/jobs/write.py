@@ -22,11 +22,12 @@ def write_output(attempt: Attempt) -> list[str] | None:
     assert job.output_uri is not None and job.rows is not None  # noqa: S101 - for the type checker
     format = output_format(job.output_uri)
     results = Results(job, job.rows, at.storage).laid_out(format)
-    with write_uri(job.output_uri) as file:
+    with attempt.steps.step("write"), write_uri(job.output_uri) as file:
         for piece in encode(format, results.schema, results.batches()):
             file.write(piece)
             attempt.renew()
-    if not at.store.commit_writing(job.id):
-        return None
+    with attempt.steps.step("commit"):
+        if not at.store.commit_writing(job.id):
+            return None
     remove_rows_if_done(job, at)
     return []

@@ -33,6 +33,15 @@ PROCESSES = ("api", "worker", "reader")
 PLACES = {"STORAGE_URL": "/data/jobs"}
 """Settings that have another default in containers, where it is a volume."""
 
+NETWORK = {"METRICS_PORT": "9100", "METRICS_HOST": "0.0.0.0"}  # noqa: S104 - compared
+"""Likewise, where it is the network of the containers."""
+
+MONITORING = {"prometheus", "grafana"}
+"""The services of the profile of that name."""
+
+MONITORING_SECRETS = {"METRICS_KEY", "GRAFANA_PASSWORD"}
+"""What only they need, and read as files."""
+
 WITHOUT_MLFLOW = {"MODEL_URI", "MLFLOW_TRACKING_URI"}
 """Settings that mean nothing to a container, which has no MLflow."""
 
@@ -100,7 +109,7 @@ def compose_defaults() -> dict[str, str]:
 
 
 def environment(service: dict[str, Any]) -> dict[str, str | None]:
-    variables: dict[str, str | None] = service["environment"]
+    variables: dict[str, str | None] = service.get("environment", {})
     return variables
 
 
@@ -144,7 +153,13 @@ class TestExampleOfTheEnvironment:
         assert entry.value == ("" if field.default is None else str(field.default))
 
     def test_it_names_nothing_that_is_not_used(self) -> None:
-        assert set(example()) == set(compose_defaults()) | {name.upper() for name in Settings.model_fields}
+        used = set(compose_defaults()) | MONITORING_SECRETS
+        assert set(example()) == used | {name.upper() for name in Settings.model_fields}
+
+    def test_the_secrets_of_monitoring_reach_it_as_files(self) -> None:
+        secrets = yaml.safe_load(COMPOSE_TEXT)["secrets"]
+        assert {secret["environment"] for secret in secrets.values()} == MONITORING_SECRETS
+        assert {name for service in MONITORING for name in SERVICES[service]["secrets"]} == set(secrets)
 
     def test_only_the_secrets_must_be_set_and_have_no_default(self) -> None:
         entries = example()
@@ -154,16 +169,17 @@ class TestExampleOfTheEnvironment:
 
     def test_its_defaults_are_those_of_the_compose_file(self) -> None:
         defaults = {name: rest[2:] for name, rest in compose_defaults().items() if rest.startswith(":-")}
-        assert {name: example()[name].value for name in defaults} | PLACES == defaults
+        assert {name: example()[name].value for name in defaults} | PLACES | NETWORK == defaults
 
-    @pytest.mark.parametrize(("name", "place"), PLACES.items())
+    @pytest.mark.parametrize(("name", "place"), [*PLACES.items(), *NETWORK.items()])
     def test_another_default_in_containers_is_told(self, name: str, place: str) -> None:
         assert place in example()[name].explanation
 
 
 class TestComposeFile:
     def test_it_runs_the_six_services(self) -> None:
-        assert set(SERVICES) == {"redis", "reader", *IMAGES}
+        assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"redis", "reader", *IMAGES}
+        assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
     @pytest.mark.parametrize("service", PROCESSES)
     @pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
@@ -226,12 +242,14 @@ class TestComposeFile:
         assert options["cap_drop"] == ["ALL"]
         assert options["security_opt"] == ["no-new-privileges:true"]
 
-    def test_only_api_console_and_flower_are_published_and_on_this_machine_only(self) -> None:
+    def test_only_what_people_use_is_published_and_on_this_machine_only(self) -> None:
         published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
         assert published == {
             "api": ["${API_ADDRESS:-127.0.0.1}:${API_PORT:-8000}:8000"],
             "console": ["127.0.0.1:${UI_PORT:-8501}:8501"],
             "flower": ["127.0.0.1:${FLOWER_PORT:-5555}:5555"],
+            "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
+            "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
         }
 
     @pytest.mark.parametrize("service", ["worker", "reader"])

@@ -51,8 +51,10 @@ PROGRAMS = CANNOT_RUN | {
 }
 FOLDERS = (".ci/", "api/", "docs/", "pret/", "scripts/", "shared/", "tests/", "ui/", "worker/")
 
-NO_SETTINGS = {"RLIMIT_DATA", "SK_ID_CURR", *(feature.name for feature in FEATURES)}
-"""A limit of the system, and the columns of the demo portfolio."""
+OF_OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SERVICE_NAME"}
+
+NO_SETTINGS = {"RLIMIT_DATA", "SK_ID_CURR", *OF_OPENTELEMETRY, *(feature.name for feature in FEATURES)}
+"""A limit of the system, what OpenTelemetry reads by itself, and the columns of the demo portfolio."""
 
 
 @dataclass(frozen=True)

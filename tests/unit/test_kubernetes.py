@@ -24,8 +24,15 @@ OWN = ("api", "worker", "reader")
 
 DEPLOYMENTS = (*OWN, "flower", "console")
 OUR_OWN = {name.upper() for name in Settings.model_fields}
-OTHERS = {"CELERY_WORKER_CONCURRENCY", "WEB_CONCURRENCY", "TMPDIR", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
-"""Variables that are read by celery, uvicorn, Python, KEDA and Flower."""
+OTHERS = {
+    "CELERY_WORKER_CONCURRENCY",
+    "WEB_CONCURRENCY",
+    "TMPDIR",
+    "REDIS_PASSWORD",
+    "FLOWER_BASIC_AUTH",
+    "METRICS_KEY",
+}
+"""Variables that are read by celery, uvicorn, Python, KEDA, Flower and Prometheus."""
 
 
 def of_kind(kind: str) -> dict[str, Any]:
@@ -62,7 +69,11 @@ def cpus(quantity: str) -> float:
 
 
 def test_there_is_a_deployment_for_every_service_but_redis() -> None:
-    assert set(of_kind("Deployment")) == set(DEPLOYMENTS) == set(COMPOSE) - {"redis"}
+    assert (
+        set(of_kind("Deployment"))
+        == set(DEPLOYMENTS)
+        == {name for name, service in COMPOSE.items() if "profiles" not in service} - {"redis"}
+    )
 
 
 def test_nothing_names_a_namespace() -> None:
@@ -177,6 +188,25 @@ class TestPods:
         assert f"EXPOSE {port}\n" in (ROOT / dockerfile).read_text("utf-8")
         assert (published["containerPort"], service["ports"][0]["targetPort"]) == (port, published["name"])
         assert service["selector"].items() <= of_kind("Deployment")[name]["metadata"]["labels"].items()
+
+
+class TestMonitoring:
+    def test_prometheus_asks_all_processes_of_ours_at_the_ports_that_they_have(self) -> None:
+        asked = {}
+        for monitor in of_kind("PodMonitor").values():
+            (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+            selector = monitor["spec"]["selector"]
+            names = [*selector.get("matchLabels", {}).values()]
+            names += [name for part in selector.get("matchExpressions", ()) for name in part["values"]]
+            asked.update(dict.fromkeys(names, endpoint["port"]))
+        assert asked == {"pret-api": "http", "pret-worker": "metrics", "pret-reader": "metrics"}
+        for name in ("worker", "reader"):
+            assert container(name)["ports"] == [{"name": "metrics", "containerPort": int(settings()["METRICS_PORT"])}]
+
+    def test_it_has_a_key_for_the_api(self) -> None:
+        (endpoint,) = of_kind("PodMonitor")["api"]["spec"]["podMetricsEndpoints"]
+        key = endpoint["authorization"]["credentials"]
+        assert key["name"] == "pret-secrets" and key["key"] in secrets()
 
 
 class TestScaling:

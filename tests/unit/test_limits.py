@@ -68,7 +68,7 @@ IN_WORDS = {
 }
 """Limits that are no one number."""
 
-NO_LIMITS = {"chunk_rows", "reconcile_interval", "default_threshold"}
+NO_LIMITS = {"chunk_rows", "reconcile_interval", "default_threshold", "access_log_share"}
 """Settings that are numbers."""
 
 

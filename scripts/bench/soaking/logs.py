@@ -18,6 +18,9 @@ UVICORN = r"(?P<uvicorn>INFO|WARNING|ERROR): +(?P<said>.*)"
 REDIS = r"\d+:[A-Z] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} (?P<mark>[.\-*#]) (?P<told>.*)"
 HEAD = re.compile(f"{SERVICE}|{UVICORN}|{REDIS}")
 
+ABOUT = re.compile(r"(?<=:)( \[[\w.-]+\])+(?= )")
+"""What stands between the logger and the message: the request and the unit that the line is about."""
+
 HARMLESS = {"DEBUG", "INFO", ".", "-", "*"}
 
 EXPECTED: tuple[tuple[str, str], ...] = (
@@ -27,7 +30,7 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     (r"shared\.fleet\.member: The active model version is not known", "Redis was away"),
     (r"shared\.fleet\.member: Model version .+ cannot be served", "the disk took no model, or the machine is slow"),
     (
-        r"shared\.jobs\.queue: (\[\w+\] )?\d+ task\(s\) could not be published yet",
+        r"shared\.jobs\.queue: \d+ task\(s\) could not be published yet",
         "Redis was away; the reconciler publishes them",
     ),
     (r"shared\.jobs\.notify: The webhook of job \w+ was not delivered", "webhooks go to no address of this machine"),
@@ -121,4 +124,5 @@ def is_expected(entry: str) -> bool:
     if match is None:
         return False
     level, text = match["level"] or match["uvicorn"] or match["mark"], match["text"] or match["said"] or match["told"]
-    return (level in HARMLESS and " … " not in entry) or any(re.match(pattern, text or "") for pattern, _ in EXPECTED)
+    text = ABOUT.sub("", text or "", count=1)
+    return (level in HARMLESS and " … " not in entry) or any(re.match(pattern, text) for pattern, _ in EXPECTED)

@@ -13,6 +13,7 @@ from api.following import Follower, Following
 from shared.errors import QueueFull
 from shared.jobs.job import Job, JobState
 from shared.jobs.store import JobStore
+from shared.metrics import Metrics
 from tests.factories import make_job
 
 IDS = [f"{number:032x}" for number in range(3)]
@@ -42,7 +43,7 @@ def store(redis_client: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) ->
 
 @asynccontextmanager
 async def all_followed(store: JobStore, closing: Closing) -> AsyncIterator[list[Follower]]:
-    made = Following(store, closing, len(IDS) * STREAMS)
+    made = Following(store, closing, len(IDS) * STREAMS, Metrics().streams)
     with ExitStack() as streams:
         jobs = [store.get(job_id) for job_id in IDS for _ in range(STREAMS)]
         followers = [streams.enter_context(made.follow(job)) for job in jobs]

@@ -18,6 +18,7 @@ from shared.errors import InvalidRows
 from shared.explanation import Wanted
 from shared.formats.json_rows import SLICE_ROWS, validated_from_document
 from shared.formats.source import ReadOptions
+from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.scoring import explain
 from tests.factories import Kit, Row
@@ -112,9 +113,9 @@ def test_reasons_are_given_at_once_as_by_a_job_byte_for_byte(
 
 def test_fewer_rows_are_explained_at_once_than_scored(kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(model.explainer.__dict__, "rows_per_second", 10.0)
-    assert answer(ImmediateBatches(1000), kit.rows[:20], model) is not None
+    assert answer(ImmediateBatches(1000, Metrics()), kit.rows[:20], model) is not None
     for rows, is_at_once in ((9, True), (11, False)):
-        batches, given = ImmediateBatches(1000), partial(slices_of, kit.rows[:rows], model)
+        batches, given = ImmediateBatches(1000, Metrics()), partial(slices_of, kit.rows[:rows], model)
         assert (asyncio.run(batches.answers(given, model, 2)) is not None) is is_at_once
 
 
@@ -207,22 +208,22 @@ def test_unknown_keys_are_forbidden_in_records_under_a_key_too(cut_off: ApiClien
 
 def test_rows_of_several_slices_keep_their_order(kit: Kit, model: Model) -> None:
     rows = (kit.rows * (MANY // len(kit.rows) + 1))[:MANY]
-    answers = json.loads(answer(ImmediateBatches(MANY), rows, model) or b"")
+    answers = json.loads(answer(ImmediateBatches(MANY, Metrics()), rows, model) or b"")
     assert [each["score"] for each in answers] == kit.expected(rows)
 
 
 def test_the_limit_holds_also_where_rows_are_invalid(kit: Kit, model: Model) -> None:
     rows = [kit.rows[0] | {"age": 17}, *(kit.rows * (MANY // len(kit.rows) + 1))][:MANY]
-    assert answer(ImmediateBatches(MANY - 1), rows, model) is None
+    assert answer(ImmediateBatches(MANY - 1, Metrics()), rows, model) is None
     with pytest.raises(InvalidRows):
-        answer(ImmediateBatches(MANY), rows, model)
+        answer(ImmediateBatches(MANY, Metrics()), rows, model)
 
 
 def test_without_a_limit_nothing_is_even_read(model: Model) -> None:
     def read() -> Iterable[Validated]:
         raise AssertionError
 
-    assert asyncio.run(ImmediateBatches(0).answers(read, model)) is None
+    assert asyncio.run(ImmediateBatches(0, Metrics()).answers(read, model)) is None
 
 
 def test_counting_invalid_values_ends_where_it_does_for_a_job(
@@ -231,20 +232,20 @@ def test_counting_invalid_values_ends_where_it_does_for_a_job(
     monkeypatch.setattr(immediate, "COUNTED_VALUES", 1)
     rows = [row | {"age": 17} for row in (kit.rows * (MANY // len(kit.rows) + 1))[:MANY]]
     with pytest.raises(InvalidRows) as error:
-        answer(ImmediateBatches(MANY), rows, model)
+        answer(ImmediateBatches(MANY, Metrics()), rows, model)
     assert 1 <= error.value.report.invalid_values < MANY
 
 
 def test_a_slow_model_scores_fewer_rows(kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(model.scorer.__dict__, "rows_per_second", 20.0)
-    assert answer(ImmediateBatches(1000), kit.rows[:20], model) is not None
-    assert answer(ImmediateBatches(1000), kit.rows[:21], model) is None
+    assert answer(ImmediateBatches(1000, Metrics()), kit.rows[:20], model) is not None
+    assert answer(ImmediateBatches(1000, Metrics()), kit.rows[:21], model) is None
 
 
 def test_one_batch_is_scored_at_a_time_and_the_next_waits_its_turn_or_is_a_job(
     kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches = ImmediateBatches(100)
+    batches = ImmediateBatches(100, Metrics())
     underway, may_end = threading.Event(), threading.Event()
 
     def slowly() -> Iterator[Validated]:
@@ -270,7 +271,7 @@ def test_one_batch_is_scored_at_a_time_and_the_next_waits_its_turn_or_is_a_job(
 
 
 def test_a_batch_that_fails_gives_up_its_turn(kit: Kit, model: Model) -> None:
-    batches = ImmediateBatches(100)
+    batches = ImmediateBatches(100, Metrics())
     for _ in range(2):
         with pytest.raises(InvalidRows):
             answer(batches, [kit.rows[0] | {"age": 17}], model)

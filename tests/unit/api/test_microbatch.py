@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from api.microbatch import MicroBatcher
+from api.traffic import Traffic
 from shared.contract.contract import Row
+from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.models.evaluator import Scores
 from shared.models.scorer import Scorer
@@ -47,7 +49,7 @@ def test_rows_of_one_turn_are_scored_in_one_call_each_with_its_own_score(kit: Ki
     rows = kit.rows[:40]
 
     async def run() -> list[float]:
-        batcher = MicroBatcher()
+        batcher = MicroBatcher(Traffic(Metrics()))
         return await asyncio.gather(*(score_of(batcher, counted, row) for row in rows))
 
     assert asyncio.run(run()) == kit.expected(rows)
@@ -58,7 +60,7 @@ def test_a_later_turn_has_a_call_of_its_own(kit: Kit, model: Model) -> None:
     counted, scorer = counting(model)
 
     async def run() -> list[float]:
-        batcher = MicroBatcher()
+        batcher = MicroBatcher(Traffic(Metrics()))
         return [await score_of(batcher, counted, row) for row in kit.rows[:3]]
 
     assert asyncio.run(run()) == kit.expected(kit.rows[:3])
@@ -70,7 +72,7 @@ def test_models_are_never_mixed(kit: Kit, model: Model) -> None:
     two, two_scorer = counting(model, "two")
 
     async def run() -> None:
-        batcher = MicroBatcher()
+        batcher = MicroBatcher(Traffic(Metrics()))
         await asyncio.gather(*(batcher.score(which, kit.rows[0]) for which in (one, two, one)))
 
     asyncio.run(run())
@@ -81,7 +83,7 @@ def test_a_failure_reaches_every_row_of_the_call_and_no_later_one(kit: Kit, mode
     failing = replace(model, version="bad", scorer=FailingScorer(model.scorer.evaluator, model.contract, frozenset()))
 
     async def run() -> tuple[list[float | BaseException], float]:
-        batcher = MicroBatcher()
+        batcher = MicroBatcher(Traffic(Metrics()))
         failed = await asyncio.gather(
             *(score_of(batcher, failing, row) for row in kit.rows[:3]), return_exceptions=True
         )
@@ -94,7 +96,7 @@ def test_a_failure_reaches_every_row_of_the_call_and_no_later_one(kit: Kit, mode
 
 def test_a_request_that_was_cancelled_does_not_disturb_the_others(kit: Kit, model: Model) -> None:
     async def run() -> float:
-        batcher = MicroBatcher()
+        batcher = MicroBatcher(Traffic(Metrics()))
         tasks = [asyncio.create_task(score_of(batcher, model, row)) for row in kit.rows[:2]]
         asyncio.get_running_loop().call_soon(tasks[0].cancel)
         with pytest.raises(asyncio.CancelledError):

@@ -109,6 +109,8 @@ def test_orders_are_of_all_kinds_and_of_rows_that_there_are() -> None:
     [
         "2026-01-02 03:04:05,678 INFO    worker.tasks: anything at all",
         "2026-01-02 03:04:05,678 WARNING worker.reconciler: Republishing 3 unit(s) of job 0123456789abcdef",
+        "2026-01-02 03:04:05,678 WARNING worker.reconciler: [0123456789abcdef] Republishing 3 unit(s) of job 0123456789abcdef",
+        "2026-01-02 03:04:05,678 WARNING shared.jobs.queue: [my-request.1] [0123.7] 2 task(s) could not be published yet",
         "2026-01-02 03:04:05,678 WARNING shared.fleet.member: Redis is away; this process could not report itself",
         "123:M 02 Jan 2026 03:04:05.678 * Ready to accept connections tcp",
         "123:M 02 Jan 2026 03:04:05.678 # User requested shutdown...",

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    Activity,
     Caller,
     Capabilities,
     Column,
@@ -109,6 +110,7 @@ def a_service(**answers: Any) -> FakeService:
         "model_card": "# A model\n\nIt scores.",
         "model_versions": (Version(MODEL, NOON, "boot", "activated"),),
         "health": Health("ready", UP, {"quick": 0, "chunks": 0, "files": 0}),
+        "activity": Activity(30.0),
         "capabilities": CAPABILITIES,
         "importance": ModelImportance(MODEL, 0, "training"),
         "version": "0.1.0",

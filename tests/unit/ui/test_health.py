@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from pret import Health, NotReachable, Part
-from tests.unit.ui.conftest import MODEL, a_service, view_of
+from pret import Activity, ActivityPoint, Health, NotReachable, Part
+from tests.unit.ui.conftest import MODEL, NOON, a_service, view_of
 from tests.unit.ui.test_applicant import shown
 
 NO_REDIS = Part("down", "Redis does not answer.", "redis-unavailable")
@@ -80,3 +80,22 @@ def test_flower_is_linked_where_its_address_is_known(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PRET_URL", "http://api:8000/")
     links = [link.url for link in opened().link_button]
     assert links == [*([flower] if flower else []), "http://api:8000/docs"]
+
+
+@pytest.mark.parametrize(("language", "share"), [("en", "25.0%"), ("fr", "25,0\u00a0%")])
+def test_the_last_hour_is_drawn_with_the_numbers_of_now(language: str, share: str) -> None:
+    points = (ActivityPoint(NOON, 1.0), ActivityPoint(NOON, 12.34, 0.0125, 3, 0.25))
+    test = opened(language, activity=Activity(30.0, points))
+    text = shown(test)
+    assert all(number.replace(".", "," if language == "fr" else ".") in text for number in ("**12.3**", "**12.5**"))
+    assert "**3**" in text and f"**{share}**" in text
+    assert len(test.get("vega_lite_chart")) == 4
+
+
+def test_where_nothing_was_measured_there_is_no_number() -> None:
+    text = shown(opened("en", activity=Activity(30.0, (ActivityPoint(NOON, 0.0),))))
+    assert text.count("**\N{EN DASH}**") == 3
+
+
+def test_a_service_that_has_just_started_has_no_last_hour() -> None:
+    assert "has just started" in shown(opened("en"))

@@ -8,7 +8,7 @@ import redis
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 
-from worker.logs import without_traceback
+from worker.logs import name_unit, without_traceback
 
 
 def record_of(error: Exception, *, from_child: bool = False) -> logging.LogRecord:
@@ -36,3 +36,21 @@ def test_only_what_is_not_expected_keeps_its_traceback(error: Exception, keeps: 
     assert without_traceback(record)
     assert bool(record.exc_info) is keeps
     assert repr(error) in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("data", "work"),
+    [
+        ({"id": f"{'a' * 32}.7.0123abcd"}, ("a" * 32, "7")),
+        ({"id": "expired.jobs.0123abcd"}, ("expired", "jobs")),
+        ({"id": "an-id-of-others"}, None),
+        ({}, None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_a_line_of_celery_names_the_unit_that_its_task_is_for(data: object, work: tuple[str, str] | None) -> None:
+    record = logging.LogRecord("celery", logging.INFO, "file", 1, "received", (), None)
+    record.data = data
+    assert name_unit(record)
+    assert vars(record)["work"] == work

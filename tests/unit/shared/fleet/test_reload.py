@@ -15,6 +15,7 @@ from shared.errors import (
 )
 from shared.fleet.records import Blame, Candidate, Deployment, Fleet, Prepared, ProcessReport
 from shared.fleet.reload import PREVIOUS, Coordinator
+from shared.metrics import Metrics
 from shared.models.version import VersionRef
 from shared.reasons import Reason
 
@@ -60,7 +61,7 @@ def fleet() -> Answering:
 
 def coordinator(fleet: Fleet, patience: float = 30) -> Coordinator:
     """Nobody waits so long for what answers at once; a test in which nobody answers has less patience."""
-    return Coordinator(fleet, Offering(), timeout=patience)
+    return Coordinator(fleet, Offering(), timeout=patience, metrics=Metrics())
 
 
 def active(fleet: Fleet) -> str:
@@ -100,7 +101,7 @@ def test_a_process_that_ends_gives_the_reload_up(fleet: Answering) -> None:
     fleet.report(API)
     asked = iter([False, True])
     with pytest.raises(ReloadInterrupted, match="Nothing was changed"):
-        Coordinator(fleet, Offering(), timeout=30, ends=lambda: next(asked)).reload(None, "test")
+        Coordinator(fleet, Offering(), timeout=30, metrics=Metrics(), ends=lambda: next(asked)).reload(None, "test")
     assert (active(fleet), fleet.look()[1]) == (OLD, None)
     assert fleet.history()[0].reason == Reason("reload-interrupted")
 
