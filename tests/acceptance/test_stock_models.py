@@ -202,7 +202,7 @@ def test_a_folder_is_checked_and_completed(person: Person, stock: Stock, team: P
     assert written.code == 0, written.errors
     assert written.output.endswith("\nFit to be served.\nCompleted team.\n")
     after = contents(team)
-    assert after.keys() == before.keys() | {"golden.json", "SHA256SUMS"}
+    assert after.keys() == before.keys() | {"golden.json", "importance.json", "SHA256SUMS"}
     changed = {name for name, content in before.items() if after[name] != content}
     assert changed == {"MLmodel", "input_example.json"}
     assert json.loads(after["golden.json"])["scores"] == stock.expected[:5]
