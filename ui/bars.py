@@ -60,7 +60,7 @@ def bars(entries: Sequence[Bar], sides: dict[Side, str], ink: str) -> alt.LayerC
         _numbers(base, "right", -5, ink).encode(x=x).transform_filter("datum.value < 0"),
     )
     drawn: alt.LayerChart = alt.layer(*layers).configure_legend(labelColor=ink, labelFontSize=13)
-    sized: alt.LayerChart = drawn.properties(height=ROW * len(entries), padding=4).configure_view(stroke=None)
+    sized: alt.LayerChart = drawn.properties(height=ROW * len(entries), padding={"left": 4, "right": 4, "top": 4}).configure_view(stroke=None)
     return sized
 
 
