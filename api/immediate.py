@@ -4,17 +4,19 @@ They are scored in a thread, one batch at a time, so that single applicants, whi
 A batch that is too large, or does not get its turn soon, must become a job.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import anyio
 import msgspec
+import pyarrow as pa
 from anyio import to_thread
 
 from shared.contract.validated import Tally, Validated
+from shared.jobs.reasons import reason_columns, with_reasons
 from shared.jobs.submit import COUNTED_VALUES
 from shared.models.artifact import Model
-from shared.scoring import score
+from shared.scoring import Answer, StoredRows, rows_per_second, score, strongest_factors
 
 PATIENCE = 0.5
 """Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
@@ -41,10 +43,10 @@ class ImmediateBatches:
         self._most_rows = most_rows
         self._turn = anyio.Lock()
 
-    async def answers(self, read: ReadRows, model: Model) -> Answers | None:
-        """Return the answers to the rows that `read` validates; None if they must become a job.
+    async def answers(self, read: ReadRows, model: Model, explain: int | None = None) -> Answers | None:
+        """Return the answers to the rows that `read` validates, with `explain` reasons each; None if they must become a job.
 
-        Raises InvalidRows if there are invalid ones, and whatever `read` raises.
+        Raises InvalidRows if there are invalid ones, NotExplainable, and whatever `read` raises.
         """
         if not self._most_rows:
             return None
@@ -53,22 +55,31 @@ class ImmediateBatches:
         if waiting.cancelled_caught:
             return None
         try:
-            return await to_thread.run_sync(self._answers, read, model)
+            return await to_thread.run_sync(self._answers, read, model, explain)
         finally:
             self._turn.release()
 
-    def _answers(self, read: ReadRows, model: Model) -> Answers | None:
-        most_rows = min(self._most_rows, int(model.scorer.rows_per_second * LONGEST))
+    def _answers(self, read: ReadRows, model: Model, explain: int | None) -> Answers | None:
+        most_rows = min(self._most_rows, int(rows_per_second(model, explains=bool(explain)) * LONGEST))
         slices = Tally(enough=COUNTED_VALUES).watch(_up_to(most_rows, read()), "reject")
         encoded, rows = [], 0
         try:
             for validated in slices:
                 # Each slice is encoded separately: a single call would keep the event loop waiting.
-                encoded.append(msgspec.json.encode(score(model, validated.batch).answers())[1:-1])
+                encoded.append(msgspec.json.encode(_scored(model, validated.batch, explain))[1:-1])
                 rows += validated.batch.num_rows
         except _TooManyRows:
             return None
         return Answers(b"[" + b",".join(encoded) + b"]", rows)
+
+
+def _scored(model: Model, batch: pa.RecordBatch, explain: int | None) -> Sequence[Answer]:
+    if not explain:
+        return score(model, batch).answers()
+    rows = StoredRows(model.scorer.encode(batch))
+    predictions = score(model, rows)
+    strongest = strongest_factors(model, rows, predictions, explain)
+    return with_reasons(predictions.answers(), reason_columns(strongest, explain))
 
 
 class _TooManyRows(Exception):

@@ -47,6 +47,11 @@ def invalid(type: str, **params: Any) -> PydanticCustomError:
     return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
+def rejected(name: str, type: str, **params: Any) -> InvalidParameters:
+    """Make the error of a query parameter, with a type of INVALID_PARAMETERS."""
+    return InvalidParameters([{"loc": ("query", name), "msg": invalid(type, **params).message(), "type": type}])
+
+
 def _detail(name: str, known: Sequence[str], place: str) -> dict[str, Any]:
     error = _unknown(name, known)
     return {"loc": (place, name), "msg": error.message(), "type": error.type}

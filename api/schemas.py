@@ -115,6 +115,7 @@ class JobBody(Body):
         description="reject: invalid rows fail the job; flag: invalid rows are reported and not scored."
     )
     keep: list[str] = Field(description="Columns repeated in the results.")
+    explain: int | None = Field(description="Reasons given for each score; None without reasons.")
     rows: int | None = Field(description="Number of submitted rows; None until the file has been read.")
     rows_read: int = Field(description="Rows read so far.")
     rows_done: int = Field(description="Rows scored or flagged so far.")
@@ -177,6 +178,13 @@ class JobsPage(Body):
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
 
 
+class ReasonOfScore(Body):
+    """What a feature, or a group of them, contributes to a score."""
+
+    feature: str = Field(description="Name of the feature or group.")
+    contribution: float = Field(description="In log-odds of the positive class, unrounded; above 0 it raises the risk.")
+
+
 class Result(Body):
     """The result of one row of a job; kept columns come first."""
 
@@ -187,6 +195,9 @@ class Result(Body):
     threshold: float
     decision: Decision | None
     model_version: str
+    reasons: list[ReasonOfScore] | None = Field(
+        None, description="With explain=K: what contributes most, largest first; None if the row has no score."
+    )
     error: str | None = Field(None, description="With on_invalid=flag: why the row has no score, as a sentence.")
     errors: list[InvalidInRow] | None = Field(None, description="With on_invalid=flag: the invalid values of the row.")
 
@@ -198,7 +209,25 @@ class ResultsPage(Body):
     total: int = Field(description="Total number of rows of the job.")
     offset: int = Field(description="Row number of the first result on this page, from 0.")
     next_offset: int | None = Field(description="Where the next page begins, or None at the end.")
+    rows: list[int] | None = Field(None, description="With `id`: the numbers of the rows found, one for each result.")
     results: list[Result]
+
+
+class JobRow(Body):
+    """One row of a job: what was sent, and what came of it."""
+
+    row: int = Field(description="Number of the row, from 0.")
+    inputs: dict[str, float | int | bool | str | None] = Field(
+        description="By feature, the value in the type of the feature, and null if it is missing; an invalid one as it was sent."
+    )
+    kept: dict[str, Any] = Field(description="The kept columns.")
+    score: float | None = Field(description="Probability of class 1; None if the row breaks the feature contract.")
+    prediction: Literal[0, 1] | None
+    decision: Decision | None
+    threshold: float
+    model_version: str
+    errors: list[InvalidInRow] = Field(description="With on_invalid=flag: the invalid values of the row.")
+    reasons: list[ReasonOfScore] | None = Field(None, description="In a job with explain=K, as in its results.")
 
 
 class CallerBody(Body):

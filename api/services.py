@@ -13,6 +13,7 @@ from api.following import Following
 from api.immediate import ImmediateBatches
 from api.intake.admission import Admission
 from api.microbatch import MicroBatcher
+from api.rows import RowReader
 from shared.audit import AuditLog
 from shared.fleet.member import Member
 from shared.fleet.preparation import PreparationProcess
@@ -49,6 +50,9 @@ class Services:
     ingest_limiter: CapacityLimiter
     making_limiter: CapacityLimiter
     """Result files that are written concurrently, for downloads that are resumed."""
+    rows: RowReader
+    looking_limiter: CapacityLimiter
+    """Searches for rows that are under way concurrently, each through all results of a job."""
     closing: Closing
     following: Following
     quotas: Quotas
@@ -78,6 +82,8 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         immediate=ImmediateBatches(settings.sync_rows),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
+        rows=RowReader(queue, storage),
+        looking_limiter=CapacityLimiter(1),
         closing=closing,
         following=Following(store, closing, settings.max_event_streams),
         quotas=Quotas(Usage(client)),

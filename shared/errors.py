@@ -21,11 +21,13 @@ PretError
 │   └── NoPreviousVersion
 ├── JobError              the job is not there, or not in the state that the call needs
 │   ├── UnknownJob
+│   ├── UnknownRow
 │   ├── JobConflict
 │   └── IdempotencyConflict
 └── Unavailable           something that the service rests on does not answer
     ├── QueueFull
     ├── QuotaExceeded
+    ├── RowDelayed
     ├── RedisUnavailable
     │   └── RedisDenied
     ├── StorageUnavailable
@@ -229,6 +231,12 @@ class UnknownJob(JobError):
     default = "unknown-job"
 
 
+class UnknownRow(JobError):
+    """The job has no such row."""
+
+    default = "unknown-row"
+
+
 class JobConflict(JobError):
     """The job is not in a state that allows this."""
 
@@ -251,6 +259,12 @@ class QueueFull(Unavailable):
 
 class QuotaExceeded(Unavailable):
     """The caller has used up what its key allows; there is more in `seconds`, a parameter of the reason."""
+
+
+class RowDelayed(Unavailable):
+    """The workers are busy or away, so a row was not read in time."""
+
+    default = "row-delayed"
 
 
 class RedisUnavailable(Unavailable):

@@ -123,6 +123,12 @@ def strongest(sums: npt.NDArray[np.float64], places: Iterable[int], count: int |
     return sorted(places, key=lambda i: (-abs(sums[i]), i))[:count]
 
 
+def strongest_of_each(sums: Values, count: int) -> npt.NDArray[np.intp]:
+    """Choose for each row, as `strongest` does, up to so many factors of all: shape (rows, at most count)."""
+    order: npt.NDArray[np.intp] = np.argsort(-np.abs(sums), axis=1, kind="stable")
+    return order[:, :count]
+
+
 def _factors(contract: Contract) -> Iterable[Factor]:
     told: set[str] = set()
     for i, feature in enumerate(contract.features):

@@ -9,12 +9,12 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
 
 from shared.errors import PretError, RedisUnavailable, UnknownJob
-from shared.jobs import expiry, notify, queue, read, score, unit, write
+from shared.jobs import expiry, notify, queue, read, row, score, unit, write
 from shared.reasons import Reason
 from worker.services import WORKER, Services
 
-UNIT_ARGUMENTS = 2
-"""Arguments of a task for a job and one of its units; its attempt is recorded, so the unit can be released."""
+UNIT_TASKS = (queue.READ_FILE, queue.SCORE_CHUNK, queue.WRITE_OUTPUT)
+"""Tasks for a job and one of its units; the attempt is recorded, so the unit can be released."""
 
 FILE_TIME_LIMIT = 24 * 3600.0
 """Seconds allowed for a task whose duration depends on the size of files; units send heartbeats to the job record meanwhile."""
@@ -46,6 +46,11 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         """Write the results of a job to its output URI."""
         attempt(job_id, name, write.write_output)
 
+    @task(name=queue.READ_ROW)  # type: ignore[untyped-decorator]
+    def read_row(job_id: str, request: str) -> None:
+        """Read one row of the file of a job."""
+        row.answer_row(job_id, request, services().workplace)
+
     @task(name=queue.SEND_WEBHOOK)  # type: ignore[untyped-decorator]
     def send_webhook(job_id: str) -> None:
         """Send the webhook of a job that has ended."""
@@ -59,10 +64,14 @@ def register(celery: Celery, services: Callable[[], Services], of_parent: Callab
         """Remove jobs past their time to live, and folders that belong to no job."""
         expiry.remove_expired(services().store, services().storage)
 
+    _hand_back_what_was_lost(of_parent)
+
+
+def _hand_back_what_was_lost(of_parent: Callable[[], Services]) -> None:
     @signals.task_failure.connect(weak=False)  # type: ignore[untyped-decorator]
-    def hand_back(exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
+    def hand_back(sender: Any, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
         """Republish at once the unit of a child that died or timed out; runs in the parent."""
-        if isinstance(exception, WorkerLostError | TimeLimitExceeded) and len(args) == UNIT_ARGUMENTS:
+        if isinstance(exception, WorkerLostError | TimeLimitExceeded) and sender.name in UNIT_TASKS:
             job_id, name = args
             parent = of_parent()
             # Without Redis it is found once its lease is over.

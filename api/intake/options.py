@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from api.errors import InvalidParameters
 from api.parameters import check_names, invalid
+from shared.explanation import MAX_TOLD
 from shared.formats.format import Format, is_tab_separated
 from shared.jobs.job import Job, OnInvalid
+from shared.jobs.reasons import reason_names
 from shared.jobs.results import RESULT_COLUMNS
 from shared.models.artifact import Model
 from shared.settings import Settings
@@ -39,6 +41,12 @@ class SubmitOptions(BaseModel):
     on_invalid: OnInvalid = Field(
         "reject",
         description="How to handle invalid rows: `reject` fails the job, `flag` scores the others.",
+    )
+    explain: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_TOLD,
+        description="Give the reasons for each score: so many of the features or groups that contribute most.",
     )
     delimiter: str | None = Field(
         None,
@@ -94,6 +102,12 @@ class SubmitOptions(BaseModel):
             raise invalid("signs_equal")
         return self
 
+    @model_validator(mode="after")
+    def _reasons_have_names(self) -> Self:
+        if taken := sorted(set(self.keep) & set(reason_names(self.explain or 0))):
+            raise invalid("kept_reserved", columns=taken)
+        return self
+
     @classmethod
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
         """Read the fields of a form, which override the query parameters; raises InvalidParameters."""
@@ -135,6 +149,7 @@ class SubmitOptions(BaseModel):
             missing=tuple(self.missing),
             keep=tuple(self.keep),
             on_invalid=self.on_invalid,
+            explain=self.explain,
             callback_url=self.callback_url,
             positive_class=model.positive_class,
         )
@@ -145,6 +160,9 @@ def _listed(given: list[str]) -> list[str]:
 
 
 OptionsDep = Annotated[SubmitOptions, Query()]
+ExplainDep = Annotated[
+    int | None, Query(ge=1, le=MAX_TOLD, description=SubmitOptions.model_fields["explain"].description)
+]
 KeyDep = Annotated[
     str | None,
     Header(

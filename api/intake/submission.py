@@ -109,7 +109,8 @@ class Submission:
             body = await read_json(self._scope, self._receive, limit, take)
             if is_immediate:
                 read = partial(read_rows, body, self._model.contract, ReadOptions())
-                if (answers := await self._services.immediate.answers(read, self._model)) is not None:
+                immediate = self._services.immediate
+                if (answers := await immediate.answers(read, self._model, self._options.explain)) is not None:
                     self._services.quotas.count_rows(self._caller, answers.rows)
                     return answers.text
                 await self._admit(limit)
@@ -169,7 +170,7 @@ class Submission:
         await self._services.admission.check(declared_length(self._scope, limit))
 
     async def _spooled(self, body: AsyncIterator[bytes], format: Format, encoding: Encoding | None) -> Job:
-        job = replace(self._new_job(format), encoding=encoding, charset=self._charset)
+        job = replace(await self._new_job(format), encoding=encoding, charset=self._charset)
         async with self._removed_after_errors(job):
             size = await spool(body, job.upload_blob, self._services.storage, self._take)
         return await self._file_job(replace(job, upload_bytes=size))
@@ -178,7 +179,7 @@ class Submission:
         """Store an archive, and take the format from the name of the file in it: its directory is at the end."""
         self._digest.update(repr((charset, self._options)).encode())
         # The format is not known yet.
-        job = replace(self._new_job(Format.CSV), encoding="zip")
+        job = replace(await self._new_job(Format.CSV), encoding="zip")
         async with self._removed_after_errors(job):
             size = await spool(body, job.upload_blob, self._services.storage, self._take)
             name = await to_thread.run_sync(self._name_inside, job.upload_blob)
@@ -202,7 +203,8 @@ class Submission:
                 await to_thread.run_sync(self._services.storage.delete_folder, job.folder)
             raise
 
-    def _new_job(self, format: Format) -> Job:
+    async def _new_job(self, format: Format) -> Job:
+        await to_thread.run_sync(_check_explained, self._model, self._options)
         job = self._options.new_job(self._model, format, self._services.settings)
         return replace(job, owner=self._caller.owner, rows_left=self._services.quotas.rows_left(self._caller))
 
@@ -224,8 +226,9 @@ class Submission:
         self._note(body)
         return await to_thread.run_sync(
             self._services.intake.submit_rows,
+            body,
             partial(read_rows, body, self._model.contract),
-            self._new_job(Format.JSON),
+            await self._new_job(Format.JSON),
             self._model,
             self._key,
             self._digest.hexdigest(),
@@ -246,10 +249,16 @@ class Submission:
             if not is_below(addresses.output_uri, settings.listed(settings.output_uri_prefixes)):
                 raise MalformedInput("output-uri-not-allowed")
         self._options = self._options.named(addresses.input_uri)
-        job = self._new_job(format)
+        job = await self._new_job(format)
         return await self._file_job(
             replace(job, encoding=encoding, input_uri=addresses.input_uri, output_uri=addresses.output_uri)
         )
+
+
+def _check_explained(model: Model, options: SubmitOptions) -> None:
+    """Raise NotExplainable if the model cannot give the reasons that are wanted; to find out takes a part of a second, once."""
+    if options.explain:
+        model.explainer  # noqa: B018 - it is made here
 
 
 class _Addresses(msgspec.Struct, forbid_unknown_fields=True):

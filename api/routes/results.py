@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial as call
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.dependencies import JobsDep, ServicesDep
 from api.errors import NotAcceptable
 from api.intake.body import JSON
-from api.parameters import KnownParameters
+from api.parameters import KnownParameters, rejected
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
@@ -25,6 +26,7 @@ from shared.formats.format import BY_MEDIA_TYPE, FORMATS, Format
 from shared.formats.parallel import ahead
 from shared.formats.writers import encode, json_rows
 from shared.jobs.job import Job
+from shared.jobs.lookup import matching_rows
 from shared.jobs.results import Results
 from shared.jobs.rows import ERRORS_COLUMN
 from shared.storage import Storage
@@ -67,10 +69,18 @@ async def job_results(
     partial: Annotated[
         bool, Query(description="For a running job, return the leading rows that are already scored.")
     ] = False,
+    id: Annotated[
+        str | None,
+        Query(max_length=1000, description="Return only the rows with this value in a kept column, as JSON."),
+    ] = None,
+    column: Annotated[
+        str | None, Query(description="The kept column to look in for `id`; needed where there are several.")
+    ] = None,
 ) -> Response:
     """Get the results in the order of the rows: JSON one page at a time, other formats as one file.
 
-    `offset` and `limit` choose rows in every format; a file of some of the rows cannot be resumed.
+    `offset` and `limit` choose rows in every format; a file of some of the rows cannot be resumed. With `id`, the search begins
+    at row `offset` and ends with `limit` rows found.
     """
 
     def find() -> Results:
@@ -78,6 +88,10 @@ async def job_results(
 
     wanted = form or accepted_format(request.headers.get("accept", ""))
     results = await to_thread.run_sync(find)
+    if id is not None or column is not None:
+        where = _where(results.job, id, column, wanted)
+        search = call(_found, results, where, id or "", offset, limit or PAGE)
+        return Response(await to_thread.run_sync(search, limiter=services.looking_limiter), media_type=JSON)
     if wanted is Format.JSON:
         return Response(await to_thread.run_sync(_page, results, offset, limit or PAGE), media_type=JSON)
     if offset or limit:
@@ -109,15 +123,43 @@ def _quality(parameters: list[str]) -> float:
 def _page(results: Results, offset: int, limit: int) -> bytes:
     job, end = results.job, offset + limit
     if not job.has_echo:
-        rows: list[Any] = [
-            answer for predictions in results.predictions(offset, end) for answer in predictions.answers()
-        ]
+        rows: list[Any] = list(results.answers(offset, end))
     else:
-        facts = {"threshold": job.threshold, "model_version": job.model_version}
-        rows = [_listed(row) | facts for batch in results.batches(offset, end) for row in json_rows(batch)]
-    more = end if end < results.rows else None
-    page = {"job_id": job.id, "total": results.rows, "offset": offset, "next_offset": more, "results": rows}
-    return msgspec.json.encode(page)
+        rows = [row for batch in results.batches(offset, end) for row in as_listed(job, batch)]
+    return _page_of(results, offset, end if end < results.rows else None, rows)
+
+
+def _where(job: Job, value: str | None, column: str | None, wanted: Format) -> str:
+    """Return the kept column to look in; raises InvalidParameters."""
+    if value is None:
+        raise rejected("id", "lookup_id")
+    if wanted is not Format.JSON:
+        raise rejected("format", "lookup_format")
+    if not job.keep:
+        raise rejected("id", "lookup_nothing_kept")
+    if column is None and len(job.keep) == 1:
+        return job.keep[0]
+    if column is None or column not in job.keep:
+        raise rejected("column", "lookup_column", columns=list(job.keep))
+    return column
+
+
+def _found(results: Results, column: str, value: str, offset: int, limit: int) -> bytes:
+    found = matching_rows(results, column, value, offset, limit)
+    more = found[-1][0] + 1 if len(found) == limit and found[-1][0] + 1 < results.rows else None
+    rows = [row for _, batch in found for row in as_listed(results.job, batch)]
+    return _page_of(results, offset, more, rows, rows=[number for number, _ in found])
+
+
+def _page_of(results: Results, offset: int, more: int | None, listed: list[Any], **found: list[int]) -> bytes:
+    page = {"job_id": results.job.id, "total": results.rows, "offset": offset, "next_offset": more, **found}
+    return msgspec.json.encode({**page, "results": listed})
+
+
+def as_listed(job: Job, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return results as a page of JSON has them."""
+    facts = {"threshold": job.threshold, "model_version": job.model_version}
+    return [_listed(row) | facts for row in json_rows(batch)]
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +206,7 @@ def _file_headers(job: Job, form: Format) -> dict[str, str]:
 
 def _encoded(results: Results, form: Format, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     # Produce the next chunk while one is being sent.
+    results = results.laid_out(form)
     return ahead(encode(form, results.schema, begun(results.batches(start, end))))
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.dependencies import ModelDep, ServicesDep
 from api.intake.body import JSON
-from api.intake.options import KeyDep, OptionsDep, SubmitOptions
+from api.intake.options import ExplainDep, KeyDep, OptionsDep, SubmitOptions
 from api.intake.prefer import wait_seconds
 from api.intake.submission import Submission
 from api.parameters import KnownParameters
@@ -53,13 +53,15 @@ async def submit_job(
     },
     dependencies=[KnownParameters],
 )
-async def multiple_score(request: Request, model: ModelDep, services: ServicesDep, key: KeyDep = None) -> Response:
+async def multiple_score(
+    request: Request, model: ModelDep, services: ServicesDep, explain: ExplainDep = None, key: KeyDep = None
+) -> Response:
     """Submit applicants as JSON; with `Prefer: wait=N`, get the scores in the response, at once or from a job done in time."""
     wait = wait_seconds(request, services.settings.max_wait)
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
-    submission = Submission(request, model, services, SubmitOptions.model_validate({}), key)
+    submission = Submission(request, model, services, SubmitOptions(explain=explain), key)
     job = await submission.rows(is_waited_for=bool(wait))
     if isinstance(job, bytes):
         return Response(job, 200, headers, JSON)
@@ -85,4 +87,4 @@ async def _wait_for(job: Job, seconds: float, services: Services) -> Job:
 
 def _answers(job: Job, services: Services) -> bytes:
     results = Results.of(job, services.store, services.storage)
-    return msgspec.json.encode([answer for predictions in results.predictions() for answer in predictions.answers()])
+    return msgspec.json.encode(list(results.answers()))

@@ -31,6 +31,8 @@ class Validated:
     """The invalid values, ordered by row; rows are numbered from the beginning of the input."""
     told: Told | None = None
     """Writes the invalid values row by row; None if all rows are valid."""
+    offset: int | None = None
+    """Where they begin in a file of text, in bytes of its UTF-8; None if the file is not a sequence of lines."""
 
     @cached_property
     def words(self) -> pa.StringArray | None:

@@ -63,6 +63,11 @@ def read_stream(source: Source, options: ReadOptions, contract: Contract) -> Ite
     return _read(_open_stream, source, options, contract)
 
 
+def read_row(source: Source, options: ReadOptions, contract: Contract, row: int) -> Iterator[Validated]:
+    """Validate one row of a file or stream, like `read_file`; of what comes before it, only the messages are read."""
+    return _read(_open_file, source, options, contract, row)
+
+
 def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
     """Describe the record batches, after all checks that need no row; raises the same errors as `read_file`.
 
@@ -167,7 +172,9 @@ def reject_malformed(kind: str) -> Iterator[None]:
         raise MalformedInput("file-cut-off", kind=kind) from error
 
 
-def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
+def _read(
+    open_: Open, source: Source, options: ReadOptions, contract: Contract, row: int | None = None
+) -> Iterator[Validated]:
     with (
         source.local_file(partial(_check_start, open_)) as path,
         reject_beyond_memory(TOO_MUCH),
@@ -175,7 +182,7 @@ def _read(open_: Open, source: Source, options: ReadOptions, contract: Contract)
     ):
         open_ = _opener(mapped[:HEAD_BYTES])
         with reject_malformed(ARROW if open_ is _open_file else STREAM):
-            yield from _read_mapped(mapped, open_, options, contract)
+            yield from _read_mapped(mapped, open_, options, contract, row)
 
 
 def _check_start(said: Open, head: bytes) -> None:
@@ -195,12 +202,17 @@ def _opener(start: bytes) -> Open:
     return _open_file if start.startswith(FILE_MAGIC) else _open_stream
 
 
-def _read_mapped(mapped: mmap.mmap, open_: Open, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
+def _read_mapped(
+    mapped: mmap.mmap, open_: Open, options: ReadOptions, contract: Contract, row: int | None
+) -> Iterator[Validated]:
     schema, batches = open_(pa.py_buffer(mapped))
     needed = needed_columns(schema.names, options, contract)
     check_types(pa.schema([schema.field(i) for i in needed]), options, contract)
     # Read all columns, then select: if asked for a selection, Arrow would copy the columns.
-    yield from _forgetting(mapped, validate_batches((batch.select(needed) for batch in batches), options, contract))
+    selected: Iterator[pa.RecordBatch] = (batch.select(needed) for batch in batches)
+    if row is not None:
+        selected = cut_out(_entire(selected), row, 1, ARROW)
+    yield from _forgetting(mapped, validate_batches(selected, options, contract, row or 0))
 
 
 @contextmanager

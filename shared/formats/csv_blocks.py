@@ -30,6 +30,8 @@ class Block:
     data: bytes
     line: int
     """Line number of the first line in the file, from 1."""
+    start: int = 0
+    """Offset of the first byte in the file."""
 
     def fault(self, place: int, type: str, **params: Any) -> NoReturn:
         """Raise MalformedInput of this type, with the line number of `place`, an offset in the block."""
@@ -50,6 +52,7 @@ class Blocks(Iterator[Block]):
         if start.startswith(UTF16_MARKS):
             raise MalformedInput("csv-utf16")
         self._rest = start.removeprefix(UTF8_MARK)
+        self._start = len(start) - len(self._rest)
 
     def __next__(self) -> Block:
         while True:
@@ -78,8 +81,9 @@ class Blocks(Iterator[Block]):
         return b"".join((rest, memoryview(piece)[:end])) if end else b""
 
     def _block(self, data: bytes) -> Block:
-        block = Block(data, self._line)
+        block = Block(data, self._line, self._start)
         self._line += _count(data, NEWLINE)
+        self._start += len(data)
         return block
 
     def _last(self, data: bytes) -> Block:
@@ -106,7 +110,16 @@ def first_record(block: Block) -> tuple[Block, Block]:
         if not inside:
             break
     lines = block.data.count(NEWLINE, 0, end)
-    return Block(block.data[:end], block.line), Block(block.data[end:], block.line + lines)
+    rest = Block(block.data[end:], block.line + lines, block.start + end)
+    return Block(block.data[:end], block.line, block.start), rest
+
+
+def record_at(data: bytes, number: int) -> bytes:
+    """Return the record of whole ones that has this number, from 0; blank lines do not count. Raises IndexError."""
+    octets = _bytes(data)
+    starts, ends = _records(octets)
+    place = np.flatnonzero(~_are_blank(octets, starts, ends))[number]
+    return data[starts[place] : ends[place]]
 
 
 def check(block: Block, delimiter: str) -> None:
@@ -127,14 +140,24 @@ def check_fields(block: Block, delimiter: str, columns: int) -> None:
     octets = _bytes(block.data)
     quotes = _find(octets, QUOTE)
     delimiters = _outside(_find(octets, delimiter.encode()), quotes)
-    ends = _outside(_find(octets, NEWLINE), quotes)
-    if not block.data.endswith(NEWLINE):
-        ends = np.append(ends, len(octets))
-    starts = np.append(0, ends[:-1] + 1)
+    starts, ends = _records(octets)
     fields = np.diff(np.searchsorted(delimiters, np.append(0, ends))) + 1
-    bare = (ends == starts) | ((ends == starts + 1) & (octets[starts.clip(max=len(octets) - 1)] == ord(RETURN)))
-    for number in np.flatnonzero((fields != columns) & ~bare)[:1]:
+    for number in np.flatnonzero((fields != columns) & ~_are_blank(octets, starts, ends))[:1]:
         block.fault(int(starts[number]), "csv-field-count", count=int(fields[number]), expected=columns)
+
+
+def _records(octets: npt.NDArray[np.uint8]) -> tuple[Places, Places]:
+    """Return where each line that is not within quotes begins, and where its newline is or would be."""
+    ends = _outside(_find(octets, NEWLINE), _find(octets, QUOTE))
+    if not len(octets) or octets[-1] != ord(NEWLINE):
+        ends = np.append(ends, len(octets))
+    return np.append(0, ends[:-1] + 1), ends
+
+
+def _are_blank(octets: npt.NDArray[np.uint8], starts: Places, ends: Places) -> npt.NDArray[np.bool_]:
+    blank: npt.NDArray[np.bool_] = ends == starts
+    blank |= (ends == starts + 1) & (octets[starts.clip(max=len(octets) - 1)] == ord(RETURN))
+    return blank
 
 
 def _check_quotes(block: Block, delimiter: str) -> None:

@@ -24,7 +24,7 @@ from shared.errors import InputError, MalformedInput, WrongColumns
 from shared.formats.csv_blocks import QUOTE, UTF8_MARK, Block, Blocks, check, check_fields, first_record
 from shared.formats.csv_values import FALSE, MISSING, TRUE, text_or_missing, values_of
 from shared.formats.parallel import ordered_map
-from shared.formats.source import DELIMITER, ReadOptions, Source
+from shared.formats.source import DELIMITER, ReadOptions, Text
 from shared.reasons import cut_names
 
 BLOCK_BYTES = 4 * 2**20
@@ -49,7 +49,7 @@ class _Dialect:
     decimal: str
 
 
-def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
+def read(source: Text, options: ReadOptions, contract: Contract) -> Iterator[Validated]:
     """Read the rows of a CSV file in UTF-8 with a header; blank lines are skipped, as is a first line `sep=;`.
 
     Raises MalformedInput, with the line number, if the file is not such CSV, and WrongColumns.
@@ -174,7 +174,7 @@ class _Reader:
             if invalid is not None or columns[name].type != feature.kind.arrow:
                 # Most likely, this applies to the next block too.
                 self._as_text = self._as_text | {name}
-        return self._validated(table, columns, found)
+        return replace(self._validated(table, columns, found), offset=block.start)
 
     def _validated(self, table: pa.RecordBatch, columns: dict[str, pa.Array], found: dict[str, Invalid]) -> Validated:
         batch = pa.RecordBatch.from_pydict(columns) if columns else table.select([])

@@ -103,6 +103,31 @@ def validated_from_document(
         raise MalformedInput("split-keys") from None
 
 
+def row_text(body: bytes, number: int, contract: Contract, options: ReadOptions) -> bytes:
+    """Return one row of a document that was read by `validated_from_document` as the text of an object; raises IndexError."""
+    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+        return _element(body, number)
+    [(shape, content)] = fields_of(body, _Document).items()
+    if shape == "dataframe_records":
+        return _element(content, number)
+    if shape == "columns":
+        columns = _columns(content, JsonRows(contract, options, ignore_extra=True))
+        return _row_text({name: _element(column, number) for name, column in columns.items()})
+    split = fields_of(content, _Split)
+    values = elements_of(_element(split["data"], number)) or []
+    return _row_text(dict(zip(_split_names(split["columns"]), values, strict=True)))
+
+
+def _element(array: bytes, number: int) -> bytes:
+    """Return the text of one element of an array."""
+    elements = chain.from_iterable(in_pieces(array, msgspec.json.Decoder(list[msgspec.Raw]).decode))
+    try:
+        found = list(map(bytes, islice(elements, number, number + 1)))
+    except NOT_IN_BULK:
+        found = (elements_of(array) or [])[number : number + 1]
+    return found[0]
+
+
 def _validated_array(
     array: bytes,
     in_bulk: Callable[[bytes, int], Validated | None],

@@ -49,6 +49,13 @@ def read(source: Source, options: ReadOptions, contract: Contract) -> Iterator[V
         yield from validate_batches(_all_rows(batches, opened.metadata.num_rows), options, contract)
 
 
+def read_row(source: Source, options: ReadOptions, contract: Contract, row: int) -> Iterator[Validated]:
+    """Validate one row of a file, like `read`; its row group is decoded up to it."""
+    with source.local_file(_check_start) as path, pa.OSFile(str(path), "rb") as file, _rejecting():
+        footer = _checked_footer(file)
+        yield from _rows(file, footer, options, contract, range(row, row + 1))
+
+
 def layout(source: SourceInPlace, options: ReadOptions, contract: Contract) -> Layout | None:
     """Describe the row groups, after all checks that need no row; raises the same errors as `read`.
 
@@ -76,14 +83,26 @@ def read_rows(
         footer = _checked_footer(file)
         if _checksum(footer) != checksum:
             raise MalformedInput("file-changed")
-        schema, needed = _needed(_open(file), options, contract)
-        groups = parsed_row_groups(footer)
-        numbers, skip = pieces_with((count_of(group, ROWS) for group in groups), rows)
-        if not source.is_local:
-            file = _held(file, footer, [groups[i] for i in numbers], _first_leaves(schema), schema, needed)
-        batches = _batches(file, schema, needed, groups, numbers)
-        wanted = cut_out(batches, skip, len(rows), PARQUET)
-        yield from validate_batches(wanted, options, contract, rows.start)
+        yield from _rows(file, footer, options, contract, rows, is_local=source.is_local)
+
+
+def _rows(
+    file: pa.NativeFile,
+    footer: bytes,
+    options: ReadOptions,
+    contract: Contract,
+    rows: range,
+    *,
+    is_local: bool = True,
+) -> Iterator[Validated]:
+    schema, needed = _needed(_open(file), options, contract)
+    groups = parsed_row_groups(footer)
+    numbers, skip = pieces_with((count_of(group, ROWS) for group in groups), rows)
+    if not is_local:
+        file = _held(file, footer, [groups[i] for i in numbers], _first_leaves(schema), schema, needed)
+    batches = _batches(file, schema, needed, groups, numbers)
+    wanted = cut_out(batches, skip, len(rows), PARQUET)
+    yield from validate_batches(wanted, options, contract, rows.start)
 
 
 @contextmanager

@@ -33,6 +33,13 @@ class RangeReader:
     """Reads these rows, as slices in order, of a file whose layout has this checksum."""
 
 
+ROW_READERS: dict[Format, Callable[[Source, ReadOptions, Contract, int], Iterator[Validated]]] = {
+    Format.PARQUET: parquet.read_row,
+    Format.ARROW: arrow.read_row,
+    Format.ARROW_STREAM: arrow.read_row,
+}
+"""Read one row, of this number, of a file that may be compressed; raise InputError if it is not readable."""
+
 RANGE_READERS: dict[Format, RangeReader] = {
     Format.PARQUET: RangeReader(parquet.layout, parquet.read_rows),
     Format.ARROW: RangeReader(arrow.layout, arrow.read_rows),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -31,14 +32,29 @@ Check = Callable[[bytes], object]
 HEAD_BYTES = 8
 
 
-class Source(Protocol):
-    """A decompressed file. It is never held in memory as a whole."""
+class Text(Protocol):
+    """A decompressed file that is read from its beginning."""
 
     def stream(self) -> AbstractContextManager[BinaryIO]:
         """Open the file for sequential reading."""
 
+
+class Source(Text, Protocol):
+    """A decompressed file. It is never held in memory as a whole."""
+
     def local_file(self, check: Check) -> AbstractContextManager[Path]:
         """Provide the file at a local path, for formats that need random access, unless `check` raises."""
+
+
+class TextInMemory:
+    """A few rows of text."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> AbstractContextManager[BinaryIO]:
+        """Open the text for sequential reading."""
+        return BytesIO(self._content)
 
 
 class LocalFile:

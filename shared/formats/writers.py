@@ -19,6 +19,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -49,7 +50,7 @@ ESCAPES |= {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def encode(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    """Write record batches of the schema, which contain only scalars, as a file, in chunks of at most PIECE_BYTES.
+    """Write record batches of the schema as a file, in chunks of at most PIECE_BYTES: scalars and, but in CSV, lists of structs.
 
     Without rows, the file still has a header or schema. Parquet and Arrow preserve the schema's metadata. A dictionary
     column must have the same dictionary in every batch, as the Arrow file format requires. Raises ValueError for JSON,
@@ -61,7 +62,7 @@ def encode(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 
 
 def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return the rows as they would be parsed from NDJSON: only numbers, booleans, strings and None."""
+    """Return the rows as they would be parsed from NDJSON: only numbers, booleans, strings, None, and lists of objects of them."""
     columns = [_json_objects(column) for column in batch.columns]
     return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -77,22 +78,28 @@ def _csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes
 
 
 def _ndjson(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    names = [f"{name}:" for name in _json_texts(pa.array(schema.names, pa.string())).to_pylist()]
     for batch in _slices(batches):
-        columns = [_per_value(column, _json_texts) for column in batch.columns]
-        fields = [part for name, column in zip(names, columns, strict=True) for part in (f",{name}", column)]
-        fields[0] = "{" + names[0]
-        yield from _cut(_lines([*fields, "}\n"], "", "null").buffers()[TEXT])
+        yield from _cut(_objects(schema.names, batch.columns, "}\n").buffers()[TEXT])
+
+
+def _objects(names: list[str], columns: list[pa.Array], end: str) -> pa.StringArray:
+    """Write rows as JSON objects; `end` ends each of them."""
+    keys = [f"{name}:" for name in _json_texts(pa.array(names, pa.string())).to_pylist()]
+    texts = [_per_value(column, _json_texts) for column in columns]
+    fields = [part for key, text in zip(keys, texts, strict=True) for part in (f",{key}", text)]
+    fields[0] = "{" + keys[0]
+    return _lines([*fields, end], "", "null")
 
 
 def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     sink = _Sink()
     # Scores and identifiers rarely repeat, so dictionaries would only cost time, as would compressing scores.
     # Delta encoding would halve the time for identifiers, but Spark before 3.3 and others cannot read it.
-    packed = [field.name for field in schema if field.type not in (pa.float32(), pa.float64())]
+    leaves = dict(_leaves(schema))
+    packed = [name for name, kind in leaves.items() if kind not in (pa.float32(), pa.float64())]
     options: dict[str, Any] = {
-        "use_dictionary": [name for name in packed if schema.field(name).type not in (pa.int64(), pa.uint64())],
-        "compression": {name: "zstd" if name in packed else "none" for name in schema.names},
+        "use_dictionary": [name for name in packed if leaves[name] not in (pa.int64(), pa.uint64())],
+        "compression": {name: "zstd" if name in packed else "none" for name in leaves},
         "compression_level": dict.fromkeys(packed, 1),
         "write_statistics": packed,
         # Columns that do not repeat within this many bytes are assumed never to.
@@ -103,6 +110,15 @@ def _parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[b
             writer.write_table(group, row_group_size=GROUP_ROWS)
             yield from sink.take()
     yield from sink.take()
+
+
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    """List the columns as Parquet stores them, by their paths."""
+    for field in schema:
+        if pa.types.is_list(field.type):
+            yield from ((f"{field.name}.list.element.{part.name}", part.type) for part in field.type.value_type)
+        else:
+            yield field.name, field.type
 
 
 def _arrow(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
@@ -200,6 +216,8 @@ def _csv_fields(column: pa.Array) -> pa.StringArray:
 
 def _json_texts(column: pa.Array) -> pa.StringArray:
     kind = column.type
+    if pa.types.is_list(kind):
+        return _json_lists(column)
     text = _text(_without(_is_not_finite, column))
     if pa.types.is_floating(kind):
         # Without a point it would be parsed as the integer 0, which has no sign.
@@ -209,10 +227,23 @@ def _json_texts(column: pa.Array) -> pa.StringArray:
     return _joined('"', _escaped(text), '"')
 
 
+def _json_lists(column: pa.ListArray) -> pa.StringArray:
+    """Write lists of structs of scalars."""
+    structs = column.flatten()
+    texts = _objects([field.name for field in structs.type], structs.flatten(), "}")
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), ",")
+    return pc.if_else(column.is_valid(), _joined("[", joined, "]"), pa.scalar(None, pa.string()))
+
+
 def _json_objects(column: pa.Array) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
+    if pa.types.is_list(kind):
+        lists: list[Any] = column.to_pylist()
+        return lists
     column = _without(_is_not_finite, column)
     if pa.types.is_floating(kind) and kind != pa.float64():
         # Via text, so that a float32 of 0.1 is the same number here as in NDJSON.

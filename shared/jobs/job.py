@@ -30,8 +30,8 @@ SMALL_UPLOAD = 1_000_000
 UNPACKED = 20
 """Assumed compression ratio of a compressed file."""
 
-ROWS_PREFIX, ECHO_PREFIX = "rows-", "echo-"
-READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX)
+ROWS_PREFIX, ECHO_PREFIX, INDEX_PREFIX = "rows-", "echo-", "index-"
+READ_PREFIXES = (ROWS_PREFIX, ECHO_PREFIX, INDEX_PREFIX)
 """How the names of the blobs begin that a reading writes."""
 
 
@@ -91,6 +91,8 @@ class Job:
     missing: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     on_invalid: OnInvalid = "reject"
+    explain: int | None = None
+    """Reasons to store with each score: the factors that contribute most; None for scores alone."""
     upload_bytes: int = 0
     input_uri: str | None = field(default=None, repr=False)
     output_uri: str | None = field(default=None, repr=False)
@@ -176,7 +178,7 @@ class Job:
 
     @property
     def upload_blob(self) -> str:
-        """The file as uploaded."""
+        """The file as uploaded, or the JSON document as UTF-8."""
         return f"{self.folder}/upload"
 
     @property
@@ -188,6 +190,15 @@ class Job:
     def echo_blob(self) -> str:
         """The Arrow IPC file of the kept columns and the invalid values, in the same record batches."""
         return f"{self.folder}/{ECHO_PREFIX}{self.attempt}.arrow"
+
+    @property
+    def index_blob(self) -> str:
+        """The Arrow IPC file that says where in a file of text which rows begin."""
+        return f"{self.folder}/{INDEX_PREFIX}{self.attempt}.arrow"
+
+    def row_blob(self, name: str) -> str:
+        """Return the name of the JSON file with the answer to a request for one row, which is written when it is asked for."""
+        return f"{self.folder}/{name}.json"
 
     def rows_of(self, chunk: int) -> range:
         """Return the numbers of the rows of a chunk."""
@@ -204,6 +215,6 @@ class Job:
     def scores_blob(self, chunk: int) -> str:
         """Return the name of the Arrow IPC file with the scores of one chunk: a float64 column, null for an unscored row.
 
-        In a job that is read in place, the kept columns and the invalid values follow.
+        The reasons follow, if they are wanted, and in a job that is read in place the kept columns and the invalid values.
         """
         return f"{self.folder}/scores-{chunk:06d}.arrow"

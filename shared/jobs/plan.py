@@ -12,6 +12,7 @@ from shared.jobs.job import Job
 from shared.jobs.rows import check_count, sizes_for
 from shared.jobs.unit import Limits
 from shared.models.artifact import Model
+from shared.scoring import rows_per_second
 
 CELLS_PER_SECOND = 60_000_000
 """About how many values one core decodes, checks and encodes in a second."""
@@ -37,7 +38,7 @@ def planned(job: Job, model: Model, source: SourceInPlace, limits: Limits) -> Jo
     if not layout.total:
         raise MalformedInput("no-rows")
     check_count(job, layout.total, limits.rows)
-    wanted, batch_rows = _wanted(model, limits.chunk_rows)
+    wanted, batch_rows = _wanted(model, limits.chunk_rows, explains=bool(job.explain))
     chunk_rows = choose_chunk_rows(layout, wanted)
     if chunk_rows is None:
         return None
@@ -53,12 +54,12 @@ def planned(job: Job, model: Model, source: SourceInPlace, limits: Limits) -> Jo
     )
 
 
-def _wanted(model: Model, chunk_rows: int | None) -> tuple[int, int]:
+def _wanted(model: Model, chunk_rows: int | None, *, explains: bool) -> tuple[int, int]:
     """Return the rows per chunk, fewer than of stored rows since decoding takes time too, and per record batch in it."""
-    wanted, batch_rows = sizes_for(model, chunk_rows)
+    wanted, batch_rows = sizes_for(model, chunk_rows, explains=explains)
     if chunk_rows is None:
         decoding = len(model.contract.features) / CELLS_PER_SECOND
-        wanted = int(wanted / (1 + decoding * model.scorer.rows_per_second))
+        wanted = int(wanted / (1 + decoding * rows_per_second(model, explains=explains)))
     return max(wanted, batch_rows), batch_rows
 
 

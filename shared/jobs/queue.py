@@ -45,6 +45,7 @@ QUEUES = (QUICK, CHUNKS, FILES)
 READ_FILE = "read_file"
 SCORE_CHUNK = "score_chunk"
 WRITE_OUTPUT = "write_output"
+READ_ROW = "read_row"
 SEND_WEBHOOK = "send_webhook"
 REMOVE_EXPIRED = "remove_expired"
 
@@ -131,6 +132,10 @@ class TaskQueue:
     def publish_webhook(self, job_id: str) -> None:
         """Publish the webhook task of an ended job."""
         self._send([_Message(SEND_WEBHOOK, (job_id,), f"{job_id}.{WEBHOOK}", QUICK, _shown(job_id))])
+
+    def publish_row(self, job_id: str, request: str) -> None:
+        """Publish the task that answers a request, of this name, for one row of a job."""
+        self._send([_Message(READ_ROW, (job_id, request), f"{job_id}.{request}", QUICK, _shown(job_id, request))])
 
     def publish_removal(self) -> None:
         """Publish the task that removes expired jobs."""

@@ -11,8 +11,9 @@ from shared.formats import readers
 from shared.formats.compression import decoding_bytes
 from shared.jobs.job import READ_PREFIXES, SMALL_UPLOAD, UNPACKED, Job
 from shared.jobs.plan import planned
+from shared.jobs.row_index import Place, write_index
 from shared.jobs.rows import KeptTypesDiffer, check_count, store_rows
-from shared.jobs.unit import Attempt, Oversized
+from shared.jobs.unit import Attempt, Oversized, Workplace
 from shared.jobs.upload import SignOfLife, StoredFile, stored_file
 from shared.memory import memory_limit, reading_limit, reject_beyond_memory
 from shared.models.artifact import Model
@@ -33,18 +34,14 @@ def read_file(attempt: Attempt) -> list[str] | None:
     if read.in_place:
         return units
     if units is None:
-        for name in (read.rows_blob, read.echo_blob):
+        for name in (read.rows_blob, read.echo_blob, read.index_blob):
             at.storage.delete(name)
-        return None
-    # The rows are stored; a retry starts from them.
-    at.storage.delete(job.upload_blob)
     return units
 
 
 @contextmanager
-def opened_file(attempt: Attempt, model: Model, give_sign: SignOfLife = lambda _: None) -> Iterator[StoredFile]:
+def opened_file(job: Job, model: Model, at: Workplace, give_sign: SignOfLife = lambda _: None) -> Iterator[StoredFile]:
     """Open the file of a job, and limit the memory in which it is read and encoded."""
-    job, at = attempt.job, attempt.at
     growth = reading_limit(len(model.contract.features) + len(job.keep)) + decoding_bytes(job.encoding) + STORING_BYTES
     file = stored_file(job, at.storage, at.limits.decoded_bytes, give_sign)
     # A MemoryError that escapes a task would end the whole worker.
@@ -66,7 +63,7 @@ def _remove_leftovers(attempt: Attempt) -> None:
 def _planned_or_read(attempt: Attempt, tally: Tally) -> Job:
     life = _SignsOfLife(attempt)
     model = attempt.at.models.load(attempt.job.model_version)
-    with opened_file(attempt, model, life.after_read) as source:
+    with opened_file(attempt.job, model, attempt.at, life.after_read) as source:
         plan = planned(attempt.job, model, source, attempt.at.limits)
         return plan or _read(attempt, model, source, life, tally)
 
@@ -79,7 +76,10 @@ def _read(attempt: Attempt, model: Model, source: StoredFile, life: "_SignsOfLif
         slices = _living(read(source, options, model.contract), life)
         try:
             good = tally.watch(slices, job.on_invalid)
-            return store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
+            stored = store_rows(good, job, model, at.storage, at.limits.chunk_rows, in_thread=True)
+            if life.places:
+                write_index(life.places, stored, at.storage)
+            return stored
         except KeptTypesDiffer:
             if options.kept_as_text:
                 raise
@@ -99,6 +99,8 @@ class _SignsOfLife:
     def begin(self) -> None:
         """Begin to read, perhaps again."""
         self.rows = self._read = self._held = 0
+        self.places: list[Place] = []
+        """Where the slices begin in a file of text."""
 
     def after_read(self, size: int) -> None:
         """Note that so many bytes were read of the decompressed file; sends a heartbeat, if one is due."""
@@ -108,6 +110,8 @@ class _SignsOfLife:
 
     def after_slice(self, validated: Validated) -> None:
         """Note that some rows were read; sends a heartbeat, if one is due. Raises InputTooLarge if there are too many rows."""
+        if validated.offset is not None:
+            self.places.append((self.rows, validated.offset))
         self.rows += validated.batch.num_rows
         self._held += validated.batch.nbytes
         check_count(self._attempt.job, self.rows, self._attempt.at.limits.rows)

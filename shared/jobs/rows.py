@@ -16,6 +16,7 @@ from shared.jobs.blobs import batch_writer
 from shared.jobs.job import Job
 from shared.memory import slice_rows
 from shared.models.artifact import Model
+from shared.scoring import rows_per_second
 from shared.storage import Storage
 
 CHUNK_SECONDS = 0.4
@@ -23,6 +24,9 @@ CHUNK_SECONDS = 0.4
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000
 """Bounds of a chunk, in rows."""
+
+SMALLEST_EXPLAINED = 100
+"""Fewest rows of a chunk with reasons: of a model of deep trees, a thousand might take longer than the lease."""
 
 MOST_WAITING = 256
 """Pending record batches that are merged even if they have too few rows: one of a single row takes 100 times its memory."""
@@ -35,9 +39,11 @@ class KeptTypesDiffer(Exception):
     """A kept column does not have the same type throughout the file."""
 
 
-def sizes_for(model: Model, chunk_rows: int | None) -> tuple[int, int]:
-    """Choose the rows per chunk, about `chunk_rows` if given, and per record batch in it."""
-    wanted = chunk_rows or max(SMALLEST_CHUNK, min(int(model.scorer.rows_per_second * CHUNK_SECONDS), LARGEST_CHUNK))
+def sizes_for(model: Model, chunk_rows: int | None, *, explains: bool = False) -> tuple[int, int]:
+    """Choose the rows per chunk, about `chunk_rows` if given, and per record batch in it; raises NotExplainable."""
+    least = SMALLEST_EXPLAINED if explains else SMALLEST_CHUNK
+    in_time = int(rows_per_second(model, explains=explains) * CHUNK_SECONDS)
+    wanted = chunk_rows or max(least, min(in_time, LARGEST_CHUNK))
     batch_rows = min(wanted, slice_rows(len(model.contract.features)))
     return wanted // batch_rows * batch_rows, batch_rows
 
@@ -65,7 +71,7 @@ def store_rows(
     MalformedInput if there are no rows, KeptTypesDiffer if a kept column has no single type. `in_thread` reads and encodes
     in parallel with the writing; for a few rows at once, starting a thread costs more than it gains.
     """
-    size, batch_rows = sizes_for(model, chunk_rows)
+    size, batch_rows = sizes_for(model, chunk_rows, explains=bool(job.explain))
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
     encoded = encoded_rows(slices, job, model)

@@ -11,10 +11,11 @@ from shared.formats.readers import RANGE_READERS
 from shared.jobs.blobs import read_batches, write_batches
 from shared.jobs.job import Job
 from shared.jobs.read import opened_file
+from shared.jobs.reasons import reason_columns, reason_names
 from shared.jobs.rows import encoded_rows, parted, regrouped
-from shared.jobs.unit import Attempt, remove_file_if_done
+from shared.jobs.unit import Attempt, remove_rows_if_done
 from shared.models.artifact import Model
-from shared.scoring import Counts, StoredRows, score
+from shared.scoring import Counts, Predictions, StoredRows, score, strongest_factors
 
 SCORE = "score"
 """Name of the first column of the blob."""
@@ -34,7 +35,10 @@ def _score_stored(attempt: Attempt, model: Model) -> list[str] | None:
     outcome = _Outcome(job, model)
     rows = read_batches(job.rows_blob, at.storage, job.batches_of(chunk))
     write_batches(outcome.scored(rows), job.scores_blob(chunk), at.storage)
-    return at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+    units = at.store.commit(job.id, attempt.unit, at.window(), **outcome.counts(), unseen=outcome.unseen)
+    if not units:
+        remove_rows_if_done(job, at)
+    return units
 
 
 def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
@@ -43,7 +47,7 @@ def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
     rows = job.rows_of(int(attempt.unit))
     tally, outcome = Tally(), _Outcome(job, model)
     try:
-        with opened_file(attempt, model) as source:
+        with opened_file(job, model, at) as source:
             slices = RANGE_READERS[job.format].read(source, job.read_options, model.contract, rows, job.checksum or "")
             good = tally.watch(slices, job.on_invalid)
             if job.is_rejected:
@@ -55,12 +59,9 @@ def _score_in_place(attempt: Attempt, model: Model) -> list[str] | None:
         # The job fails with its last chunk, since the report counts the invalid rows of all.
         outcome.withdraw(error.report.invalid_rows)
     counts, unscored = outcome.counts(), len(rows) - outcome.rows
-    units = at.store.commit(
+    return at.store.commit(
         job.id, attempt.unit, at.window(), **counts, unscored=unscored, unseen=outcome.unseen, report=tally.report
     )
-    if not units:
-        remove_file_if_done(job, at)
-    return units
 
 
 class _Outcome:
@@ -73,13 +74,20 @@ class _Outcome:
         self.unseen: Counter[str] = Counter()
 
     def scored(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Score encoded rows; give the scores, followed by the kept columns that come with the rows."""
+        """Score encoded rows; give the scores, the reasons if they are wanted, and the kept columns that come with the rows."""
         for batch in batches:
             own, echo = parted(batch, self._job, self._model)
-            predictions = score(self._model, _stored_rows(own, self._job), self._job.threshold)
+            rows = _stored_rows(own, self._job)
+            predictions = score(self._model, rows, self._job.threshold)
             self._counts.update(predictions.counts())
             self.unseen.update(predictions.unseen)
-            yield pa.RecordBatch.from_arrays([predictions.column(), *echo.columns], names=[SCORE, *echo.schema.names])
+            columns = [predictions.column(), *self._reasons(rows, predictions), *echo.columns]
+            names = [SCORE, *reason_names(self._job.explain or 0), *echo.schema.names]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
+
+    def _reasons(self, rows: StoredRows, predictions: Predictions) -> list[pa.Array]:
+        count = self._job.explain
+        return reason_columns(strongest_factors(self._model, rows, predictions, count), count) if count else []
 
     def withdraw(self, invalid: int) -> None:
         """Forget what was scored, since so many rows of the chunk are invalid."""

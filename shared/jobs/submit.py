@@ -30,13 +30,14 @@ class Intake:
 
     def submit_rows(
         self,
+        body: bytes,
         read: Callable[[ReadOptions], Iterable[Validated]],
         job: Job,
         model: Model,
         key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
-        """Store rows that are validated while they are read, start the job and return its record.
+        """Store a JSON document, and its rows that are validated while they are read; start the job and return its record.
 
         Raises InvalidRows if there are invalid ones and the job does not flag them, InputTooLarge if its owner may not have so many
         scored. Nothing is left behind if reading the rows raises or the storage is unavailable. After RedisUnavailable there may be
@@ -54,6 +55,8 @@ class Intake:
                 stored = self._store(tally.watch(slices, job.on_invalid), job, model)
             if job.rows_left is not None and (stored.rows or 0) > job.rows_left:
                 raise InputTooLarge("rows-left-exceeded", limit=job.rows_left)
+            with self.storage.write(job.upload_blob) as file:
+                file.write(body)
         except BaseException:
             self.storage.delete_folder(job.folder)
             raise

@@ -158,11 +158,11 @@ def remove_if_void(job: Job, at: Workplace) -> bool:
     return void
 
 
-def remove_file_if_done(job: Job, at: Workplace) -> None:
-    """Remove the upload that a job has read in place, once it has succeeded; until then, a retry would read it again."""
+def remove_rows_if_done(job: Job, at: Workplace) -> None:
+    """Remove the encoded rows of a job once it has succeeded; until then, a retry would start from them. The file stays."""
     with suppress(UnknownJob):
-        if job.in_place and at.store.get(job.id).state is JobState.SUCCEEDED:
-            at.storage.delete(job.upload_blob)
+        if not job.in_place and at.store.get(job.id).state is JobState.SUCCEEDED:
+            at.storage.delete(job.rows_blob)
 
 
 def _fail(job: Job, error: InputError | ModelError, at: Workplace) -> None:

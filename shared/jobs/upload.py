@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from shared.errors import InputTooLarge
-from shared.formats.charset import recoded
-from shared.formats.compression import decoded, spooled
+from shared.formats.charset import UTF8, recoded
+from shared.formats.compression import PIECE_BYTES, decoded, spooled
 from shared.formats.source import HEAD_BYTES, Check
 from shared.jobs.job import Job
 from shared.storage import Storage, open_uri
@@ -63,6 +63,18 @@ class StoredFile:
             with decoded(living, self._job.encoding, self._limit) as stream:
                 yield recoded(cast(BinaryIO, _Living(stream, self._give_sign, counts=True)), self._job.charset)
 
+    def part(self, start: int, size: int) -> bytes:
+        """Read at most so many bytes from an offset of what `stream` reads; what comes before may have to be decoded again."""
+        if self._job.encoding is None and self._job.charset == UTF8:
+            with self._opened() as file:
+                file.seek(min(start, file.size()))
+                found: bytes = file.read(size)
+                return found
+        with self.stream() as stream:
+            while start and (skipped := len(stream.read(min(start, PIECE_BYTES)))):
+                start -= skipped
+            return _read_all(stream, size)
+
     @contextmanager
     def in_place(self) -> Iterator[pa.NativeFile]:
         """Open the file, which is not compressed, where it lies; raises InputTooLarge as `stream` does."""
@@ -96,6 +108,15 @@ class StoredFile:
                 return
             with self.stream() as stream, spooled(stream, self._folder, check) as path:
                 yield path
+
+
+def _read_all(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes, unless the stream ends."""
+    pieces: list[bytes] = []
+    while size and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 @contextmanager

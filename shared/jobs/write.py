@@ -4,7 +4,7 @@ from shared.errors import MalformedInput
 from shared.formats.format import FILE_ENDINGS, FORMATS, Format, format_of_name
 from shared.formats.writers import encode
 from shared.jobs.results import Results
-from shared.jobs.unit import Attempt, remove_file_if_done
+from shared.jobs.unit import Attempt, remove_rows_if_done
 from shared.storage import write_uri
 
 
@@ -20,12 +20,13 @@ def write_output(attempt: Attempt) -> list[str] | None:
     """Write the results and end the job."""
     job, at = attempt.job, attempt.at
     assert job.output_uri is not None and job.rows is not None  # noqa: S101 - for the type checker
-    results = Results(job, job.rows, at.storage)
+    format = output_format(job.output_uri)
+    results = Results(job, job.rows, at.storage).laid_out(format)
     with write_uri(job.output_uri) as file:
-        for piece in encode(output_format(job.output_uri), results.schema, results.batches()):
+        for piece in encode(format, results.schema, results.batches()):
             file.write(piece)
             attempt.renew()
     if not at.store.commit_writing(job.id):
         return None
-    remove_file_if_done(job, at)
+    remove_rows_if_done(job, at)
     return []

@@ -4,8 +4,10 @@ The values are CatBoost's own (`get_feature_importance` with `ShapValues`): a sc
 feature adds to it, shared out evenly among features that work together.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ SOFTMAX = "MultiClass"
 
 TRIALS = 64
 """Rows on which a table of leaves is compared with CatBoost."""
+
+SPEED_ROWS = 1024
+SPEED_TRIALS = 2
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,12 @@ class Explainer:
         self._is_softmax = facts.loss_of(classifier) == SOFTMAX
         self._table = self._proven(LeafTable.of(classifier), known_rows)
 
+    @cached_property
+    def rows_per_second(self) -> float:
+        """About how many rows one core explains in a second, measured on rows without values."""
+        table = pool_of_table(self._scorer.table([{}] * SPEED_ROWS), self._categories)
+        return SPEED_ROWS / min(self._seconds(table) for _ in range(SPEED_TRIALS))
+
     @property
     def is_prepared(self) -> bool:
         """Whether the contributions are looked up, and not worked out for each call."""
@@ -82,6 +93,11 @@ class Explainer:
     def explain_encoded(self, batch: pa.RecordBatch) -> Contributions:
         """Explain a record batch of the scorer's `encoded_schema`."""
         return self._explain(pool_of_batch(self._scorer.columns(batch), self._categories))
+
+    def _seconds(self, pool: Pool) -> float:
+        began = time.perf_counter()
+        self._explain(pool)
+        return time.perf_counter() - began
 
     def _explain(self, pool: Pool) -> Contributions:
         if self._table is None:

@@ -233,6 +233,7 @@ class Workbench:
         body = json.dumps(rows).encode()
         job = Job(uuid4().hex, model.version, model.threshold, time.time(), **facts)
         return self.intake(chunk_rows).submit_rows(
+            body,
             lambda options: json_rows.validated_from_json(body, model.contract, options, ignore_extra=True),
             job,
             model,

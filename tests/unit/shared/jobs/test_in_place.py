@@ -84,7 +84,7 @@ def scores_of(numbers: Kit, *without: int) -> list[float | None]:
     return [None if i in without else score for i, score in enumerate(numbers.expected(numbers.rows[:ROWS]))]
 
 
-def test_the_reading_stores_no_row_and_the_file_goes_once_all_is_scored(
+def test_the_reading_stores_no_row_and_the_file_stays(
     bench: Workbench, numbers: Kit, rows: list[Row], written: tuple[Format, Callable[[list[Row]], bytes]]
 ) -> None:
     job = submit(bench, written[1](rows), written[0], keep=("id",))
@@ -94,7 +94,7 @@ def test_the_reading_stores_no_row_and_the_file_goes_once_all_is_scored(
     assert (done.state, done.rows_done, done.granted + done.refused) == (JobState.SUCCEEDED, ROWS, ROWS)
     assert column(bench, job) == scores_of(numbers)
     assert column(bench, job, "id") == list(range(ROWS))
-    assert bench.stored_files() == [job.scores_blob(chunk) for chunk in range(job.chunks or 0)]
+    assert bench.stored_files() == [*(job.scores_blob(chunk) for chunk in range(job.chunks or 0)), job.upload_blob]
 
 
 def test_pages_of_results_are_read_across_chunks(bench: Workbench, rows: list[Row]) -> None:
@@ -104,13 +104,12 @@ def test_pages_of_results_are_read_across_chunks(bench: Workbench, rows: list[Ro
         assert found == list(range(ROWS))[start:end]
 
 
-def test_an_output_is_written_before_the_file_goes(bench: Workbench, rows: list[Row], tmp_path: Path) -> None:
+def test_an_output_is_written_and_the_file_stays(bench: Workbench, rows: list[Row], tmp_path: Path) -> None:
     job = submit(bench, as_parquet(rows), output_uri=f"file://{tmp_path}/out.parquet")
     assert bench.score_all(job).stage is Stage.WRITING
-    assert job.upload_blob in bench.stored_files()
     bench.write(job.id)
     assert bench.parts.store.get(job.id).state is JobState.SUCCEEDED
-    assert job.upload_blob not in bench.stored_files()
+    assert job.upload_blob in bench.stored_files()
     assert pq.read_table(tmp_path / "out.parquet").num_rows == ROWS
 
 

@@ -71,7 +71,7 @@ def test_a_chunk_that_another_worker_holds_is_left_to_it(bench: Workbench, job: 
     assert bench.parts.store.claim(job.id, "0", new_attempt()) is Claim.TAKEN
     bench.score(job.id, 0)
     assert bench.parts.store.get(job.id).rows_done == 0
-    assert bench.stored_files() == [job.rows_blob]
+    assert bench.stored_files() == [job.rows_blob, job.upload_blob]
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x"])

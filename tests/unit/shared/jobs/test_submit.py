@@ -58,7 +58,7 @@ def test_kept_columns_that_do_not_fit_together_are_read_again_as_text(bench: Wor
     bench.score_all(job)
     ids = [value for batch in bench.results(job).batches() for value in batch.column("id").to_pylist()]
     assert ids == [*(str(i) for i in range(3999)), "last"]
-    assert len([name for name in bench.stored_files() if "rows-" in name]) == 1
+    assert len([name for name in bench.stored_files() if "echo-" in name]) == 1
 
 
 @pytest.mark.parametrize("bad", [0, 5, 2999])
@@ -79,7 +79,7 @@ def test_rows_that_break_off_leave_nothing(bench: Workbench, numbers: Kit, fault
         raise fault
 
     with pytest.raises(fault):
-        bench.intake().submit_rows(broken, new_job(bench), model)
+        bench.intake().submit_rows(b"", broken, new_job(bench), model)
     assert_nothing_was_created(bench)
 
 
@@ -110,7 +110,7 @@ def test_without_storage_nothing_is_left(bench: Workbench, numbers: Kit) -> None
     model = bench.model()
     rows = [Validated(model.contract.to_batch(numbers.rows[:10]), None)]
     with pytest.raises(StorageUnavailable):
-        away.submit_rows(lambda _: rows, new_job(bench), model)
+        away.submit_rows(b"", lambda _: rows, new_job(bench), model)
     assert_nothing_was_created(bench)
 
 
