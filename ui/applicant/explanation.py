@@ -31,7 +31,10 @@ def entries_of(say: Texts, explanation: Explanation) -> list[Bar]:
         Bar(name_of(it), it.contribution, signed(it.contribution, say), SIDES[0] if it.raises_risk else SIDES[1])
         for it in explanation.contributions
     ]
-    return [*listed, Bar(say.plain("applicant.other_reasons"), explanation.other, signed(explanation.other, say))]
+    return [
+        *listed,
+        Bar(say.plain("applicant.other_reasons"), explanation.other, signed(explanation.other, say), "rest"),
+    ]
 
 
 def name_of(contribution: Contribution) -> str:

@@ -39,10 +39,11 @@ def fill(say: Texts, fields: Sequence[FormField], row: Mapping[str, Any]) -> Fil
     return Filled(len(names & row.keys()), tuple(name for name in row if name not in names), unfit)
 
 
-def show_filling(say: Texts, fields: Sequence[FormField], signature: ModelSignature) -> None:
-    """Offer to fill in the form, and say what became of a row that was pasted."""
+def show_filling(say: Texts, fields: Sequence[FormField], signature: ModelSignature, *, opened: bool) -> None:
+    """Offer to fill in the form, and say what became of a row that was pasted; a row that was opened needs no instructions."""
     has_example = signature.input_example is not None
-    st.caption(say("applicant.filled_in" if has_example else "applicant.fill_in"))
+    if not opened:
+        st.caption(say("applicant.filled_in" if has_example else "applicant.fill_in"))
     with st.container(horizontal=True):
         empty, example = partial(_set, say, fields, example=False), partial(_set, say, fields, example=True)
         st.button(say("applicant.empty"), key="empty", icon=":material/backspace:", on_click=empty)

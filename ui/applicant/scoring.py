@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pret import Client, Explanation, JobRow, PretError, Rejected, Score
+from ui.batch.lines import line_of
 
 REASONS = 5
 """Reasons shown for a score."""
@@ -24,6 +25,19 @@ class JobPlace:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A row of a portfolio: where it is found, and what people know it by."""
+
+    place: JobPlace
+    name: str
+    """That of the portfolio."""
+    line: int
+    """Its number, as the portfolio shows it."""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that are repeated beside the scores."""
+
+
+@dataclass(frozen=True)
 class Scored:
     """The values of an applicant by feature, their score, and its reasons."""
 
@@ -35,10 +49,8 @@ class Scored:
     """For a refusal: the reasons that the applicant may be told."""
     unexplained: PretError | None = None
     """Why there are no reasons."""
-    place: JobPlace | None = None
+    source: Source | None = None
     """Of a row of a portfolio, scored by the model of its job."""
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    """What the portfolio says of the applicant beside the features."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -55,18 +67,20 @@ def scored(client: Client, row: dict[str, Any], language: str) -> Scored:
 
 def scored_row(client: Client, place: JobPlace, language: str) -> Scored:
     """Get a row of a portfolio with its score, which is None if the row is invalid; raises PretError."""
+    job = client.job(place.job_id)
+    source = Source(place, job.name or job.id[:8], line_of(job.format, place.row))
     try:
         row = client.job_row(place.job_id, place.row, explain=REASONS, language=language)
     except Rejected as error:
         if not _is_unexplained(error):
             raise
-        row, unexplained = client.job_row(place.job_id, place.row), error
-        return Scored(row.inputs, _score_of(row), language, None, unexplained, place, row.kept)
+        row = client.job_row(place.job_id, place.row)
+        return Scored(row.inputs, _score_of(row), language, unexplained=error, source=replace(source, kept=row.kept))
     adverse = None
     if row.prediction == 1 and row.explanation is not None:
         told = client.job_row(place.job_id, place.row, explain=TOLD, reasons="adverse", language=language)
         adverse = told.explanation
-    return Scored(row.inputs, _score_of(row), language, adverse, None, place, row.kept)
+    return Scored(row.inputs, _score_of(row), language, adverse, source=replace(source, kept=row.kept))
 
 
 def _score_of(row: JobRow) -> Score:
@@ -85,7 +99,7 @@ def in_language(client: Client, known: Scored, language: str) -> Scored:
     """Return the same with its reasons in another language; without reasons, if the model is no longer the same."""
     if known.language == language or known.score.explanation is None:
         return known
-    again = scored_row(client, known.place, language) if known.place else scored(client, known.row, language)
+    again = scored_row(client, known.source.place, language) if known.source else scored(client, known.row, language)
     if again.score.model_version != known.score.model_version:
         return replace(known, language=language, score=replace(known.score, explanation=None), adverse=None)
     return replace(again, at=known.at)

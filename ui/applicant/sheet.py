@@ -1,6 +1,6 @@
 """The decision on one applicant as a page to print or to keep: one HTML file that needs nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from ui.applicant.explanation import effect_of, entries_of, notice_of
@@ -73,11 +73,12 @@ def _facts(say: Texts, scored: Scored) -> str:
         ("time", say.moment(scored.at)),
         ("model", score.model_version or NOTHING),
     ]
-    if scored.place is not None:
-        place = say.plain("sheet.place", row=scored.place.row + 1, job=scored.place.job_id)
-        facts.append(("portfolio", place))
+    kept: Mapping[str, object] = {}
+    if (source := scored.source) is not None:
+        place = say.plain("sheet.place", line=source.line, name=source.name, job=source.place.job_id)
+        facts, kept = [*facts, ("portfolio", place)], source.kept
     named = [(say.plain(f"sheet.{name}"), value) for name, value in facts]
-    named += [(name, written(value, say)) for name, value in scored.kept.items()]
+    named += [(name, written(value, say)) for name, value in kept.items()]
     return _pairs("facts", named)
 
 

@@ -65,8 +65,17 @@ def csv_size(path: Path) -> int:
     if batch is None:
         return 0
     text = io.BytesIO()
-    pacsv.write_csv(pa.table({name: batch[name].cast(pa.string()) for name in batch.schema.names}), text)
+    pacsv.write_csv(pa.table({name: _as_text(batch[name]) for name in batch.schema.names}), text)
     return int(len(text.getvalue()) * rows // batch.num_rows)
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    if not pa.types.is_list(column.type):
+        return column.cast(pa.string())
+    # Reasons are columns of their own in CSV.
+    return pa.array(
+        [",".join(f"{it['feature']},{it['contribution']}" for it in row or ()) for row in column.to_pylist()]
+    )
 
 
 def _opened(client: Client, job_id: str, format: str) -> BinaryIO:

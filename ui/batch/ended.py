@@ -11,6 +11,7 @@ from pret import Client, Job, PretError, UnknownJob
 from ui import reasons, service
 from ui.batch import results
 from ui.batch.charts import bars_of, histogram
+from ui.batch.declined import labels_of, show_declined
 from ui.batch.downloads import show_command, show_downloads
 from ui.batch.fetched import shelf
 from ui.batch.history import open_job
@@ -62,7 +63,10 @@ def _show_results(say: Texts, client: Client, job: Job) -> None:
     show_downloads(say, client, job, path)
     if summary.reasons:
         _show_reasons(say, summary)
-    show_table_of(say, client, job, DECISIONS)
+    labels = labels_of(say, client) if job.explain else {}
+    if summary.declined:
+        show_declined(say, summary.declined, labels)
+    show_table_of(say, client, job, DECISIONS, labels)
 
 
 def _show_shares(say: Texts, job: Job) -> None:

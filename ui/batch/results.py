@@ -26,10 +26,23 @@ MAX_SORTED = 10_000
 MAX_REASONS = 1000
 """Different combinations of reasons that are counted."""
 
+EXPLAINED = "reasons"
+"""The column of a job with `explain`: a list of `{feature, contribution}`, the strongest first."""
 OUTCOMES = ("granted", "refused", "invalid")
 ORDERS = ("row", "highest", "lowest")
 
 Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Refused rows for which one feature, or group, speaks against the applicant."""
+
+    feature: str
+    mainly: int
+    """Rows of which it is the strongest reason."""
+    also: int
+    """Rows that have it among their reasons."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Summary:
     refused: Counts
     reasons: tuple[tuple[InvalidValue, int], ...]
     """Why rows have no score, with the number of rows for each reason, the most frequent first."""
+    declined: tuple[Declined, ...] = ()
+    """What refused rows were refused for, the most frequent first; nothing if the results have no reasons."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +94,10 @@ def summarise(path: Path) -> Summary:
     file = pq.ParquetFile(path)
     counts = np.zeros((2, FINE_BINS), np.int64)
     reasons: Counter[str] = Counter()
-    has_reasons = "errors" in file.schema_arrow.names
-    columns = ["score", "prediction", *(["errors"] if has_reasons else [])]
+    mainly: Counter[str] = Counter()
+    also: Counter[str] = Counter()
+    has_reasons, is_explained = ("errors" in file.schema_arrow.names, EXPLAINED in file.schema_arrow.names)
+    columns = ["score", "prediction", *(["errors"] if has_reasons else []), *([EXPLAINED] if is_explained else [])]
     for batch in file.iter_batches(BATCH_ROWS, columns=columns):
         scored = batch.filter(batch["score"].is_valid())
         bins = np.minimum((scored["score"].to_numpy() * FINE_BINS).astype(np.int64), FINE_BINS - 1)
@@ -88,7 +105,11 @@ def summarise(path: Path) -> Summary:
         counts += np.bincount(places, minlength=2 * FINE_BINS).reshape(2, FINE_BINS)
         if has_reasons and batch["errors"].null_count < batch.num_rows:
             _count(reasons, batch["errors"])
-    return Summary(counts[0], counts[1], _single(reasons))
+        if is_explained:
+            _count_declined(mainly, also, batch)
+    declined = [Declined(feature, mainly[feature], count) for feature, count in also.items()]
+    declined.sort(key=lambda it: (-it.mainly, -it.also, it.feature))
+    return Summary(counts[0], counts[1], _single(reasons), tuple(declined))
 
 
 def kept_columns(names: Sequence[str]) -> list[str]:
@@ -199,6 +220,19 @@ def _picked(file: pq.ParquetFile, group: int, places: Counts) -> Iterator[pa.Rec
         if len(inside):
             yield batch.take(pa.array(inside))
         start += batch.num_rows
+
+
+def _count_declined(mainly: Counter[str], also: Counter[str], batch: pa.RecordBatch) -> None:
+    refused = batch.filter(pc.equal(batch["prediction"], 1).fill_null(False))[EXPLAINED]
+    told = refused.flatten()
+    against = pc.greater(told.field("contribution"), 0)
+    rows = pc.list_parent_indices(refused).filter(against).to_numpy()
+    features = told.field("feature").cast(pa.string()).filter(against)
+    # The reasons of a row are in the order of their weight.
+    _, strongest = np.unique(rows, return_index=True)
+    for counter, found in ((mainly, features.take(pa.array(strongest))), (also, features)):
+        for entry in pc.value_counts(found).to_pylist():
+            counter[entry["values"]] += entry["counts"]
 
 
 def _count(reasons: Counter[str], errors: pa.Array) -> None:

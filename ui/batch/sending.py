@@ -23,6 +23,8 @@ class Order:
     delimiter: str | None = None
     decimal: str | None = None
     key: str = field(default="", compare=False)
+    explain: int | None = None
+    """Reasons for each row of the results."""
 
 
 def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Order, on_progress: OnProgress) -> Job:
@@ -40,6 +42,7 @@ def send(client: Client, name: str, data: BinaryIO, preview: Preview, order: Ord
             on_invalid=order.on_invalid,
             delimiter=order.delimiter,
             decimal=order.decimal,
+            explain=order.explain,
             name=name_to_send(name, preview),
             idempotency_key=order.key or None,
         )

@@ -25,6 +25,8 @@ from ui.texts import Texts
 DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
 DECIMAL_NAMES = dict(zip(DECIMALS, ("point", "comma"), strict=True))
 ON_INVALID = ("flag", "reject")
+EXPLAIN = (0, 3, 5, 10, 20)
+"""Reasons for each row that can be asked for."""
 ENCODING_NAMES = {"cp1252": "Windows-1252", "utf-16": "UTF-16"}
 MAX_LIKELY = 12
 """Misspelt names that are pointed out."""
@@ -152,7 +154,14 @@ def _show_options(say: Texts, preview: Preview, offered: Sequence[str], most: in
             format_func=lambda it: say(f"portfolio.on_invalid_{it}"),
             key="on_invalid",
         )
-    return replace(order, keep=tuple(keep), on_invalid=on_invalid or ON_INVALID[0])
+        explain = st.selectbox(
+            say("portfolio.explain"),
+            EXPLAIN,
+            format_func=lambda it: say.plain("portfolio.explain_some" if it else "portfolio.explain_none", count=it),
+            key="explain",
+            help=say("portfolio.explain_help"),
+        )
+    return replace(order, keep=tuple(keep), on_invalid=on_invalid or ON_INVALID[0], explain=explain or None)
 
 
 def _show_reading(say: Texts, preview: Preview) -> Order:

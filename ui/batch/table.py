@@ -1,7 +1,9 @@
 """The table of results: filtered, sorted, and paged."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -10,16 +12,17 @@ from ui import reasons, service
 from ui.batch import results
 from ui.batch.fetched import shelf
 from ui.batch.lines import line_name, line_of
-from ui.batch.results import MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted, invalid_values, kept_columns
-from ui.tables import show_table
+from ui.batch.opening import show_opening
+from ui.batch.results import EXPLAINED, MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted, invalid_values, kept_columns
+from ui.tables import choose_row
 from ui.texts import NOTHING, Texts
 
 PAGE_ROWS = 50
 
 
 @st.fragment
-def show_table_of(say: Texts, client: Client, job: Job, decisions: tuple[str, str]) -> None:
-    """Show it; in a fragment, since filters change nothing else in the page."""
+def show_table_of(say: Texts, client: Client, job: Job, decisions: tuple[str, str], labels: Mapping[str, str]) -> None:
+    """Show it; in a fragment, since filters change nothing else in the page. `labels` are those of features and groups."""
     st.subheader(say("portfolio.table"), anchor=False)
     with service.guard(say):
         words = dict(zip(OUTCOMES, (*decisions, say.plain("portfolio.invalid")), strict=True))
@@ -33,8 +36,9 @@ def show_table_of(say: Texts, client: Client, job: Job, decisions: tuple[str, st
         if not page.total:
             st.info(say("portfolio.nothing_found"), icon=":material/search_off:")
             return
-        _show_rows(say, job, page)
+        chosen = _show_rows(say, job, page, labels)
         _show_pager(say, page, wanted, number)
+        show_opening(say, job, page.numbers[0 if chosen is None else chosen])
 
 
 def _show_filter(say: Texts, job: Job, words: dict[str, str]) -> Wanted:
@@ -86,7 +90,8 @@ def _reachable(total: int, wanted: Wanted) -> int:
     return total if wanted.order == ORDERS[0] else min(total, MAX_SORTED)
 
 
-def _show_rows(say: Texts, job: Job, page: Page) -> None:
+def _show_rows(say: Texts, job: Job, page: Page, labels: Mapping[str, str]) -> int | None:
+    """Show the rows, and return the place of the one that is chosen."""
     table = page.rows
     lines = [say.number(line_of(job.format, it)) for it in page.numbers]
     columns = [(say.plain(f"portfolio.{line_name(job.format)}"), lines)]
@@ -96,8 +101,17 @@ def _show_rows(say: Texts, job: Job, page: Page) -> None:
     if "errors" in table.column_names and table["errors"].null_count < table.num_rows:
         told = [reasons.of_row(invalid_values(it), say) if it else NOTHING for it in table["errors"].to_pylist()]
         columns.append((say.plain("portfolio.reason"), told))
+    if EXPLAINED in table.column_names:
+        against = [_against(it, labels) for it in table[EXPLAINED].to_pylist()]
+        columns.append((say.plain("portfolio.against"), against))
     headings, values = zip(*columns, strict=True)
-    show_table(headings, list(zip(*values, strict=True)), "results_table")
+    return choose_row(headings, list(zip(*values, strict=True)), "results_table")
+
+
+def _against(reasons: Sequence[Mapping[str, Any]] | None, labels: Mapping[str, str]) -> str:
+    """List what raises the risk, the strongest first."""
+    named = [labels.get(it["feature"], it["feature"]) for it in reasons or () if it["contribution"] > 0]
+    return ", ".join(named) or NOTHING
 
 
 def _show_pager(say: Texts, page: Page, wanted: Wanted, number: int) -> None:

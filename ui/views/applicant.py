@@ -12,6 +12,7 @@ from ui import reasons, service
 from ui.applicant.filling import fill_at_first, show_filling
 from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, row_of
 from ui.applicant.inputs import FOLDED_FROM, Inputs
+from ui.applicant.opening import open_row
 from ui.applicant.outcome import show_outcome
 from ui.applicant.scoring import in_language, scored
 from ui.applicant.sections import found, sections_of
@@ -23,7 +24,7 @@ WIDTHS = (11, 6)
 """Widths of the form and the outcome."""
 OUTCOME = ("scored", "reference", "failure")
 """What the session keeps: the latest score, the one to compare it with, and the error if there is no score."""
-KEPT = (*OUTCOME, "filled", "importance", "what_if", "what_if_of", "curves_of")
+KEPT = (*OUTCOME, "filled", "importance", "what_if", "what_if_of", "curves_of", "opened")
 ORDERS = ("subject", "importance")
 """Of the fields of a long form."""
 MAX_LISTED = 5
@@ -41,10 +42,11 @@ def render(say: Texts, client: Client) -> None:
     _forget_another_model(signature)
     fields = fields_of(signature)
     _translate_numbers(say, fields)
+    opened = open_row(say, client, fields)
     fill_at_first(say, fields)
     form, outcome = st.columns(WIDTHS, gap="large")
     with form:
-        show_filling(say, fields, signature)
+        show_filling(say, fields, signature, opened=opened)
         _form(say, client, signature, fields)
     with outcome, st.container(key="result"):
         _in_language(say, client)

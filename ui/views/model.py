@@ -8,6 +8,7 @@ from pret import Client, Column, ModelStatus
 from ui import access, reasons, service
 from ui.applicant.inputs import written
 from ui.change import show_change
+from ui.importance import show_importance
 from ui.tables import show_table
 from ui.texts import NOTHING, WORD_JOINER, Texts, escaped, short
 
@@ -28,9 +29,12 @@ def render(say: Texts, client: Client) -> None:
     if access.may_change_model():
         with service.guard(say):
             show_change(say, client)
-    signature, card, history = st.tabs([say(f"model.tab_{name}") for name in ("signature", "card", "history")])
+    names = ("signature", "importance", "card", "history")
+    signature, importance, card, history = st.tabs([say(f"model.tab_{name}") for name in names])
     with signature, service.guard(say):
         _signature(say, client.model_signature(language=say.language).columns)
+    with importance, service.guard(say):
+        show_importance(say, client)
     with card, service.guard(say):
         _card(say, client.model_card())
     with history, service.guard(say):

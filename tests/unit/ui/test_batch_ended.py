@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pret import Client, InvalidValue
-from tests.unit.ui.conftest import a_service
+from pret import Busy, Client, Column, InvalidValue
+from tests.unit.ui.conftest import a_service, signature_of
 from tests.unit.ui.test_applicant import shown
 from tests.unit.ui.test_batch_results import told
 from tests.unit.ui.test_portfolio import done, opened
@@ -190,3 +190,42 @@ def test_a_file_that_is_larger_than_was_estimated_is_not_read(monkeypatch: pytes
     monkeypatch.setattr(downloads, "MAX_BYTES", 10)
     with pytest.raises(OSError, match="large"):
         downloads._opened(fake, job.id, "parquet")
+
+
+NOTED = signature_of(
+    Column("AGE", "long", label="<i>Age</i>"), Column("HOME_A", "double", group="HOME", group_label="The home")
+)
+
+
+def explained(job_id: str, path: Path, format: str) -> int:
+    results(job_id, path, format)
+    reasons = [
+        [],
+        None,
+        [
+            {"feature": "HOME", "contribution": 2.0},
+            {"feature": "AGE", "contribution": 1.0},
+            {"feature": "gone", "contribution": -1.0},
+        ],
+        None,
+    ]
+    kind = pa.list_(pa.struct([("feature", pa.string()), ("contribution", pa.float64())]))
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("reasons", pa.array(reasons, kind)), path)
+    return 1
+
+
+def test_what_applications_were_refused_for_is_counted_and_listed() -> None:
+    job = done(explain=3)
+    test, _ = opened("en", job.id, job=job, download=explained, model_signature=NOTED)
+    assert "What applications were refused for" in shown(test)
+    _, declined, table = (it.value for it in test.dataframe)
+    assert declined.to_numpy().tolist() == [["The home", "1", "1"], ["<i>Age</i>", "0", "1"]]
+    assert table.iloc[:, -1].tolist() == [NOTHING, NOTHING, "The home, <i>Age</i>", NOTHING]
+
+
+def test_without_the_live_model_reasons_keep_the_names_of_the_features() -> None:
+    job = done(explain=3)
+    test, _ = opened("en", job.id, job=job, download=explained, model_signature=Busy("No model."))
+    assert test.dataframe[1].value.iloc[0, 0] == "HOME"
+    assert not test.exception

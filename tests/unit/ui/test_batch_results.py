@@ -14,7 +14,7 @@ from shared import reasons
 from ui.batch import results
 from ui.batch.charts import MAX_BARS, bars_of, histogram
 from ui.batch.downloads import csv_size
-from ui.batch.results import FINE_BINS, Wanted, page_of, summarise
+from ui.batch.results import FINE_BINS, Declined, Wanted, page_of, summarise
 from ui.texts import Texts
 
 ROWS = 1000
@@ -158,3 +158,29 @@ def test_the_size_as_csv_is_estimated_from_the_first_rows(scores: Path) -> None:
     csv.writer(text, lineterminator="\n").writerows(row.values() for row in table)
     right = len(text.getvalue())
     assert csv_size(scores) == pytest.approx(right, rel=0.3)
+
+
+def explained(path: Path) -> Path:
+    """Results of five rows with reasons, one of them invalid."""
+    kind = pa.list_(pa.struct([("feature", pa.string()), ("contribution", pa.float64())]))
+    told = [
+        [{"feature": "A", "contribution": 2.0}, {"feature": "B", "contribution": 1.0}],
+        [{"feature": "A", "contribution": -2.0}, {"feature": "B", "contribution": 1.0}],
+        [{"feature": "A", "contribution": 3.0}],
+        None,
+        [{"feature": "C", "contribution": -1.0}],
+    ]
+    score = [0.5, 0.5, 0.01, None, 0.5]
+    prediction = [1, 1, 0, None, 1]
+    columns = {"score": score, "prediction": pa.array(prediction, pa.int8()), "decision": ["x"] * 5}
+    pq.write_table(pa.table(columns | {"reasons": pa.array(told, kind)}), path)
+    return path
+
+
+def test_refused_rows_are_counted_by_what_speaks_against_them(tmp_path: Path) -> None:
+    summary = summarise(explained(tmp_path / "explained.parquet"))
+    assert summary.declined == (Declined("B", 1, 2), Declined("A", 1, 1))
+
+
+def test_the_size_of_reasons_as_csv_is_estimated_too(tmp_path: Path) -> None:
+    assert csv_size(explained(tmp_path / "explained.parquet")) > 100

@@ -12,7 +12,7 @@ from tests.unit.ui.conftest import MODEL, NUMBERS, THRESHOLD, a_score
 from tests.unit.ui.test_applicant import opened, scored, shown
 from ui.applicant.curves import MOST_CATEGORIES, curve_figure, shown_points
 from ui.applicant.form import fields_of
-from ui.applicant.scoring import JobPlace, Scored
+from ui.applicant.scoring import JobPlace, Scored, Source
 from ui.applicant.sheet import file_name, sheet
 from ui.bars import Bar, bars
 from ui.texts import LANGUAGES, Texts
@@ -157,10 +157,10 @@ def test_reasons_in_another_language_that_another_model_gives_are_left_out(conso
 def test_the_decision_to_print_has_everything_as_text(say: Texts) -> None:
     row = {"AGE": 40, "AMOUNT": 12000.5, "OWNS_HOME": True, "LOW_RATE": 0.5}
     score = explained(row, explain=5)
-    place = JobPlace("f" * 32, 6)
+    source = Source(JobPlace("f" * 32, 6), "rows.csv", 8, {f"id {EVIL}": EVIL})
     page = sheet(
         say,
-        Scored(row, score, say.language, ADVERSE, None, place, {f"id {EVIL}": EVIL}),
+        Scored(row, score, say.language, ADVERSE, source=source),
         fields_of(NUMBERS),
     )
     for value in ("12,000.5", "Refusé", MODEL, "f" * 32, "Too young"):

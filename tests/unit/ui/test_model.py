@@ -4,6 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pret import (
+    FeatureImportance,
+    GroupImportance,
+    ModelImportance,
     ModelInfo,
     ModelStatus,
     NotAuthenticated,
@@ -29,20 +32,36 @@ def opened(language: str = "fr", **answers: Any) -> tuple[AppTest, Any]:
     return view_of("model", fake, language).run(), fake
 
 
+IMPORTANCE = ModelImportance(
+    MODEL,
+    500,
+    "training",
+    (FeatureImportance("AGE", 0.5, "Age <b>", "PERSON"), FeatureImportance("AMOUNT", 0.25)),
+    (GroupImportance("PERSON", 0.5, "The person"),),
+)
+
+
 def tables(test: AppTest) -> list[list[Any]]:
     return [table.value.to_numpy().tolist() for table in test.dataframe]
 
 
 def test_the_page_tells_what_is_live_and_what_the_model_takes() -> None:
-    test, _ = opened("en")
+    test, _ = opened("en", importance=IMPORTANCE)
     text = shown(test)
     assert [metric.value for metric in test.metric][:2] == [MODEL, "10.0%"]
     assert "All processes (1) serve the active version." in text
     assert "It scores." in text
-    processes, signature, history = tables(test)
+    processes, signature, importance, history = tables(test)
     assert processes[0][:4] == ["API", "laptop", "101", MODEL]
     assert signature[2] == ["AGE", "whole number", "Yes", "No", "18", "100", "\N{EN DASH}", "Age, in years."]
     assert history[0][1:4] == [MODEL, "boot", "activated"]
+    assert importance == [["Age <b>", "AGE", "The person", "0.500"], ["AMOUNT", "AMOUNT", "\N{EN DASH}", "0.250"]]
+    assert "Measured on 500 rows of the training data." in text
+
+
+def test_importance_computed_from_golden_rows_is_said_to_be() -> None:
+    test, _ = opened("fr", importance=ModelImportance(MODEL, 1, "golden rows"))
+    assert "Mesurée sur 1 ligne fournie avec le modèle." in shown(test)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +163,7 @@ def test_history_and_processes_say_in_the_language_why_a_version_was_rejected() 
     status = ModelStatus("model.cb", MODEL, converged=False, active_version=MODEL, error=reason, processes=(process,))
     versions = (Version("b" * 40, NOON, "anne", "rejected", reason),)
     test, _ = opened(model_status=status, model_versions=versions)
-    processes, _, history = tables(test)
+    processes, *_, history = tables(test)
     assert processes[0][-1] == "Something new."
     assert history[0][1:] == ["b" * 18, "anne", "rejetée", "Le modèle ne s'est pas chargé à temps."]
     assert "Le service signale\u00a0: Le modèle ne s'est pas chargé à temps." in shown(test)

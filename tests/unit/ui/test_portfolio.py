@@ -85,9 +85,11 @@ def test_a_good_file_is_sent_with_what_was_guessed_and_its_job_is_opened() -> No
     assert "The columns are right" in shown(test)
     assert test.multiselect(key="keep").value == ["id"]
     assert list(test.dataframe[0].value.iloc[0]) == ["007", "0,1", "0,2", "40", "true", "1000"]
+    test.selectbox(key="explain").set_value(5)
     test.button(key="submit_job").click().run()
     options = fake.calls[[name for name, _, _ in fake.calls].index("submit")][2]
     assert (options["delimiter"], options["decimal"], options["on_invalid"]) == (";", ",", "flag")
+    assert options["explain"] == 5
     assert options["keep"] == ("id",)
     assert test.query_params["job"] == job.id
     text = shown(test)
