@@ -23,7 +23,7 @@ h1 {font-size: 15pt; margin: 0;} h2 {font-size: 10.5pt; margin: 4mm 0 1.5mm;} p 
 .facts {display: grid; grid-template-columns: repeat(4, 1fr); gap: 1mm 4mm; margin: 3mm 0 0; padding: 2.5mm;
   border: 1px solid #C9D3DD; border-radius: 1.5mm;}
 .facts dt, .small {color: #52606D; font-size: 7.6pt;} .facts dd {margin: 0; font-weight: 600; overflow-wrap: anywhere;}
-.facts .decision {font-size: 12pt;}
+.facts div:first-child dd {font-size: 12pt; line-height: 1.1;}
 table {width: 100%; border-collapse: collapse;} th {text-align: left; font-weight: 600; color: #52606D; font-size: 7.6pt;}
 td, th {padding: .6mm 1.5mm .6mm 0; border-bottom: 1px solid #E3E9EF; vertical-align: middle;}
 td.number, th.number {text-align: right; font-variant-numeric: tabular-nums;}
@@ -32,11 +32,10 @@ td.bar {width: 34%;} td.bar span {display: block; height: 3mm; min-width: 1px;}
 .inputs {columns: 3; column-gap: 5mm; margin: 0; font-size: 7.6pt;}
 .inputs div {display: flex; gap: 2mm; justify-content: space-between; break-inside: avoid; border-bottom: 1px solid #EEF2F6;}
 .inputs dt {color: #52606D; overflow-wrap: anywhere;}
-.inputs dd {margin: 0; text-align: right; font-weight: 600; overflow-wrap: anywhere; min-width: 30%;}
+.inputs dd {margin: 0; text-align: right; font-weight: 600; max-width: 60%; flex-shrink: 0; overflow-wrap: anywhere;}
 @media screen and (max-width: 640px) {
   body {padding: 4mm;} .inputs {columns: 1;} .facts {grid-template-columns: repeat(2, 1fr);}
 }
-@media screen and (min-width: 641px) {.inputs {columns: 3;}}
 """
 
 

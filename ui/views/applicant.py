@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError
+from pret import Client, InvalidRows, InvalidValue, ModelSignature, PretError, Rejected
 from ui import reasons, service
 from ui.applicant.filling import fill_at_first, show_filling
 from ui.applicant.form import MAX_FIELDS, NUMERIC, FormField, fields_of, row_of
@@ -134,10 +134,13 @@ def _chosen(say: Texts, client: Client, fields: Sequence[FormField]) -> tuple[di
 def _importance(client: Client) -> dict[str, float]:
     """Return the importance of each feature; nothing where the service does not know it."""
     if "importance" not in st.session_state:
-        known: dict[str, float] = {}
-        with suppress(PretError):
-            known = {each.feature: each.importance for each in client.importance().features}
-        st.session_state["importance"] = known
+        try:
+            st.session_state["importance"] = {each.feature: each.importance for each in client.importance().features}
+        except Rejected:
+            st.session_state["importance"] = {}
+        except PretError:
+            # It may be known in a moment.
+            return {}
     return dict(st.session_state["importance"])
 
 
