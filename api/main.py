@@ -16,7 +16,7 @@ from api.access.browsers import Browsers
 from api.access.gate import Gate
 from api.access.keyring import Keyring
 from api.edge import Edge
-from api.routes import access, capabilities, events, health, jobs, model, results, rows, submit
+from api.routes import access, capabilities, events, health, jobs, model, results, rows, submit, what_if
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
 from api.services import Services, create_services
 from shared import logging as service_logging
@@ -80,7 +80,7 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
     score_one = IndividualScore(services)
     # Also there, so that other methods of the path are answered as of every other.
     app.router.routes.append(Route(INDIVIDUAL_SCORE, score_one, methods=["POST"]))
-    for routes in (submit, jobs, results, rows, events, model, health, capabilities, access):
+    for routes in (what_if, submit, jobs, results, rows, events, model, health, capabilities, access):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app, services)

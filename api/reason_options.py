@@ -50,7 +50,7 @@ class ReasonOptions(BaseModel):
         """Return what is asked for in a language; None if nothing is."""
         if self.explain is None:
             return None
-        return Wanted(None if self.explain == ALL else self.explain, self.reasons, language)
+        return Wanted(self.explain if isinstance(self.explain, int) else None, self.reasons, language)
 
 
 def wanted_in(scope: Scope) -> Wanted | None:

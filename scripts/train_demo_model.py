@@ -149,7 +149,7 @@ def register_and_export(data: TrainingData, trained: TrainedModel, name: str, ou
     with registry.store_errors():
         registered = registry.register(data, trained, metadata, name, tracking_uri())
         with registry.downloaded(registered) as folder:
-            export_model(folder, trained.golden_rows, data.input_example, output)
+            export_model(folder, trained.golden_rows, trained.sample, data.input_example, output)
     return registered.version
 
 

@@ -124,6 +124,10 @@ REASONS: dict[str, str] = {
     "utf16-without-mark": "The text was sent as UTF-16, but does not begin with a byte order mark.",
     # CSV.
     "csv-utf16": "The file is UTF-16. Save it as UTF-8, or send it with charset=utf-16 in the header Content-Type.",
+    "what-if-count": "Name 1 to {limit} different features.",
+    "what-if-unknown": "The model has no such features: {columns}.",
+    "what-if-without-range": "Nothing tells which values {column!r} may have: the contract has no bounds or list of values, "
+    "and the model no borders. Leave it out, or state them in metadata.features.",
     "csv-not-utf8": "Line {line} is not UTF-8.",
     "csv-nul": "Line {line} contains a NUL byte.",
     "csv-stray-quote": "Line {line} has a quote within a field. Put the field in quotes and double the quote.",
@@ -197,6 +201,8 @@ REASONS: dict[str, str] = {
     "training each leaf had. Save it with CatBoost 0.9 or later.",
     "explanation-of-constant": "The scores of this model cannot be explained: it gives all applicants the same score.",
     "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
+    "importance-unknown": "Nothing tells how much the features of the model weigh: it has neither importance.json nor golden rows. "
+    "Complete it with 'pret model check FOLDER --write'.",
     "explanation-differs": "The scores of this model cannot be explained: its contributions do not add up to the score.",
     # Model folders: their files.
     "model-file-missing": "The model folder has no file {file!r}.",
@@ -261,6 +267,7 @@ REASONS: dict[str, str] = {
     "threshold-default": "The model states no threshold, so DEFAULT_THRESHOLD ({value}) decides.",
     "checksums-missing": "The model has no SHA256SUMS: a file that was damaged before it came here goes unnoticed.",
     "golden-missing": "The model has no golden rows: nothing shows that it scores as it did when it was trained.",
+    "importance-missing": "The model has no importance.json: how much its features weigh is worked out from its golden rows.",
     "categories-not-counted": "The model file is larger than {limit} MB: jobs do not count the rows with a category that was not "
     "in the training.",
     "example-unreadable": "{file!r} has no row in a form that MLflow writes, so no example is shown.",

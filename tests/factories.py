@@ -87,8 +87,17 @@ class Kit:
         (folder / "input_example.json").write_text(json.dumps(self.rows[0]), encoding="utf-8")
         golden = {"rows": self.rows[:20], "scores": self.expected(self.rows[:20])}
         (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+        names = [column["name"] for column in self.inputs]
+        importance = {"source": "training", "rows": 100, "features": dict.fromkeys(names, 0.5), "groups": self.groups}
+        (folder / "importance.json").write_text(json.dumps(importance), encoding="utf-8")
         write_checksums(folder)
         return folder
+
+    @property
+    def groups(self) -> dict[str, float]:
+        """An importance for each group of features."""
+        noted = self.metadata.get("features", {}).values()
+        return {notes["group"]: 0.75 for notes in noted if "group" in notes}
 
 
 def write_checksums(folder: Path) -> None:

@@ -43,6 +43,11 @@ STOREYS: dict[str, tuple[str, ...]] = {
     "shared.fleet": ("shared.models",),
     "shared.explanation": ("shared.contract", "shared.models"),
     "shared.scoring": ("shared.contract", "shared.models", "shared.explanation"),
+    "shared.importance": ("shared.contract", "shared.models", "shared.explanation"),
+    "shared.segments": ("shared.contract", "shared.models"),
+    "shared.what_if": (
+        *("shared.contract", "shared.models", "shared.explanation", "shared.scoring", "shared.segments"),
+    ),
     "shared.jobs": (
         *("shared.contract", "shared.storage", "shared.webhooks", "shared.formats", "shared.models", "shared.fleet"),
         *("shared.explanation", "shared.scoring"),

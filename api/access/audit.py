@@ -27,6 +27,7 @@ PLACES = frozenset(
     {
         *("/individual_score", "/multiple_score", "/jobs", "/reload_model", "/rollback_model", "/audit", "/caller"),
         *("/model_status", "/model_signature", "/model_info", "/model_card", "/model_versions", "/capabilities"),
+        *("/what_if", "/model_importance"),
     }
 )
 BELOW_JOBS = "/jobs/"

@@ -26,7 +26,8 @@ PATIENCE = 0.1
 """Seconds that a request waits for the account; then it is let in, and so are all until Redis has answered."""
 CALLS_AT_ONCE = 4
 
-ONE_ROW = "/individual_score"
+OF_ONE = frozenset({"/individual_score", "/what_if"})
+"""Paths where a request is about one applicant, and counts as one row."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Quotas:
             return
         if limits.rows is not None and not self.rows_left(caller):
             raise QuotaExceeded("rows-exceeded", limit=limits.rows, seconds=seconds_of_day_left())
-        meter.rows_unreported += path == ONE_ROW
+        meter.rows_unreported += path in OF_ONE
 
     def count_rows(self, caller: Caller, rows: int) -> None:
         """Count rows that are scored without a job; those of jobs are counted with their records.

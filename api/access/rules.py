@@ -15,6 +15,7 @@ OPEN_BELOW = "/static-offline-docs/"
 
 WRITES: Mapping[str, Scopes] = {
     "/individual_score": frozenset({Scope.SCORE}),
+    "/what_if": frozenset({Scope.SCORE}),
     "/multiple_score": frozenset({Scope.SCORE, Scope.JOBS}),
     "/jobs": frozenset({Scope.JOBS}),
 }

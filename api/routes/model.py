@@ -24,9 +24,11 @@ from api.model_schemas import (
 )
 from api.parameters import KnownParameters
 from api.problems import problems
+from api.reason_schemas import ModelImportance
 from api.schemas import ReasonBody, moment
 from shared.errors import RedisUnavailable
 from shared.fleet.reload import PREVIOUS
+from shared.importance import importance_of
 
 router = APIRouter(tags=["model"])
 
@@ -71,6 +73,13 @@ async def model_signature(model: ShownModelDep, language: LanguageDep, response:
     """Get the features of the model, with labels and descriptions in the language that `Accept-Language` prefers."""
     response.headers.update(language_headers(language))
     return ModelSignature.of(model.contract, model.input_example, language)
+
+
+@router.get("/model_importance", responses=problems(404, 422))
+def model_importance(model: ShownModelDep, language: LanguageDep, response: Response) -> ModelImportance:
+    """Get how much each feature, and each group, moves the score of an applicant on average."""
+    response.headers.update(language_headers(language))
+    return ModelImportance.of(importance_of(model), model, language)
 
 
 @router.get("/model_card", responses={200: {"content": {MARKDOWN: {}}}, **problems(404)}, response_class=Response)

@@ -17,12 +17,17 @@ from shared.models.files import MLMODEL_FILE
 
 
 def export_model(
-    downloaded: Path, golden_rows: pd.DataFrame, input_example: Mapping[str, Any], destination: Path
+    downloaded: Path,
+    golden_rows: pd.DataFrame,
+    sample: pd.DataFrame,
+    input_example: Mapping[str, Any],
+    destination: Path,
 ) -> None:
     """Write the artifact of one MLflow model, with its card, to `destination`, which is replaced as a whole.
 
     `golden_rows` has one column per feature of the model, with NaN or None where a value is missing; each row is stored
-    with the score that the exported model gives it. `input_example` is one row as a client would send it. Raises
+    with the score that the exported model gives it. `sample` has such rows too, over which the importance of the features is
+    worked out. `input_example` is one row as a client would send it. Raises
     BadArtifact when the folder has no model that can be served, FileExistsError when the destination holds something that
     is not an artifact, ValueError when the rows or the example do not fit the model.
     """
@@ -32,7 +37,8 @@ def export_model(
         model = model_folder.load(staging)
         if model.input_example is None:
             raise ValueError("The input example does not fit the model.")
-        write_card(model_folder.complete(model, rows=golden.rows_of_frame(golden_rows, model.contract)))
+        rows, sampled = (golden.rows_of_frame(frame, model.contract) for frame in (golden_rows, sample))
+        write_card(model_folder.complete(model, rows=rows, sample=sampled))
 
 
 @contextmanager

@@ -8,13 +8,25 @@ import yaml
 from scripts.lib.mlmodel_file import content_of, metadata_of
 from shared.contract.contract import Feature
 from shared.contract.mlmodel import MLmodel
+from shared.errors import NotExplainable
+from shared.importance import importance_of
 from shared.models.artifact import Model
 from shared.models.example import EXAMPLE_FILE
-from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, REQUIREMENTS_FILE
+from shared.models.files import (
+    CARD_FILE,
+    CHECKSUM_FILE,
+    GOLDEN_FILE,
+    IMPORTANCE_FILE,
+    MLMODEL_FILE,
+    REQUIREMENTS_FILE,
+)
 from shared.models.labels import word
 from shared.models.threshold import DEFAULT
 
 DEFAULT_NAME = "CatBoost classifier"
+
+MOST_IMPORTANT = 20
+"""Features whose importance is told."""
 
 FEATURE_HEADER = ("feature", "type", "required", "nullable", "allowed", "description")
 
@@ -39,6 +51,7 @@ def model_card(model: Model) -> str:
         " is nullable may be missing.",
         _table(FEATURE_HEADER, map(_feature_row, contract.features)),
         *(f"These must not decrease from left to right: {', '.join(map(_code, names))}." for names in contract.ordered),
+        *_importance(model),
         *_section("Origin", ("what", "value"), _origin(model.mlmodel, stated)),
         "## Files",
         _files(model),
@@ -89,6 +102,24 @@ def _metrics(stated: Any) -> list[tuple[str, str]]:
     return [(_code(name), _number(value)) for name, value in stated.items() if isinstance(value, int | float)]
 
 
+def _importance(model: Model) -> list[str]:
+    """Tell what weighs most; nothing of a model that cannot be explained."""
+    try:
+        found = importance_of(model)
+    except NotExplainable:
+        return []
+    largest = sorted(found.features.items(), key=lambda each: -each[1])[:MOST_IMPORTANT]
+    text = (
+        f"How much each feature moves the score of an applicant on average, in log-odds, over {found.rows:,}"
+        f" {'rows of the training' if found.source == 'training' else found.source}. The {len(largest)} that weigh most:"
+    )
+    return [
+        "## Importance",
+        text,
+        _table(("feature", "importance"), [(_code(name), _number(value)) for name, value in largest]),
+    ]
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
@@ -111,6 +142,7 @@ def _files(model: Model) -> str:
         model.file.relative_to(model.folder).as_posix(): "the model, in CatBoost's own format",
         MLMODEL_FILE: "signature, threshold and feature contract, as MLflow writes them",
         EXAMPLE_FILE: "one applicant",
+        IMPORTANCE_FILE: "how much each feature weighs",
         GOLDEN_FILE: "rows, and the scores that the model must give them",
         REQUIREMENTS_FILE: "what it was made with",
         CHECKSUM_FILE: "checksums of the files",

@@ -3,18 +3,29 @@
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from scripts.lib import golden, mlmodel_file
 from scripts.lib.mlmodel_file import Stated
 from shared.contract.contract import Row
-from shared.errors import BadArtifact
+from shared.errors import BadArtifact, NotExplainable
+from shared.importance import Importance, importance_of
 from shared.models import artifact, files, trial_load
 from shared.models.artifact import NO_ASSUMPTIONS, Assumptions, Model
 from shared.models.example import EXAMPLE_FILE, SERVING_EXAMPLE_FILE
-from shared.models.files import CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, REGISTRY_FILE, REQUIREMENTS_FILE
+from shared.models.files import (
+    CHECKSUM_FILE,
+    GOLDEN_FILE,
+    IMPORTANCE_FILE,
+    MLMODEL_FILE,
+    REGISTRY_FILE,
+    REQUIREMENTS_FILE,
+)
 from shared.models.labels import positive_index, word
 from shared.models.threshold import of_registry
 
@@ -23,7 +34,7 @@ REQUIRED_PACKAGES = ("catboost", "numpy")
 METADATA, SETTING, LABELS = "metadata.positive_class", "POSITIVE_CLASS", "plain from the classes"
 """Who may state the positive class."""
 
-WRITTEN_FILES = (MLMODEL_FILE, GOLDEN_FILE, EXAMPLE_FILE)
+WRITTEN_FILES = (MLMODEL_FILE, GOLDEN_FILE, IMPORTANCE_FILE, EXAMPLE_FILE)
 """What completing a model writes, besides the checksums."""
 
 
@@ -60,14 +71,16 @@ def complete(
     assumptions: Assumptions = NO_ASSUMPTIONS,
     *,
     rows: Sequence[Row] | None = None,
+    sample: Sequence[Row] | None = None,
     model_file: str | None = None,
     home: Path | None = None,
 ) -> Model:
     """Complete the folder that the model was loaded from, and load it again.
 
-    It gets golden rows (`rows`, or else those that it has, or those of its example), the example as one object, an MLmodel
-    that means the same on every machine, and checksums; the CatBoost file is named `model_file`. `home` is the folder that
-    the files will lie in, if it is another one.
+    It gets golden rows (`rows`, or else those that it has, or those of its example), the importance of its features over a
+    `sample` of the training (or else what it has, or that over the golden rows), the example as one object, an MLmodel that
+    means the same on every machine, and checksums; the CatBoost file is named `model_file`. `home` is the folder that the
+    files will lie in, if it is another one.
     """
     folder = model.folder
     mlmodel_file.state(folder, _said_elsewhere(model))
@@ -75,6 +88,7 @@ def complete(
     tested = golden.scored(model, golden.rows_of(model) if rows is None else rows)
     if tested["rows"]:
         write_json(folder / GOLDEN_FILE, tested)
+    _write_importance(model, sample)
     _write_example(model)
     name = _rename(model, model_file)
     mlmodel_file.make_portable(folder, name, home or folder)
@@ -119,6 +133,14 @@ def _said_elsewhere(model: Model) -> Stated:
     of_this_registry = model.chosen_threshold == of_registry(model.folder)
     of_a_setting = who_states_the_class(model) == SETTING
     return Stated(model.threshold if of_this_registry else None, model.positive_class if of_a_setting else None)
+
+
+def _write_importance(model: Model, sample: Sequence[Row] | None) -> None:
+    """Write how much the features weigh; nothing for a model that cannot be explained, or of which no row is known."""
+    with suppress(NotExplainable):
+        over = None if sample is None else model.contract.to_batch(sample)
+        found = importance_of(model) if over is None else Importance.over(model, over, "training")
+        write_json(model.folder / IMPORTANCE_FILE, msgspec.to_builtins(found))
 
 
 def _write_example(model: Model) -> None:

@@ -25,6 +25,8 @@ TEST_SHARE = 0.2
 MIN_ROWS = 100
 MIN_ROWS_OF_A_CLASS = 20
 GOLDEN_ROWS = 50
+SAMPLE_ROWS = 5000
+"""Rows of the training over which the importance of the features is worked out."""
 EARLY_STOPPING_ROUNDS = 50
 MAX_THREADS = 8
 
@@ -63,6 +65,8 @@ class TrainedModel:
     metrics: Mapping[str, float]
     parameters: Mapping[str, Any]
     golden_rows: pd.DataFrame
+    sample: pd.DataFrame
+    """Some of the rows that it was trained on."""
 
 
 def train(
@@ -99,6 +103,7 @@ def train(
         },
         parameters=parameters,
         golden_rows=choose_golden_rows(data.rows.iloc[test_rows]),
+        sample=data.rows.iloc[fit_rows[:SAMPLE_ROWS]],
     )
 
 

@@ -1,19 +1,21 @@
 """An artifact folder, verified and loaded.
 
-A folder holds a CatBoost file and `MLmodel`, and may hold `input_example.json`, `golden.json` and `SHA256SUMS`, as MLflow and our
-own export write them. A model file that is damaged by a single bit may still load and score differently, so nothing serves
-before its checksums and golden rows agree. The card `README.md` is for people: it comes along, but it scores nothing, so
-neither version nor checksums tell of it.
+A folder holds a CatBoost file and `MLmodel`, and may hold `input_example.json`, `golden.json`, `importance.json` and `SHA256SUMS`,
+as MLflow and our own export write them. A model file that is damaged by a single bit may still load and score differently, so
+nothing serves before its checksums and golden rows agree. The card `README.md` is for people: it comes along, but it scores
+nothing, so neither version nor checksums tell of it.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from catboost import CatBoostClassifier
 from pydantic import ValidationError
 
@@ -26,7 +28,15 @@ from shared.models import classifier, example
 from shared.models.categories import SeenCategories, seen_categories, uncounted
 from shared.models.evaluator import CatBoostEvaluator
 from shared.models.explainer import Explainer
-from shared.models.files import CARD_FILE, CHECKSUM_FILE, GOLDEN_FILE, MLMODEL_FILE, model_file, verify_checksums
+from shared.models.files import (
+    CARD_FILE,
+    CHECKSUM_FILE,
+    GOLDEN_FILE,
+    IMPORTANCE_FILE,
+    MLMODEL_FILE,
+    model_file,
+    verify_checksums,
+)
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
 from shared.models.threshold import Threshold, choose_threshold
@@ -100,10 +110,28 @@ class Model:
         """What explains its scores; raises NotExplainable."""
         return Explainer(self.classifier, self.scorer, self.positive, self.known_rows)
 
+    @cached_property
+    def borders(self) -> Mapping[int, npt.NDArray[np.float64]]:
+        """By place of a feature, the numbers with which trees compare it, ascending."""
+        found: dict[int, list[float]] = self.classifier.get_borders()
+        return {place: _finite(np.unique(borders)) for place, borders in found.items()}
+
+    @cached_property
+    def known_categories(self) -> Mapping[str, tuple[Any, ...]]:
+        """By category feature, its values in the known rows."""
+        rows = self.known_rows
+        names = [self.contract.names[place] for place in sorted(self.scorer.categories)]
+        return {name: tuple(dict.fromkeys(row[name] for row in rows if row.get(name) is not None)) for name in names}
+
+    @property
+    def golden_rows(self) -> list[Row]:
+        """The golden rows, as far as there are any; read anew each time."""
+        return _golden_rows(self.folder)
+
     @property
     def known_rows(self) -> list[Row]:
         """The golden rows and the input example, as far as there are any; read anew each time."""
-        return [*_golden_rows(self.folder), *([self.input_example] if self.input_example else [])]
+        return [*self.golden_rows, *([self.input_example] if self.input_example else [])]
 
     @property
     def kind(self) -> str:
@@ -174,13 +202,21 @@ def load(folder: Path, version: str, assumptions: Assumptions = NO_ASSUMPTIONS) 
     return model
 
 
+def _finite(borders: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Leave out the end of the numbers of 32 bits, which stands for a missing value."""
+    return borders[np.abs(borders) < np.finfo(np.float32).max]
+
+
 def _threshold_notes(threshold: Threshold) -> list[Reason]:
     return [Reason("threshold-default", {"value": threshold.value})] if threshold.origin == "DEFAULT_THRESHOLD" else []
 
 
 def _lacks(folder: Path) -> list[Reason]:
     wanted = {CHECKSUM_FILE: Reason("checksums-missing"), GOLDEN_FILE: Reason("golden-missing")}
-    return [reason for name, reason in wanted.items() if not (folder / name).is_file()]
+    lacking = [reason for name, reason in wanted.items() if not (folder / name).is_file()]
+    if (folder / GOLDEN_FILE).is_file() and not (folder / IMPORTANCE_FILE).is_file():
+        lacking.append(Reason("importance-missing"))
+    return lacking
 
 
 def _golden_rows(folder: Path) -> list[Row]:

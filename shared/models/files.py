@@ -19,6 +19,7 @@ MODEL_SUFFIXES = (".cb", ".cbm", ".bin")
 
 MLMODEL_FILE = "MLmodel"
 GOLDEN_FILE = "golden.json"
+IMPORTANCE_FILE = "importance.json"
 CHECKSUM_FILE = "SHA256SUMS"
 REGISTRY_FILE = "registry.json"
 """What a registry said of the version besides its files; written by whoever fetched it from there."""
@@ -33,7 +34,7 @@ LOCAL_PREFIX = "local-"
 VERSION_PREFIX_LENGTH = 12
 
 BESIDE_THE_MODEL = (
-    *(MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, CHECKSUM_FILE),
+    *(MLMODEL_FILE, EXAMPLE_FILE, GOLDEN_FILE, IMPORTANCE_FILE, CHECKSUM_FILE),
     REGISTRY_FILE,
 )
 

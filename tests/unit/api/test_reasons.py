@@ -140,3 +140,20 @@ def test_labels_of_the_signature_are_in_the_language_of_the_caller(noted: ApiCli
         *(False, True),
         None,
     )
+
+
+def test_the_importance_is_told_of_features_and_groups(noted: ApiClient) -> None:
+    response = noted.get("/model_importance", headers={"accept-language": "fr"})
+    body = response.json()
+    assert (body["source"], body["rows"], body["model_version"]) == (
+        *("training", 100),
+        noted.services.member.model.version,
+    )
+    assert {each["feature"]: each["label"] for each in body["features"]}["age"] == "Âge"
+    assert [each["importance"] for each in body["features"]] == [0.5] * 7
+    assert body["groups"] == [{"group": "scores", "label": "Notes externes", "importance": 0.75}]
+    assert response.headers["content-language"] == "fr"
+
+
+def test_without_a_model_there_is_no_importance(bare: ApiClient) -> None:
+    assert_problem(bare.get("/model_importance"), 404)

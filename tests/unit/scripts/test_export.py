@@ -71,7 +71,7 @@ def mlflow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def once_exported(mlflow_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("once") / "exported"
-    export_model(mlflow_model, applicants(20), EXAMPLE, folder)
+    export_model(mlflow_model, applicants(20), applicants(30), EXAMPLE, folder)
     return folder
 
 
@@ -140,7 +140,7 @@ def test_the_requirements_are_the_versions_the_model_was_made_with(exported: Pat
 
 def test_an_earlier_export_is_replaced_as_a_whole(exported: Path, mlflow_model: Path) -> None:
     (exported / "notes.md").write_text("of the earlier model")
-    export_model(mlflow_model, applicants(5), EXAMPLE, exported)
+    export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, exported)
     assert {path.name for path in exported.iterdir()} == EXPORTED_FILES
     assert len(read_golden(exported)["rows"]) == 5
     assert list(exported.parent.iterdir()) == [exported]
@@ -149,7 +149,7 @@ def test_an_earlier_export_is_replaced_as_a_whole(exported: Path, mlflow_model: 
 def test_a_link_keeps_pointing_to_the_export(exported: Path, mlflow_model: Path) -> None:
     link = exported.with_name("current")
     link.symlink_to(exported, target_is_directory=True)
-    export_model(mlflow_model, applicants(5), EXAMPLE, link)
+    export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, link)
     assert link.is_symlink()
     assert len(read_golden(exported)["rows"]) == 5
 
@@ -157,11 +157,11 @@ def test_a_link_keeps_pointing_to_the_export(exported: Path, mlflow_model: Path)
 def test_an_export_that_fails_leaves_the_earlier_one(exported: Path, mlflow_model: Path) -> None:
     before = {path.name: path.read_bytes() for path in exported.iterdir()}
     with pytest.raises(ValueError, match=r"lack the features age\."):
-        export_model(mlflow_model, applicants(5).drop(columns="age"), EXAMPLE, exported)
+        export_model(mlflow_model, applicants(5).drop(columns="age"), applicants(30), EXAMPLE, exported)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        export_model(mlflow_model, applicants(5), {**EXAMPLE, "ratio": float("nan")}, exported)
+        export_model(mlflow_model, applicants(5), applicants(30), {**EXAMPLE, "ratio": float("nan")}, exported)
     with pytest.raises(ValueError, match="example does not fit"):
-        export_model(mlflow_model, applicants(5), {**EXAMPLE, "age": "forty"}, exported)
+        export_model(mlflow_model, applicants(5), applicants(30), {**EXAMPLE, "age": "forty"}, exported)
     assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
     assert list(exported.parent.iterdir()) == [exported]
 
@@ -170,13 +170,13 @@ def test_a_folder_or_file_that_is_no_export_is_left_alone(mlflow_model: Path, tm
     (tmp_path / "thesis.txt").write_text("years of work")
     for destination in (tmp_path, tmp_path / "thesis.txt"):
         with pytest.raises(FileExistsError):
-            export_model(mlflow_model, applicants(5), EXAMPLE, destination)
+            export_model(mlflow_model, applicants(5), applicants(30), EXAMPLE, destination)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_is_no_catboost_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadArtifact, match="MLmodel"):
-        export_model(tmp_path, applicants(5), EXAMPLE, tmp_path / "exported")
+        export_model(tmp_path, applicants(5), applicants(30), EXAMPLE, tmp_path / "exported")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,7 +184,7 @@ def test_a_model_without_a_signature_is_exported_with_what_it_knows_itself(mlflo
     (tmp_path / "model.cb").write_bytes((mlflow_model / "model.cb").read_bytes())
     (tmp_path / "MLmodel").write_text("metadata: {missing_category: missing}\n")
     example = {"ratio": 0.5, "age": 40.0, "married": 1.0, "purpose": "café"}
-    export_model(tmp_path, applicants(5), example, tmp_path / "exported")
+    export_model(tmp_path, applicants(5), applicants(30), example, tmp_path / "exported")
     model = artifact.load(tmp_path / "exported", "local")
     assert [(feature.name, feature.type) for feature in model.contract.features] == [
         ("ratio", "double"),
