@@ -47,9 +47,9 @@ def invalid(type: str, **params: Any) -> PydanticCustomError:
     return PydanticCustomError(type, fill(INVALID_PARAMETERS[type], params))
 
 
-def rejected(name: str, type: str, **params: Any) -> InvalidParameters:
-    """Make the error of a query parameter, with a type of INVALID_PARAMETERS."""
-    return InvalidParameters([{"loc": ("query", name), "msg": invalid(type, **params).message(), "type": type}])
+def rejected(name: str, error: PydanticCustomError) -> InvalidParameters:
+    """Make the error of a query parameter for the route to raise."""
+    return InvalidParameters([{"loc": ("query", name), "msg": error.message(), "type": error.type}])
 
 
 def _detail(name: str, known: Sequence[str], place: str) -> dict[str, Any]:

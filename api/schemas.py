@@ -213,23 +213,6 @@ class ResultsPage(Body):
     results: list[Result]
 
 
-class JobRow(Body):
-    """One row of a job: what was sent, and what came of it."""
-
-    row: int = Field(description="Number of the row, from 0.")
-    inputs: dict[str, float | int | bool | str | None] = Field(
-        description="By feature, the value in the type of the feature, and null if it is missing; an invalid one as it was sent."
-    )
-    kept: dict[str, Any] = Field(description="The kept columns.")
-    score: float | None = Field(description="Probability of class 1; None if the row breaks the feature contract.")
-    prediction: Literal[0, 1] | None
-    decision: Decision | None
-    threshold: float
-    model_version: str
-    errors: list[InvalidInRow] = Field(description="With on_invalid=flag: the invalid values of the row.")
-    reasons: list[ReasonOfScore] | None = Field(None, description="In a job with explain=K, as in its results.")
-
-
 class CallerBody(Body):
     """The caller of this request."""
 

@@ -15,7 +15,8 @@ from fastapi import APIRouter, Query, Request, Response
 from api.dependencies import JobsDep, ServicesDep
 from api.errors import NotAcceptable
 from api.intake.body import JSON
-from api.parameters import KnownParameters, rejected
+from api.lookup_options import column_to_search
+from api.parameters import KnownParameters
 from api.problems import problems
 from api.ranges import requested_range
 from api.schemas import ResultsPage
@@ -89,7 +90,7 @@ async def job_results(
     wanted = form or accepted_format(request.headers.get("accept", ""))
     results = await to_thread.run_sync(find)
     if id is not None or column is not None:
-        where = _where(results.job, id, column, wanted)
+        where = column_to_search(results.job.keep, id, column, is_json=wanted is Format.JSON)
         search = call(_found, results, where, id or "", offset, limit or PAGE)
         return Response(await to_thread.run_sync(search, limiter=services.looking_limiter), media_type=JSON)
     if wanted is Format.JSON:
@@ -127,21 +128,6 @@ def _page(results: Results, offset: int, limit: int) -> bytes:
     else:
         rows = [row for batch in results.batches(offset, end) for row in as_listed(job, batch)]
     return _page_of(results, offset, end if end < results.rows else None, rows)
-
-
-def _where(job: Job, value: str | None, column: str | None, wanted: Format) -> str:
-    """Return the kept column to look in; raises InvalidParameters."""
-    if value is None:
-        raise rejected("id", "lookup_id")
-    if wanted is not Format.JSON:
-        raise rejected("format", "lookup_format")
-    if not job.keep:
-        raise rejected("id", "lookup_nothing_kept")
-    if column is None and len(job.keep) == 1:
-        return job.keep[0]
-    if column is None or column not in job.keep:
-        raise rejected("column", "lookup_column", columns=list(job.keep))
-    return column
 
 
 def _found(results: Results, column: str, value: str, offset: int, limit: int) -> bytes:

@@ -1,21 +1,20 @@
 """One row of a job."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field
 
 from api.dependencies import JobsDep, LanguageDep, ServicesDep
 from api.intake.body import JSON
 from api.language import language_headers
 from api.parameters import KnownParameters
 from api.problems import problems
+from api.reason_options import ReasonOptions
+from api.reason_schemas import JobRow
 from api.routes.results import as_listed
-from api.schemas import JobRow
 from shared.errors import JobConflict, UnknownRow
-from shared.explanation import MAX_TOLD, Wanted, Which
 from shared.jobs.job import Job
 from shared.jobs.results import Results
 from shared.jobs.row import RowRequest
@@ -35,13 +34,7 @@ async def job_row(
     services: ServicesDep,
     jobs: JobsDep,
     language: LanguageDep,
-    explain: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_TOLD)] | Literal["all"] | None,
-        Query(description="Explain the score: by so many features or groups, those that contribute most, or by all."),
-    ] = None,
-    reasons: Annotated[
-        Which, Query(description="With `adverse`, only the reasons that may be told to a declined applicant.")
-    ] = "all",
+    options: Annotated[ReasonOptions, Query()],
 ) -> Response:
     """Get one applicant of a batch: the inputs as they were sent, the kept columns, and the score or what is invalid.
 
@@ -56,7 +49,7 @@ async def job_row(
         return job, result
 
     job, result = await to_thread.run_sync(find)
-    wanted = Wanted(None if explain == "all" else explain, reasons, language) if explain else None
+    wanted = options.wanted(language)
     answer = await services.rows.read(job, RowRequest(row, wanted))
     if answer.score != result["score"]:
         raise JobConflict("row-changed")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,11 @@ from api import immediate
 from api.immediate import Answers, ImmediateBatches
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows
+from shared.explanation import Wanted
 from shared.formats.json_rows import SLICE_ROWS, validated_from_document
 from shared.formats.source import ReadOptions
 from shared.models.artifact import Model
+from shared.scoring import explain
 from tests.factories import Kit, Row
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.workbench import Workbench
@@ -92,6 +95,27 @@ def both_ways(api: ApiClient, path: str = "/multiple_score", **request: Any) -> 
 def test_answers_are_those_of_a_job_byte_for_byte(scoring: ApiClient, numbers: Kit, shape: Any) -> None:
     response = both_ways(scoring, json=shape(numbers.rows[:10]))
     assert [answer["score"] for answer in response.json()] == numbers.expected(numbers.rows[:10])
+
+
+@SHAPES
+def test_reasons_are_given_at_once_as_by_a_job_byte_for_byte(
+    scoring: ApiClient, api_bench: Workbench, numbers: Kit, shape: Any
+) -> None:
+    response = both_ways(scoring, "/multiple_score?explain=2", json=shape(numbers.rows[:10]))
+    told = [
+        [(each.feature, each.contribution) for each in answer.explanation.contributions]
+        for answer in explain(api_bench.model(), numbers.rows[:10], Wanted(2))
+    ]
+    found = [[(each["feature"], each["contribution"]) for each in answer["reasons"]] for answer in response.json()]
+    assert found == [[(name, pytest.approx(value, abs=1e-12)) for name, value in each] for each in told]
+
+
+def test_fewer_rows_are_explained_at_once_than_scored(kit: Kit, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model.explainer.__dict__, "rows_per_second", 10.0)
+    assert answer(ImmediateBatches(1000), kit.rows[:20], model) is not None
+    for rows, is_at_once in ((9, True), (11, False)):
+        batches, given = ImmediateBatches(1000), partial(slices_of, kit.rows[:rows], model)
+        assert (asyncio.run(batches.answers(given, model, 2)) is not None) is is_at_once
 
 
 @SHAPES

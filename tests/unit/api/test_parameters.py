@@ -53,7 +53,7 @@ def test_a_misspelt_parameter_is_rejected_with_the_nearest(
         ("POST", "/jobs", "unknown_parameter"),
         ("GET", "/jobs", "unknown_parameter"),
         ("GET", f"/jobs/{JOB}/results", "unknown_parameter"),
-        ("POST", "/multiple_score", "no_parameters"),
+        ("POST", "/multiple_score", "unknown_parameter"),
         ("POST", "/reload_model", "no_parameters"),
         ("POST", "/individual_score", "unknown_parameter"),
     ],

@@ -116,7 +116,7 @@ def test_a_model_that_cannot_be_explained_scores_and_says_why() -> None:
 def test_curves_say_where_the_decision_flips() -> None:
     test, fake = refused()
     text = shown(test)
-    assert "From 52 on, the application would be granted." in text
+    assert "With 52, the application would be granted." in text
     assert "No value of this field alone changes the decision." in text
     assert "If it were not known: 20.0%." in text
     test.run()
