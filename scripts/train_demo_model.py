@@ -28,6 +28,7 @@ from scripts.lib.csv_data import csv_data
 from scripts.lib.csv_table import TAB, TAB_SIGN, Dialect
 from scripts.lib.demo_portfolio import demo_data
 from scripts.lib.export import check_replaceable, export_model
+from scripts.lib.feature_notes import with_notes
 from scripts.lib.training import DEFAULT_COST_RATIO, TrainedModel, train
 from scripts.lib.training_data import TrainingData, TrainingError
 
@@ -67,6 +68,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=delimiter,
         metavar="C",
         help=f"what separates fields, `{TAB}` for a tab (found by the header)",
+    )
+    parser.add_argument(
+        "--notes",
+        type=Path,
+        metavar="FILE",
+        help="what people call the columns, in YAML, see docs/reasons.md (with --csv)",
     )
     parser.add_argument("--decimal", choices=(".", ","), help="the decimal sign (found by the numbers)")
     parser.add_argument(
@@ -118,16 +125,24 @@ def run(options: argparse.Namespace) -> None:
 def load_data(options: argparse.Namespace) -> TrainingData:
     """Return the rows that the options ask for."""
     if options.csv is None:
-        of_files = (options.target, options.positive, options.delimiter, options.decimal, options.drop or None)
+        of_files = (
+            options.target,
+            options.positive,
+            options.delimiter,
+            options.decimal,
+            options.drop or None,
+            options.notes,
+        )
         if any(option is not None for option in of_files):
             raise TrainingError(
-                "--target, --positive, --drop, --delimiter and --decimal describe a file, so they need --csv FILE."
+                "--target, --positive, --drop, --delimiter, --decimal and --notes describe a file, so they need --csv FILE."
             )
         return demo_data(options.rows)
     if options.target is None or options.positive is None:
         raise TrainingError("--csv needs --target COL and --positive VALUE, to know what to predict.")
     said = Dialect(options.delimiter, options.decimal)
-    return csv_data(options.csv, options.target, options.positive, options.drop, said)
+    data = csv_data(options.csv, options.target, options.positive, options.drop, said)
+    return with_notes(data, options.notes) if options.notes else data
 
 
 def model_metadata(data: TrainingData, trained: TrainedModel, name: str) -> dict[str, Any]:

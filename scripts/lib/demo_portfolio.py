@@ -7,15 +7,20 @@ The shape follows public consumer-credit data: most applicants have earlier loan
 who have none carry zeros there, and only the external scores are ever missing.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scripts.lib.feature_notes import with_notes
 from scripts.lib.training_data import Feature, TrainingData
 
 Floats = npt.NDArray[np.float64]
+
+NOTES = Path(__file__).parent / "demo_notes.yaml"
+"""What people call the features, in French and English."""
 
 DEMO_SEED = 20_240_501
 # Set so that about 8 % of the applicants default.
@@ -23,77 +28,21 @@ BASE_LOG_ODDS = -2.3
 EXTERNAL_SOURCES = ("FE_EXT_SOURCE_MIN", "FE_EXT_SOURCE_MEAN", "FE_EXT_SOURCE_MAX")
 
 FEATURES = (
-    Feature(
-        "FE_EXT_SOURCE_MEAN",
-        "double",
-        "Mean of the available external credit scores, from 0 (worst) to 1 (best); null when there is none.",
-        required=False,
-        ge=0,
-        le=1,
-    ),
-    Feature(
-        "BURO_MONTHS_BALANCE_SIZE_MEAN",
-        "double",
-        "Mean length of the applicant's credit-bureau histories, in months; 0 without any.",
-        ge=0,
-    ),
-    Feature("CODE_GENDER", "long", "Gender of the applicant: 0 for a man, 1 for a woman.", ge=0, le=1),
-    Feature(
-        "INSTAL_DPD_MEAN",
-        "double",
-        "Mean delay of the instalments paid on earlier loans, in days past due; 0 without any.",
-        ge=0,
-    ),
-    Feature(
-        "BURO_MONTHS_BALANCE_MAX_MIN",
-        "double",
-        "Month of the last credit-bureau record of the loan closed longest ago, in months relative to the application "
-        "(negative is before it); 0 without any.",
-    ),
-    Feature(
-        "FE_GOODS_CREDIT_RATE",
-        "double",
-        "Price of the goods to be bought divided by the amount of the loan, as a ratio; 1 when all of it is financed.",
-        ge=0,
-    ),
-    Feature(
-        "APPROVED_CNT_PAYMENT_MEAN",
-        "double",
-        "Mean term of the earlier applications that were approved, in monthly instalments; 0 without any.",
-        ge=0,
-    ),
-    Feature("YEARS_BIRTH", "long", "Age of the applicant, in completed years.", ge=18, le=100),
-    Feature("YEARS_EMPLOYED", "long", "Time in the present job, in completed years; 0 when not employed.", ge=0, le=80),
-    Feature("AMT_ANNUITY", "double", "Instalment of the requested loan, in units of its currency.", ge=0),
-    Feature("NAME_FAMILY_STATUS_Married", "boolean", "Whether the applicant is married."),
-    Feature(
-        "INSTAL_AMT_PAYMENT_SUM",
-        "double",
-        "Total amount paid so far on earlier loans, in units of the currency; 0 without any.",
-        ge=0,
-    ),
-    Feature(
-        "FE_EXT_SOURCE_MIN",
-        "double",
-        "Lowest of the available external credit scores, from 0 (worst) to 1 (best); null when there is none.",
-        required=False,
-        ge=0,
-        le=1,
-    ),
-    Feature(
-        "PREV_CNT_PAYMENT_MEAN",
-        "double",
-        "Mean term of all earlier applications, approved or not, in monthly instalments; 0 without any.",
-        ge=0,
-    ),
-    Feature(
-        "FE_EXT_SOURCE_MAX",
-        "double",
-        "Highest of the available external credit scores, from 0 (worst) to 1 (best); null when there is none.",
-        required=False,
-        ge=0,
-        le=1,
-    ),
+    Feature("FE_EXT_SOURCE_MEAN", "double", required=False, ge=0, le=1),
+    Feature("BURO_MONTHS_BALANCE_SIZE_MEAN", "double", ge=0),
+    Feature("CODE_GENDER", "long", ge=0, le=1),
+    Feature("INSTAL_DPD_MEAN", "double", ge=0),
+    Feature("BURO_MONTHS_BALANCE_MAX_MIN", "double"),
+    Feature("FE_GOODS_CREDIT_RATE", "double", ge=0),
+    Feature("APPROVED_CNT_PAYMENT_MEAN", "double", ge=0),
+    Feature("YEARS_BIRTH", "long", ge=18, le=100),
+    Feature("YEARS_EMPLOYED", "long", ge=0, le=80),
+    Feature("AMT_ANNUITY", "double", ge=0),
+    Feature("NAME_FAMILY_STATUS_Married", "boolean"),
+    Feature("INSTAL_AMT_PAYMENT_SUM", "double", ge=0),
+    Feature("FE_EXT_SOURCE_MIN", "double", required=False, ge=0, le=1),
+    Feature("PREV_CNT_PAYMENT_MEAN", "double", ge=0),
+    Feature("FE_EXT_SOURCE_MAX", "double", required=False, ge=0, le=1),
 )
 
 REFERENCE_APPLICANT: dict[str, Any] = {
@@ -128,7 +77,7 @@ def demo_data(rows: int, seed: int = DEMO_SEED) -> TrainingData:
     }
     frame = pd.DataFrame({feature.name: applicants[feature.name] for feature in FEATURES})
     defaults = rng.random(rows) < _default_probability(worth, frame)
-    return TrainingData(
+    data = TrainingData(
         name="demo",
         origin=f"synthetic loan portfolio, seed {seed}",
         features=FEATURES,
@@ -137,6 +86,7 @@ def demo_data(rows: int, seed: int = DEMO_SEED) -> TrainingData:
         input_example=dict(REFERENCE_APPLICANT),
         ordered=(EXTERNAL_SOURCES, ("YEARS_EMPLOYED", "YEARS_BIRTH")),
     )
+    return with_notes(data, NOTES)
 
 
 def _person(rng: np.random.Generator, worth: Floats) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a model is trained from: rows, target and the contract of each feature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class Feature:
 
     name: str
     type: FeatureType
-    description: str
+    description: str | None = None
     required: bool = True
     ge: float | None = None
     le: float | None = None
@@ -35,7 +35,7 @@ class Feature:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the signature cannot say: the description, and the bounds or values where there are any."""
-        stated: dict[str, Any] = {"description": self.description}
+        stated: dict[str, Any] = {} if self.description is None else {"description": self.description}
         if self.ge is not None:
             stated["ge"] = self.ge
         if self.le is not None:
@@ -52,7 +52,8 @@ class TrainingData:
     `rows` has one column per feature, NaN or None where a value is missing; `target` is 1 for the positive class (a
     default) and 0 otherwise. `input_example` is one row as a client would send it. `ordered` lists features that must
     not decrease from one to the next. `missing_category` stands for a missing text value, and is no value itself.
-    `notes` are sentences about the data that whoever trains should read.
+    `notes` are sentences about the data that whoever trains should read; `feature_notes` and `groups` are notes on the
+    features for the metadata of the model.
     """
 
     name: str
@@ -64,6 +65,8 @@ class TrainingData:
     ordered: tuple[tuple[str, ...], ...] = ()
     missing_category: str = "missing"
     notes: tuple[str, ...] = ()
+    feature_notes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def signature_inputs(self) -> list[dict[str, Any]]:
@@ -71,9 +74,13 @@ class TrainingData:
         return [feature.signature_input() for feature in self.features]
 
     def contract(self) -> dict[str, Any]:
-        """Return the part of the model's metadata that says which rows are valid."""
+        """Return the part of the model's metadata that says which rows are valid, and what people call their features."""
         return {
-            "features": {feature.name: feature.metadata() for feature in self.features},
+            "features": {
+                feature.name: {**feature.metadata(), **self.feature_notes.get(feature.name, {})}
+                for feature in self.features
+            },
+            **({"groups": dict(self.groups)} if self.groups else {}),
             "ordered": [list(names) for names in self.ordered],
             "missing_category": self.missing_category,
         }

@@ -29,7 +29,7 @@ TOLERANCE = 1e-9
 SOFTMAX = "MultiClass"
 """The loss whose probability of one of two classes depends on the difference of two values."""
 
-TRIALS = 64
+TRIALS = 32
 """Rows on which a table of leaves is compared with CatBoost."""
 
 SPEED_ROWS = 1024

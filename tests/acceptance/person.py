@@ -12,7 +12,7 @@ from tests.registry import tracking_uri
 
 REPO = "credit/model"
 TOKEN = "hf_alice"  # noqa: S105 - an account of the test server
-SOURCES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+SOURCES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "importance.json", "SHA256SUMS"}
 """What serves of a published model."""
 
 

@@ -242,7 +242,7 @@ def test_an_mlflow_model_without_rows_to_try_it_with_is_published_and_this_is_sa
     assert (
         "- The model has no golden rows: nothing shows that it scores as it did when it was trained.\n" in done.output
     )
-    assert files(person).keys() == (SOURCES - {"golden.json", "input_example.json"}) | {
+    assert files(person).keys() == (SOURCES - {"golden.json", "importance.json", "input_example.json"}) | {
         "README.md",
         "requirements.txt",
         ".gitattributes",

@@ -162,7 +162,8 @@ def test_writing_completes_the_folder_once(words: Path, capsys: Capture) -> None
     assert golden["scores"] == model.classifier.predict_proba([[3.0], [30.0], [60.5]])[:, 0].tolist()
     assert json.loads((words / "input_example.json").read_bytes()) == {"income": 3.0}
     before = contents(words)
-    assert before.keys() == {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS", "conda.yaml"}
+    written = {"MLmodel", "input_example.json", "golden.json", "importance.json", "SHA256SUMS"}
+    assert before.keys() == {"model.cb", "conda.yaml", *written}
     assert check(capsys, "words", "--write")[0] == 0
     assert contents(words) == before
 

@@ -111,7 +111,14 @@ class TestUpload:
         gather("model", command.read_settings(), folder)
         model_folder.complete(model_folder.load(folder), model_file="deep/credit.cbm")
         names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        assert names == {"deep/credit.cbm", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+        assert names == {
+            "deep/credit.cbm",
+            "MLmodel",
+            "input_example.json",
+            "golden.json",
+            "importance.json",
+            "SHA256SUMS",
+        }
         assert names < set(published_files("deep/credit.cbm"))
         lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
         listed = {name: checksum for checksum, name in lines}

@@ -9,10 +9,12 @@ from scripts.lib import training
 from scripts.lib.csv_data import csv_data
 from scripts.lib.csv_table import Dialect
 from scripts.lib.demo_portfolio import EXTERNAL_SOURCES, FEATURES, REFERENCE_APPLICANT, demo_data
+from scripts.lib.feature_notes import with_notes
 from scripts.lib.training_data import TrainingData, TrainingError
 from scripts.train_demo_model import ROOT, main, model_metadata, parse, print_figures, shown_store, tracking_uri
 
 GERMAN_CREDIT = ROOT / "tests" / "data" / "german_credit.csv"
+GERMAN_NOTES = ROOT / "docs" / "examples" / "german_credit.yaml"
 GERMAN = ("--target", "creditability", "--positive", "bad")
 
 
@@ -173,8 +175,10 @@ class TestTraining:
         assert metadata["ordered"] == [list(EXTERNAL_SOURCES), ["YEARS_EMPLOYED", "YEARS_BIRTH"]]
         assert metadata["metrics"]["auc"] == trained.metrics["auc"]
         years = metadata["features"]["YEARS_BIRTH"]
-        assert years == {"description": "Age of the applicant, in completed years.", "ge": 18, "le": 100}
-        assert all(stated["description"].endswith(".") for stated in metadata["features"].values())
+        assert (years["ge"], years["le"], years["label"]["fr"], years["actionable"]) == (18, 100, "Âge", False)
+        assert all(stated["description"]["en"].endswith(".") for stated in metadata["features"].values())
+        assert all({*stated["label"]} == {"fr", "en"} for stated in metadata["features"].values())
+        assert {stated.get("group") for stated in metadata["features"].values()} == {None, *metadata["groups"]}
 
     @pytest.mark.parametrize(
         ("target", "reason"),
@@ -215,6 +219,36 @@ class TestCsv:
         assert data.rows["cell_value"].astype(object).where(data.rows["cell_value"].notna(), None).tolist() == values
         assert data.target.tolist() == [1, 0, 1]
         assert feature.values == (tuple(sorted({cell for cell in cells if cell})) if kind == "string" else ())
+
+    def test_german_credit_has_names_for_people(self) -> None:
+        data = with_notes(csv_data(GERMAN_CREDIT, "creditability", "bad"), GERMAN_NOTES)
+        contract = data.contract()
+        assert all({*stated["label"]} == {"fr", "en"} for stated in contract["features"].values())
+        assert contract["features"]["housing"]["values"] == ["for free", "own", "rent"]
+        assert {*contract["groups"]} == {"accounts", "work", "home"}
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("a: [", "is not YAML"),
+            ("- a", "must hold features and groups"),
+            ("feature: {}", "must hold features and groups"),
+            ("features: {age: Age}", "must hold features and groups"),
+            ("features: {age: {label: {fr: Âge}}}", r"features\.age\.label: The text in en is missing"),
+            ("features: {ages: {label: Age}}", "'ages'"),
+            ("features: {age: {group: age}}", "'age'"),
+            ("groups: {people: {label: People}}", "'people'"),
+        ],
+    )
+    def test_notes_that_no_model_could_have_are_rejected(self, tmp_path: Path, text: str, reason: str) -> None:
+        rows = "\n".join(f"{i % 50},{'yn'[i % 2]}" for i in range(120))
+        data = csv_data(write_csv(tmp_path, f"age,label\n{rows}\n"), "label", "y")
+        path = tmp_path / "notes.yaml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(TrainingError, match=reason):
+            with_notes(data, path)
+        with pytest.raises(TrainingError, match="cannot be read"):
+            with_notes(data, tmp_path / "none.yaml")
 
     def test_german_credit_is_read_as_it_is(self) -> None:
         data = csv_data(GERMAN_CREDIT, "creditability", "bad")

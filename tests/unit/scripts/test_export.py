@@ -10,12 +10,14 @@ import pytest
 import yaml
 from catboost import CatBoostClassifier, Pool
 
+from scripts.lib import golden
 from scripts.lib.export import export_model
 from scripts.lib.training_data import catboost_frame
 from shared.errors import BadArtifact
+from shared.importance import importance_of
 from shared.models import artifact, files
 
-SERVED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"}
+SERVED_FILES = {"model.cb", "MLmodel", "input_example.json", "golden.json", "importance.json", "SHA256SUMS"}
 EXPORTED_FILES = SERVED_FILES | {"requirements.txt", "README.md"}
 INPUTS = [
     {"type": "double", "name": "ratio", "required": False},
@@ -201,3 +203,13 @@ def test_the_card_does_not_change_the_version(exported: Path) -> None:
     (exported / "README.md").write_text("# Another card\n")
     assert files.folder_version(exported) == version
     assert artifact.load(exported, version).card == "# Another card\n"
+
+
+def test_the_importance_is_that_over_the_sample(exported: Path) -> None:
+    model = artifact.load(exported, "v")
+    found = importance_of(model)
+    assert (found.source, found.rows) == ("training", 30)
+    rows = golden.rows_of_frame(applicants(30), model.contract)
+    expected = np.abs(model.explainer.explain_rows(rows).values).mean(axis=0)
+    assert list(found.features.values()) == pytest.approx(expected.tolist())
+    assert "## Importance" in (exported / "README.md").read_text()

@@ -205,7 +205,7 @@ def test_installing_leaves_everything_else_and_signs_what_lies_there(bare: Path,
     complete(loaded(bare), home=home)
     install(bare, home)
     assert {path.name for path in home.iterdir()} == {
-        *("model.cb", "MLmodel", "input_example.json", "golden.json", "SHA256SUMS"),
+        *("model.cb", "MLmodel", "input_example.json", "golden.json", "importance.json", "SHA256SUMS"),
         *("notes.txt", "requirements.txt"),
     }
     assert (home / "requirements.txt").read_text() == "catboost>=1\n"
