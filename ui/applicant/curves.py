@@ -46,7 +46,7 @@ def _line(say: Texts, curve: Curve, score: float, threshold: float, ink: str) ->
     top = max(threshold * 1.25, *(it["score"] * 1.1 for it in points), score * 1.1)
     x = alt.X("value:Q", scale=alt.Scale(domain=[least, most], nice=False), axis=_numbers(say), title=None)
     y = alt.Y("score:Q", scale=alt.Scale(domain=[0, min(top, 1.0)], nice=False), axis=_percents(say), title=None)
-    line = _chart(points).mark_line(color=CURVE, strokeWidth=2, clip=True).encode(x=x, y=y)
+    line = _chart(points).mark_line(color=CURVE, strokeWidth=2, interpolate="step").encode(x=x, y=y)
     layers = [_across(threshold).mark_rule(color=THRESHOLD, strokeDash=[5, 3], strokeWidth=2).encode(y="score:Q"), line]
     if isinstance(curve.flips_at, int | float):
         layers += _flip(say, curve.flips_at, least, most, ink)
