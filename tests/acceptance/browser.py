@@ -111,6 +111,49 @@ class Browser:
 
         self._do(f".st-key-{key} input", type_in)
 
+    def paste(self, key: str, text: str) -> None:
+        """Write into a field of several lines."""
+        self._do(f".st-key-{key} textarea", lambda element: element.send_keys(text))
+
+    def search(self, key: str, text: str) -> None:
+        """Write into a field that does something at each letter, and stay there."""
+
+        def type_in(element: WebElement) -> None:
+            element.send_keys(Keys.CONTROL, "a")
+            element.send_keys(Keys.BACKSPACE, text)
+
+        self._do(f".st-key-{key} input", type_in)
+
+    def choose(self, key: str, place: int) -> None:
+        """Choose from a list with the keyboard, `place` entries below the one that is chosen."""
+
+        def pick(element: WebElement) -> None:
+            element.click()
+            element.send_keys(*[Keys.ARROW_DOWN] * place, Keys.ENTER)
+
+        self._do(f".st-key-{key} input", pick)
+
+    def value_of(self, key: str) -> str:
+        """What a field holds."""
+        return str(self._find(f".st-key-{key} input").get_attribute("value"))
+
+    def is_shown(self, selector: str) -> bool:
+        """Whether such an element is there and can be seen."""
+        return any(element.is_displayed() for element in self._driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def narrow_to(self, width: int, height: int = 844) -> None:
+        """Be as wide as a phone; a window of Chromium cannot be."""
+        facts = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", facts)
+
+    @property
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        script = (
+            "const page = document.querySelector('[data-testid=stMain]'); return page.scrollWidth - page.clientWidth"
+        )
+        return int(self._driver.execute_script(script))
+
     def hand_over(self, key: str, file: Path) -> None:
         """Choose a file for upload."""
         self._do(f".st-key-{key} input[type=file]", lambda element: element.send_keys(str(file)))

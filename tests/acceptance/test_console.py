@@ -1,14 +1,19 @@
 """The console as a credit officer uses it: a real browser, both languages, the running service behind it."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
+from catboost import CatBoostClassifier
 
 from scripts.bench.make_portfolio import write_portfolio
+from scripts.lib import demo_portfolio
 from tests.acceptance.browser import Browser, browser, needs_browser
 from tests.acceptance.conftest import Up, command_line, copy_of_the_project
 from tests.factories import Kit
@@ -18,6 +23,7 @@ from ui.texts import LANGUAGES, Texts
 pytestmark = needs_browser
 
 ROWS = 2000
+FEATURES = len(demo_portfolio.FEATURES)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,59 @@ def shown_score(page: Browser) -> str:
     return page.text_of('[data-testid="stMetricValue"]')
 
 
+@pytest.fixture(scope="module")
+def declined(up: Up, portfolio: Path) -> tuple[int, dict[str, object]]:
+    """The first row of the portfolio that is refused: its number and its values."""
+    rows = pc.read_csv(portfolio).to_pylist()
+    headers = {"Prefer": "wait=30"}
+    scores = http.post(f"{up.url}/multiple_score", json=rows, headers=headers, timeout=60).json()
+    number = next(number for number, score in enumerate(scores) if score["decision"] == "Refusé")
+    return number, rows[number]
+
+
+def test_a_refusal_has_reasons_what_may_be_told_curves_and_a_page_to_print(
+    page: Browser, say: Texts, declined: tuple[int, dict[str, object]]
+) -> None:
+    page.open(f"?lang={say.language}")
+    fill_in(page, declined[1])
+    page.see(say.plain("applicant.filled", known=FEATURES, total=FEATURES))
+    page.click("score")
+    page.see(
+        "Refusé", say.plain("applicant.reasons"), say.plain("applicant.notice_title"), say.plain("applicant.curves")
+    )
+    page.press(".st-key-reasons_table summary")
+    page.see(say.plain("applicant.raises"), say.plain("applicant.other_reasons"))
+    page.press(".st-key-curves_table summary")
+    page.see(say.plain("applicant.scores"))
+    wait_for("the figures", lambda: page.has(".st-key-curve_0 canvas, .st-key-curve_0 svg"))
+    sheet = page.download("print", "decision-*.html").read_text(encoding="utf-8")
+    assert f'<html lang="{say.language}">' in sheet
+    assert say.plain("applicant.notice_title") in sheet
+    assert sheet.count("<dt>") >= FEATURES
+
+
+def fill_in(page: Browser, row: dict[str, object]) -> None:
+    page.press(".st-key-paste button")
+    page.paste("pasted", json.dumps(row))
+    page.click("fill_pasted")
+
+
+def test_a_phone_shows_every_page_without_scrolling_sideways(
+    up: Up, tmp_path: Path, say: Texts, declined: tuple[int, dict[str, object]]
+) -> None:
+    with browser(up.console_url, tmp_path, width=390) as phone:
+        phone.narrow_to(390)
+        phone.open(f"?lang={say.language}")
+        fill_in(phone, declined[1])
+        phone.click("score")
+        phone.see(say.plain("applicant.reasons"), say.plain("applicant.curves"))
+        assert phone.overflow == 0
+        for path, title in (("portfolio", "portfolio.title"), ("model", "model.title"), ("health", "health.title")):
+            phone.open(f"{path}?lang={say.language}")
+            phone.see(say.plain(title))
+            assert phone.overflow == 0, path
+
+
 def test_a_value_that_breaks_the_contract_is_named(page: Browser, say: Texts) -> None:
     page.open(f"?lang={say.language}")
     page.fill("field_7", "")
@@ -68,8 +127,9 @@ def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portf
     page.see(say.plain("portfolio.title"))
     page.hand_over("upload", portfolio)
     page.see("SK_ID_CURR")
+    page.choose("explain", 1)
     page.click("submit_job")
-    page.see("Accordé", "Refusé", say.number(ROWS))
+    page.see("Accordé", "Refusé", say.number(ROWS), say.plain("portfolio.declined"))
     job = page.query["job"]
     csv, parquet = page.download("download_csv", "*.csv"), page.download("download_parquet", "*.parquet")
     answer = http.get(f"{up.url}/jobs/{job}/results", params={"format": "parquet"}, timeout=60)
@@ -77,6 +137,29 @@ def test_a_portfolio_is_sent_watched_and_downloaded(page: Browser, up: Up, portf
     scores = pq.read_table(parquet)
     assert scores["SK_ID_CURR"].to_pylist() == [str(100_001 + row) for row in range(ROWS)]
     assert pc.read_csv(csv)["score"].to_pylist() == scores["score"].to_pylist()
+    assert set(map(len, scores["reasons"].to_pylist())) == {3}
+
+
+def test_a_row_of_a_portfolio_is_opened_as_an_applicant_and_back(
+    page: Browser, up: Up, portfolio: Path, say: Texts, declined: tuple[int, dict[str, object]]
+) -> None:
+    headers = {"Content-Type": "text/csv"}
+    options = {"keep": "SK_ID_CURR", "name": "clients.csv"}
+    job = http.post(
+        f"{up.url}/jobs", content=portfolio.read_bytes(), headers=headers, params=options, timeout=60
+    ).json()
+    number, row = declined
+    line = number + 2
+    page.open(f"portfolio?lang={say.language}&job={job['id']}")
+    page.see(say.plain("portfolio.open_row"))
+    page.fill("row_to_open", str(line))
+    page.click("open_row")
+    page.see(say.plain("applicant.opened", line=line, name="clients.csv"), "Refusé", str(row["SK_ID_CURR"]))
+    assert page.query == {"lang": say.language, "job": job["id"], "row": str(number)}
+    page.see(say.plain("applicant.notice_title"), say.plain("applicant.curves"))
+    page.press('[data-testid="stPageLink"] a')
+    page.see(say.plain("portfolio.open_row"), "clients.csv")
+    assert page.query["job"] == job["id"]
 
 
 def test_a_past_job_is_opened_by_its_address(page: Browser, up: Up, portfolio: Path) -> None:
@@ -137,7 +220,53 @@ def test_the_model_is_reloaded_with_the_outcome_of_each_process(page: Browser, s
     page.click("confirm")
     page.see(say.plain("model.unchanged", version="local-")[:20])
     page.press('[role="tab"]:nth-of-type(2)')
+    page.see(say.plain("model.importance_help"))
+    page.press('[role="tab"]:nth-of-type(3)')
     page.see("CatBoost")
+
+
+@pytest.mark.timeout(300)
+def test_a_long_form_is_searched_and_ordered_and_keeps_what_was_typed(tmp_path: Path) -> None:
+    many = Up(copy_of_the_project(tmp_path / "project"))
+    long_kit().write(many.folder / "exported_model")
+    try:
+        many.start()
+        with browser(many.console_url, tmp_path) as page:
+            page.open("?lang=en")
+            page.see("Among 73 fields", "Choices (2)", "Numbers (71)")
+            assert not page.is_shown(".st-key-field_70")
+            page.search("search_fields", "number 70")
+            page.see("1 field found")
+            page.fill("field_70", "7.5")
+            assert not page.is_shown(".st-key-section_0")
+            page.search("search_fields", "yes")
+            page.see("2 fields found")
+            page.press(
+                ".st-key-order_of_fields [role=radio]:nth-of-type(2), .st-key-order_of_fields button:nth-of-type(2)"
+            )
+            page.search("search_fields", " ")
+            page.see("Those that weigh most (12)", "All others (61)")
+            assert page.value_of("field_70") == "7.5"
+            page.click("score")
+            page.see("local-", "Why this score")
+            assert page.value_of("field_70") == "7.5"
+    finally:
+        many.stop()
+
+
+def long_kit() -> Kit:
+    """A model of 73 features."""
+    random = np.random.default_rng(1)
+    names = [*(f"NUMBER_{index}" for index in range(71)), "YES_A", "YES_B"]
+    values = random.random((400, len(names))).round(3)
+    values[:, 71:] = values[:, 71:].round()
+    target = values[:, 0] + values[:, 70] + random.random(400) > 1.5
+    classifier = CatBoostClassifier(iterations=20, depth=3, thread_count=1, verbose=0, allow_writing_files=False)
+    classifier.fit(pd.DataFrame(values, columns=names), target.astype(int))
+    kinds = ["double"] * 71 + ["boolean"] * 2
+    inputs = [{"name": name, "type": kind, "required": True} for name, kind in zip(names, kinds, strict=True)]
+    rows = [dict(zip(names, [*row[:71], *map(bool, row[71:])], strict=True)) for row in values[:30].tolist()]
+    return Kit(classifier, inputs, {"best_threshold": 0.5}, rows)
 
 
 @pytest.mark.timeout(300)

@@ -58,11 +58,22 @@ def _by_subject(fields: Iterable[FormField], ordered_names: Iterable[tuple[str, 
     placed = {field.index for field in chain.from_iterable(ordered)}
     rest = [field for field in loose if field.index not in placed]
     return [
-        *(Section("group", tuple(members), group) for group, members in groups.items()),
+        *(Section("group", _in_order(members, ordered_names), group) for group, members in groups.items()),
         *(Section("ordered", tuple(members)) for members in ordered),
         Section("choices", tuple(field for field in rest if field.kind not in NUMERIC)),
         Section("numbers", _alike_together(field for field in rest if field.kind in NUMERIC)),
     ]
+
+
+def _in_order(fields: Iterable[FormField], ordered_names: Iterable[tuple[str, ...]]) -> tuple[FormField, ...]:
+    """Put the fields of each ordered list in its order, at the places that they have together."""
+    arranged = list(fields)
+    by_name = {field.name: field for field in arranged}
+    for names in _disjoint(ordered_names, by_name):
+        places = [place for place, field in enumerate(arranged) if field.name in names]
+        for place, name in zip(places, names, strict=True):
+            arranged[place] = by_name[name]
+    return tuple(arranged)
 
 
 def _by_importance(fields: Iterable[FormField], importance: Mapping[str, float]) -> list[Section]:

@@ -44,6 +44,12 @@ def test_the_groups_of_the_model_come_first() -> None:
     ]
 
 
+def test_within_a_group_an_ordered_list_keeps_its_order() -> None:
+    columns = [Column(name, "double", group="G") for name in ("mean", "other", "least", "most")]
+    (section,) = sections_of(signature_of(*columns, ordered=(("least", "mean", "most"), ("most", "other"))))
+    assert names_in(section) == ["least", "other", "mean", "most"]
+
+
 def test_what_weighs_most_comes_first_if_that_is_wanted() -> None:
     names = [f"f{index}" for index in range(HEAVY + 3)]
     signature = signature_of(*(Column(name, "double") for name in names))
