@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, cast
 
 from pret import requests
-from pret.errors import JobFailed, Rejected
+from pret.errors import JobFailed
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
+from pret.model_operations import ModelOperations
 from pret.models import (
     AuditPage,
     Caller,
@@ -18,17 +19,11 @@ from pret.models import (
     Health,
     Job,
     JobPage,
-    ModelInfo,
-    ModelSignature,
-    ModelStatus,
-    Reload,
     ServiceVersion,
-    Version,
 )
 from pret.requests import Explain, Options, Reasons, Request, Row
-from pret.responses import parse, parse_markdown, parse_page
-from pret.scores import JobRow, ModelImportance, ResultsPage, Score, WhatIf
-from pret.session import Session
+from pret.responses import parse, parse_page
+from pret.scores import JobRow, ResultsPage, Score, WhatIf
 from pret.sinks import Target
 from pret.tables import Table, is_table, table_upload
 from pret.uploads import Source, Upload, check_source, name_in_zip, name_of, upload_of
@@ -36,13 +31,11 @@ from pret.uploads import Source, Upload, check_source, name_in_zip, name_of, upl
 MAX_PREFER_WAIT = 30.0
 """Seconds that the service may take to answer at once, rather than with a job."""
 MAX_PAGE_ROWS = 10_000
-NO_MODEL_CARD = "no-model-card"
-"""Problem type if the model has no card; if no model is loaded, it is another."""
 Sending = tuple[Upload, str, str | None, Options]
 """A body, its format, how it is compressed, and the options that go with it."""
 
 
-class Operations(Session):
+class Operations(ModelOperations):
     """The operations. All raise NotReachable, Rejected, Busy and ServerFault; each names what else it raises."""
 
     async def raw(self, request: Request) -> Any:
@@ -217,10 +210,21 @@ class Operations(Session):
         raise JobFailed(f"Job {job.id} {ending}{f': {job.error}' if job.error else '.'}", job)
 
     async def results_page(
-        self, job_id: str, offset: int = 0, limit: int = 1000, *, partial: bool = False
+        self,
+        job_id: str,
+        offset: int = 0,
+        limit: int = 1000,
+        *,
+        partial: bool = False,
+        id: str | None = None,
+        column: str | None = None,
     ) -> ResultsPage:
-        """Get some of the results, 10,000 at most; `partial` returns those that a running job has so far."""
-        return parse_page(await self._send(requests.results_page(job_id, offset, limit, partial)))
+        """Get some of the results, 10,000 at most.
+
+        `partial` returns those that a running job has so far, `id` those with this value in a kept column (`column`, where there
+        are several).
+        """
+        return parse_page(await self._send(requests.results_page(job_id, offset, limit, partial, id, column)))
 
     async def results(self, job_id: str) -> AsyncGenerator[Score, None]:
         """Iterate over all results, in the order of the rows."""
@@ -241,43 +245,6 @@ class Operations(Session):
         if chosen is None:
             raise ValueError(f"Specify the format of the results: {', '.join(WRITABLE)}.")
         return await self._download(requests.results_file(job_id, chosen, partial), target)
-
-    async def model_status(self) -> ModelStatus:
-        """Get the facts of the model file, and which process serves which version."""
-        return parse(ModelStatus, await self._send(requests.model_status()))
-
-    async def model_signature(self, *, language: str | None = None) -> ModelSignature:
-        """Get the features of the model; `language` (fr or en) is that of labels."""
-        return parse(ModelSignature, await self._send(requests.model_signature(language)))
-
-    async def importance(self, *, language: str | None = None) -> ModelImportance:
-        """Get what weighs in the model as a whole: its features and groups by their mean absolute contribution."""
-        return parse(ModelImportance, await self._send(requests.importance(language)))
-
-    async def model_info(self) -> ModelInfo:
-        """Get where the model comes from."""
-        return parse(ModelInfo, await self._send(requests.model_info()))
-
-    async def model_card(self) -> str | None:
-        """Get the model card, in Markdown; None if the model has none."""
-        try:
-            return parse_markdown(await self._send(requests.model_card()))
-        except Rejected as error:
-            if error.problem is not None and error.problem.type == NO_MODEL_CARD:
-                return None
-            raise
-
-    async def model_versions(self) -> tuple[Version, ...]:
-        """List the changes of the active version and the rejected attempts, newest first."""
-        return parse(tuple[Version, ...], await self._send(requests.model_versions()))
-
-    async def reload(self, revision: str | None = None) -> Reload:
-        """Activate another version on all processes or on none; raises Rejected, with what each did in `problem.processes`."""
-        return parse(Reload, await self._send(requests.reload(revision)))
-
-    async def rollback(self) -> Reload:
-        """Return to the previous version."""
-        return parse(Reload, await self._send(requests.rollback()))
 
     async def caller(self) -> Caller:
         """Get whose key this client sends, and what it may do; raises NotAuthenticated if the service needs one."""

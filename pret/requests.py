@@ -155,15 +155,13 @@ def events(job_id: str, timeout: float) -> Request:
     return Request("GET", f"{_job_path(job_id)}/events", headers={"Accept": "text/event-stream"}, read_timeout=timeout)
 
 
-def results_page(job_id: str, offset: int, limit: int, partial: bool = False) -> Request:
+def results_page(
+    job_id: str, offset: int, limit: int, partial: bool = False, id: str | None = None, column: str | None = None
+) -> Request:
     """Get some of the results."""
-    query: dict[str, str | int | None] = {
-        "format": "json",
-        "offset": offset,
-        "limit": limit,
-        "partial": "true" if partial else None,
-    }
-    return Request("GET", f"{_job_path(job_id)}/results", _given(query))
+    page = {"offset": str(offset), "limit": str(limit), "partial": "true" if partial else None}
+    query = _given({"format": "json", **page, "id": id, "column": column})
+    return Request("GET", f"{_job_path(job_id)}/results", query)
 
 
 def results_file(job_id: str, format: str, partial: bool = False) -> Request:

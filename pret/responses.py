@@ -48,6 +48,7 @@ class _RawPage:
     offset: int
     next_offset: int | None
     results: list[dict[str, Any]]
+    rows: tuple[int, ...] | None = None
 
 
 def parse(kind: type[T], response: Response) -> T:
@@ -74,7 +75,7 @@ def parse_page(response: Response) -> ResultsPage:
         results = tuple(map(_score_of, page.results))
     except msgspec.ValidationError as error:
         raise _unexpected(response, str(error)) from error
-    return ResultsPage(page.job_id, page.total, page.offset, page.next_offset, results)
+    return ResultsPage(page.job_id, page.total, page.offset, page.next_offset, results, page.rows)
 
 
 def error_of(response: Response) -> PretError:

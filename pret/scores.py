@@ -89,6 +89,8 @@ class ResultsPage:
     offset: int
     next_offset: int | None
     results: tuple[Score, ...]
+    rows: tuple[int, ...] | None = None
+    """With `id`: the number of each row that was found."""
 
 
 @dataclass(frozen=True)

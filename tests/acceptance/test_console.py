@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from catboost import CatBoostClassifier
 
+from pret import Client
 from scripts.bench.make_portfolio import write_portfolio
 from scripts.lib import demo_portfolio
 from tests.acceptance.browser import Browser, browser, needs_browser
@@ -65,10 +66,10 @@ def shown_score(page: Browser) -> str:
 @pytest.fixture(scope="module")
 def declined(up: Up, portfolio: Path) -> tuple[int, dict[str, object]]:
     """The first row of the portfolio that is refused: its number and its values."""
-    rows = pc.read_csv(portfolio).to_pylist()
-    headers = {"Prefer": "wait=30"}
-    scores = http.post(f"{up.url}/multiple_score", json=rows, headers=headers, timeout=60).json()
-    number = next(number for number, score in enumerate(scores) if score["decision"] == "Refusé")
+    rows = pc.read_csv(portfolio).slice(0, 200).to_pylist()
+    with Client(up.url) as client:
+        scores = client.score_many(rows)
+    number = next(number for number, score in enumerate(scores) if score.prediction == 1)
     return number, rows[number]
 
 

@@ -121,6 +121,17 @@ def test_results_have_the_reasons_of_their_job(client: Any, world: World) -> Non
     assert client.job("a").explain == 1
 
 
+def test_rows_are_found_by_the_value_of_a_kept_column(client: Any, world: World) -> None:
+    world.add(succeeded("a"))
+    page = {"job_id": "a", "total": 9, "offset": 0, "next_offset": None, "rows": [7], "results": [{"id": "x", **SCORE}]}
+    world.answers = [JSONResponse(page)]
+    found = client.results_page("a", id="x", column="customer")
+    assert ("id", "x") in world.queries[0]
+    assert ("column", "customer") in world.queries[0]
+    assert (found.rows, found.results[0].kept) == ((7,), {"id": "x"})
+    assert client.results_page("a").rows is None
+
+
 def test_an_infinite_number_is_not_sent(client: Any, world: World) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         client.score({"A": float("inf")})
