@@ -30,6 +30,8 @@ LARGEST_WHOLE = 1e15
 """Below it, a number without a fraction is written without an exponent."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPECIAL = re.compile(r"[\\`*\[\]<>$:~|&]|(?<![^\W_])_|_(?![^\W_])|^\s*(?:[-+#=]|\d+(?=[.)](?:\s|$)))")
+_SYMBOL = re.compile(r"(?<!\S)(?:<->|<-|->|--|[<>~]=)(?!\S)")
+"""What Streamlit writes as another sign, such as ≤, where it stands alone."""
 _GAP = re.compile(rf"[^\S{SPACE}{NARROW_SPACE}]+")
 _LINK = re.compile(r"(?<=:)(?=[\w/])|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
 
@@ -184,6 +186,7 @@ def short(version: str | None) -> str:
 def escaped(text: str) -> str:
     """Make Markdown that shows the text as it is, without formatting, links, formulas, symbols or HTML."""
     line = _GAP.sub(" ", text).strip()
+    line = _SYMBOL.sub(lambda found: f"{found[0][0]}{WORD_JOINER}{found[0][1:]}", line)
     return _SPECIAL.sub(lambda found: _backslashed(found[0]), _LINK.sub(WORD_JOINER, line))
 
 

@@ -12,6 +12,8 @@ from ui.texts import Texts
 HEIGHT = 190
 ROW = 24
 """Height of a category, in pixels."""
+AXIS = 40
+"""Height of the axis below the categories, in pixels."""
 MOST_CATEGORIES = 12
 """Of more, those with the lowest and the highest scores are shown, and that of the applicant."""
 MIDDLE = 0.6
@@ -54,7 +56,6 @@ def _line(say: Texts, curve: Curve, score: float, threshold: float, ink: str) ->
         color = REFUSED if score >= threshold else GRANTED
         own = _chart([{"value": curve.value, "score": score}])
         layers.append(own.mark_point(size=130, filled=True, color=color, opacity=1).encode(x="value:Q", y="score:Q"))
-    layers[0] = layers[0].properties(height=HEIGHT)
     return layers
 
 
@@ -98,7 +99,7 @@ def _marks(say: Texts, curve: Curve, threshold: float) -> list[alt.Chart]:
         )
     )
     line = _across(threshold).mark_rule(color=THRESHOLD, strokeDash=[5, 3], strokeWidth=2).encode(x="score:Q")
-    return [line, marks.properties(height=max(ROW * len(rows), 2 * ROW))]
+    return [line, marks]
 
 
 def _across(threshold: float) -> alt.Chart:

@@ -1,5 +1,7 @@
 """Why an applicant has this score: the strongest reasons as bars and as a table, and what may be said to the applicant."""
 
+from math import exp
+
 import streamlit as st
 
 from pret import Contribution, Explanation, Score
@@ -62,11 +64,18 @@ def _show_bars(say: Texts, explanation: Explanation) -> None:
         bars(entries, sides, ink(st.context.theme.type)),
         alt=say.plain("applicant.reasons_figure", count=len(explanation.contributions)),
     )
+    st.caption(say("applicant.average", score=say.percent(_probability(explanation.base_value))))
     with st.expander(say("applicant.reasons_table"), key="reasons_table"):
         rows = [[it.name, effect_of(say, it.side), it.written] for it in entries]
         headings = [say.plain(f"applicant.{name}") for name in ("reason", "effect", "contribution")]
         show_words(headings, rows, say.plain("applicant.reasons_table"))
         st.caption(say("applicant.contribution_help"))
+
+
+def _probability(log_odds: float) -> float:
+    """Return the score for a raw score; a large one of either sign must not overflow."""
+    odds = exp(-abs(log_odds))
+    return (1 if log_odds >= 0 else odds) / (1 + odds)
 
 
 def _show_notice(say: Texts, score: Score, adverse: Explanation) -> None:

@@ -140,6 +140,7 @@ def test_moments_are_those_of_the_visitor_or_else_of_this_machine() -> None:
         ("- a", r"\- a"),
         ("1. a", "1\u2060. a"),
         (r"a\b", r"a\\b"),
+        ("0 <= x -> 1 -- a--b", "0 \\<\u2060= x -\u2060\\> 1 -\u2060- a--b"),
         ("http://x www.y a@b.c", "http\\:\u2060//x www\u2060.y a@\u2060b.c"),
     ],
 )
