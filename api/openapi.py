@@ -18,6 +18,7 @@ from api.services import Services
 from shared.errors import NoModel
 from shared.formats.format import BY_MEDIA_TYPE, FORMATS, ZIP_MEDIA_TYPES
 from shared.models.artifact import Model
+from shared.what_if import MAX_FEATURES
 
 FEATURES = "Features"
 FEATURES_REF = {"$ref": f"#/components/schemas/{FEATURES}"}
@@ -36,7 +37,7 @@ SECURITY_SCHEMES = {
 }
 """Either will do; neither is needed where no keys are configured."""
 
-MULTIPLE_SCORE, JOBS = "/multiple_score", "/jobs"
+MULTIPLE_SCORE, WHAT_IF, JOBS = "/multiple_score", "/what_if", "/jobs"
 
 FILE = {"schema": {"type": "string", "format": "binary"}}
 FORM_WITH_FILE = {
@@ -111,6 +112,7 @@ def _describe(document: dict[str, Any], model: Model | None) -> None:
             "responses": _individual_score_responses(),
         }
     }
+    document["paths"][WHAT_IF]["post"]["requestBody"] = _what_if_body(example)
     array = {"type": "array", "items": FEATURES_REF, "minItems": 1}
     examples = [example] if example else None
     shapes = _shapes(array)
@@ -150,6 +152,13 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
     if example is not None:
         media["example"] = example
     return {"required": True, "content": {JSON: media}}
+
+
+def _what_if_body(example: Any) -> dict[str, Any]:
+    """Describe a row and the features to change."""
+    names = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_FEATURES, "uniqueItems": True}
+    schema = {"type": "object", "required": ["row"], "properties": {"row": FEATURES_REF, "features": names}}
+    return _body(schema, None if example is None else {"row": example})
 
 
 def _shapes(array: dict[str, Any]) -> list[dict[str, Any]]:

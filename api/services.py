@@ -31,6 +31,9 @@ from shared.usage import Usage
 INGESTS_AT_ONCE = 2
 """JSON batches that one process parses concurrently; more would hold their bodies in memory without being faster."""
 
+EXPLANATIONS_AT_ONCE = 2
+"""Scores that one process explains concurrently, and what-ifs; more would only delay single scores."""
+
 
 @dataclass(frozen=True)
 class Services:
@@ -48,6 +51,7 @@ class Services:
     batcher: MicroBatcher
     immediate: ImmediateBatches
     ingest_limiter: CapacityLimiter
+    explaining_limiter: CapacityLimiter
     making_limiter: CapacityLimiter
     """Result files that are written concurrently, for downloads that are resumed."""
     rows: RowReader
@@ -81,6 +85,7 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
         batcher=MicroBatcher(),
         immediate=ImmediateBatches(settings.sync_rows),
         ingest_limiter=CapacityLimiter(INGESTS_AT_ONCE),
+        explaining_limiter=CapacityLimiter(EXPLANATIONS_AT_ONCE),
         making_limiter=CapacityLimiter(1),
         rows=RowReader(queue, storage),
         looking_limiter=CapacityLimiter(1),

@@ -196,6 +196,16 @@ def fitted(data: pd.DataFrame, target: Any, **parameters: Any) -> CatBoostClassi
     return CatBoostClassifier(**(settings | parameters)).fit(data, target)
 
 
+def without_leaf_weights(classifier: CatBoostClassifier, path: Path) -> CatBoostClassifier:
+    """Make the model as CatBoost before 0.9 saved it: without the rows of the training that each leaf had."""
+    classifier.save_model(str(path), format="json")
+    document = json.loads(path.read_bytes())
+    for tree in document["oblivious_trees"]:
+        del tree["leaf_weights"]
+    path.write_text(json.dumps(document))
+    return CatBoostClassifier().load_model(str(path), format="json")
+
+
 def make_job(job_id: str = "1" * 32, *, rows: int = 5, chunk_rows: int = 2, **changes: Any) -> Job:
     """A queued job; by default of three chunks."""
     values: dict[str, Any] = {"model_version": "local-1", "threshold": 0.5, "created_at": 1_700_000_000.25}

@@ -57,7 +57,8 @@ class IndividualScore:
         model = self._services.member.model
         row = await self._row(scope, receive, model)
         # In a thread: of some models, an explanation takes milliseconds.
-        [answer] = await to_thread.run_sync(explain, model, [row], wanted)
+        limiter = self._services.explaining_limiter
+        [answer] = await to_thread.run_sync(explain, model, [row], wanted, limiter=limiter)
         return msgspec.json.encode(answer)
 
     async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:

@@ -19,7 +19,7 @@ from shared.formats.json_parts import not_json
 from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.json_rows import row_from_json
 from shared.reasons import cut
-from shared.what_if import what_if
+from shared.what_if import what_if as try_values
 
 router = APIRouter(tags=["scoring"])
 
@@ -37,12 +37,14 @@ class WhatIfRequest(msgspec.Struct, forbid_unknown_fields=True):
     response_class=Response,
     dependencies=[KnownParameters],
 )
-async def what_if_route(request: Request, model: ModelDep, services: ServicesDep, language: LanguageDep) -> Response:
+async def what_if(request: Request, model: ModelDep, services: ServicesDep, language: LanguageDep) -> Response:
     """Score one applicant with other values of up to 5 features, one at a time, and tell where the decision flips."""
     limit = min(MAX_ROW_BYTES, services.settings.max_body_bytes)
     asked = _request(await read_json(request.scope, request.receive, limit))
     row = row_from_json(bytes(asked.row), model.contract)
-    found = await to_thread.run_sync(what_if, model, row, asked.features, language)
+    found = await to_thread.run_sync(
+        try_values, model, row, asked.features, language, limiter=services.explaining_limiter
+    )
     return Response(msgspec.json.encode(found), headers=language_headers(language), media_type=JSON)
 
 

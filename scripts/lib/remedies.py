@@ -124,6 +124,9 @@ REMEDIES: Mapping[str, Remedy] = {
     "feature-values-range": _feature_notes,
     "trial-crashed": _words("Fetch the file again, or save the model anew."),
     "checksums-missing": _words("--write adds them."),
+    "importance-missing": _words("--write adds it."),
+    "groups-unknown": _words("Correct the names in metadata.features and metadata.groups of MLmodel."),
+    "groups-like-features": _words("Correct the names in metadata.features and metadata.groups of MLmodel."),
     "golden-missing": _words(
         "--write makes them from the rows of the input example: log the model with input_example=X.head()."
     ),

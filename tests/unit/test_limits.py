@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from api import services
 from api.intake import admission, form, options
 from api.routes import jobs, model, results
 from api.server import limits
-from shared import reasons
+from shared import explanation, reasons, what_if
 from shared.formats import csv_blocks, csv_rows, json_extract, ndjson, parquet, parquet_metadata
 from shared.jobs import job, store
 from shared.sentences import INVALID_VALUES, REASONS
@@ -32,6 +33,10 @@ FIXED: dict[str, Any] = {
     "a row sent alone": json_extract.MAX_ROW_BYTES,
     "large JSON bodies at once, each process": admission.BODIES_AT_ONCE,
     "the body of `/reload_model`": model.LARGEST_RELOAD_BODY,
+    "reasons of a score that are asked for by number": explanation.MAX_TOLD,
+    "features in a request to `/what_if`": what_if.MAX_FEATURES,
+    "points of a feature in its answer": what_if.MAX_POINTS,
+    "explanations at once, each process": services.EXPLANATIONS_AT_ONCE,
     "invalid values that are listed": reasons.MAX_REPORTED,
     "unknown parameters that are listed": reasons.MAX_REPORTED,
     "characters of a name that is repeated to the caller": reasons.MAX_NAME_LENGTH,

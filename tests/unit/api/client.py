@@ -1,11 +1,11 @@
 """A client that calls the app in its own process, one request after the other, without a server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -15,6 +15,8 @@ from api.services import Services
 from shared.reasons import Reason
 from shared.sentences import REASONS
 from tests.factories import fields_of
+
+T = TypeVar("T")
 
 
 class ApiClient:
@@ -49,6 +51,10 @@ class ApiClient:
                 return await client.request(method, path, **options)
 
         return self._runner.run(call())
+
+    def run(self, calls: Coroutine[Any, Any, T]) -> T:
+        """Run calls that belong together in the loop of the app."""
+        return self._runner.run(calls)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.request("GET", path, **options)

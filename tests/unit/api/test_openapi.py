@@ -123,6 +123,7 @@ def test_its_example_can_be_scored(cut_off: ApiClient) -> None:
     document = cut_off.get("/openapi.json").json()
     example = body_of(document, "/individual_score")["example"]
     assert cut_off.post("/individual_score", json=example).status_code == 200
+    assert cut_off.post("/what_if", json=body_of(document, "/what_if")["example"]).status_code == 200
 
 
 def test_without_a_model_it_says_that_features_will_follow(bare: ApiClient) -> None:

@@ -1,16 +1,23 @@
 """Reasons in the call: `explain` and `reasons` of a single score."""
 
+import asyncio
 import copy
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from math import exp
 from typing import Any
 
+import httpx
 import pytest
 
 from api.reason_schemas import ExplainedScore
-from tests.factories import METADATA, Kit, put_in_cache
+from shared.models.explainer import Contributions
+from tests.factories import METADATA, Kit, Row, put_in_cache, without_leaf_weights, write_checksums
 from tests.unit.api.client import ApiClient, assert_problem, kind_of
 from tests.unit.api.conftest import UNUSED_REDIS, api_in
+
+DEADLINE = 30.0
 
 NOTES: dict[str, Any] = {
     "income": {
@@ -157,3 +164,55 @@ def test_the_importance_is_told_of_features_and_groups(noted: ApiClient) -> None
 
 def test_without_a_model_there_is_no_importance(bare: ApiClient) -> None:
     assert_problem(bare.get("/model_importance"), 404)
+
+
+def test_nobody_waits_for_an_explanation_of_somebody_else(
+    noted: ApiClient, mixed: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = noted.services.member.model.explainer
+    begun, may_end = threading.Event(), threading.Event()
+    explain_rows = explainer.explain_rows
+
+    def slow(rows: list[Row]) -> Contributions:
+        begun.set()
+        assert may_end.wait(DEADLINE)
+        return explain_rows(rows)
+
+    async def both() -> tuple[httpx.Response, httpx.Response]:
+        transport = httpx.ASGITransport(noted.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            explained = asyncio.create_task(client.post("/individual_score?explain=1", json=mixed.rows[0]))
+            await asyncio.to_thread(begun.wait, DEADLINE)
+            plain = await client.post("/individual_score", json=mixed.rows[0])
+            assert not explained.done()
+            may_end.set()
+            return await explained, plain
+
+    monkeypatch.setattr(explainer, "explain_rows", slow)
+    explained, plain = noted.run(both())
+    assert plain.json()["score"] == explained.json()["score"]
+
+
+@pytest.fixture(scope="module")
+def unexplained(numbers: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiClient]:
+    """The API with a model whose file does not say how many rows of the training each leaf had."""
+    folder = tmp_path_factory.mktemp("unexplained")
+    kit = replace(numbers, classifier=without_leaf_weights(numbers.classifier, folder / "model.json"))
+    source = kit.write(folder / "source")
+    (source / "importance.json").unlink()
+    write_checksums(source)
+    put_in_cache(source, folder / "cache")
+    with api_in(folder, redis_url=UNUSED_REDIS) as client:
+        yield client
+
+
+def test_a_model_that_cannot_be_explained_still_scores(unexplained: ApiClient, numbers: Kit) -> None:
+    row = numbers.rows[0]
+    assert unexplained.post("/individual_score", json=row).status_code == 200
+    assert unexplained.post("/what_if", json={"row": row, "features": ["income"]}).status_code == 200
+    for response in (
+        unexplained.post("/individual_score?explain=1", json=row),
+        unexplained.post("/what_if", json={"row": row}),
+        unexplained.get("/model_importance"),
+    ):
+        assert kind_of(assert_problem(response, 422)) == "explanation-without-weights"

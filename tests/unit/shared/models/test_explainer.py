@@ -1,6 +1,5 @@
 """Explanations agree with CatBoost's own SHAP values, and add up to the score."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from shared.errors import NotExplainable
 from shared.models import artifact, leaf_table
 from shared.models.artifact import Model
 from shared.models.explainer import Contributions
-from tests.factories import Kit, Row, fitted, frame, make_rows, write_bare_artifact
+from tests.factories import Kit, Row, fitted, frame, make_rows, without_leaf_weights, write_bare_artifact
 
 ROWS = 200
 
@@ -127,13 +126,7 @@ def test_contributions_are_of_the_positive_class(tmp_path: Path, loss: str, posi
 def test_a_model_without_weights_of_its_leaves_is_not_explained(tmp_path: Path) -> None:
     data = pd.DataFrame({"a": np.arange(50.0)})
     classifier = fitted(data, data["a"] > 20)
-    path = tmp_path / "model.json"
-    classifier.save_model(str(path), format="json")
-    document = json.loads(path.read_bytes())
-    for tree in document["oblivious_trees"]:
-        del tree["leaf_weights"]
-    path.write_text(json.dumps(document))
-    classifier.load_model(str(path), format="json")
+    classifier = without_leaf_weights(classifier, tmp_path / "model.json")
     model = artifact.load(write_bare_artifact(tmp_path / "x", classifier, [{"name": "a", "type": "double"}]), "v")
     with pytest.raises(NotExplainable, match="does not say how many rows"):
         _ = model.explainer
