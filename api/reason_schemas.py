@@ -1,15 +1,12 @@
 """Response bodies about reasons: part of the wire contract."""
 
-from typing import Any, Literal
-
 from pydantic import Field
 
-from api.schemas import Body, InvalidInRow, ReasonOfScore, Score
+from api.schemas import Body, Score
 from shared.contract.text import Language
 from shared.explanation import Direction
 from shared.importance import Importance, Source
 from shared.models.artifact import Model
-from shared.scoring import Decision
 from shared.segments import RangeFrom
 from shared.what_if import Kind
 
@@ -130,21 +127,3 @@ class ModelImportance(Body):
             features=sorted(features, key=lambda each: -each.importance),
             groups=sorted(groups, key=lambda each: -each.importance),
         )
-
-
-class JobRow(Body):
-    """One row of a job: what was sent, and what came of it."""
-
-    row: int = Field(description="Number of the row, from 0.")
-    inputs: dict[str, float | int | bool | str | None] = Field(
-        description="By feature, the value in the type of the feature, and null if it is missing; an invalid one as it was sent."
-    )
-    kept: dict[str, Any] = Field(description="The kept columns.")
-    score: float | None = Field(description="Probability of class 1; None if the row breaks the feature contract.")
-    prediction: Literal[0, 1] | None
-    decision: Decision | None
-    threshold: float
-    model_version: str
-    errors: list[InvalidInRow] = Field(description="With on_invalid=flag: the invalid values of the row.")
-    reasons: list[ReasonOfScore] | None = Field(None, description="In a job with explain=K, as in its results.")
-    explanation: ExplanationBody | None = Field(None, description="Only with `explain`; None if the row has no score.")

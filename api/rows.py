@@ -44,25 +44,26 @@ class RowReader:
     async def _answer(self, job: Job, name: str) -> RowAnswer:
         began, blob = anyio.current_time(), job.row_blob(name)
         answer = await to_thread.run_sync(self._look, blob)
-        if answer is None:
-            await to_thread.run_sync(self._queue.publish_row, job.id, name)
-        while answer is None:
+        if answer is not None and answer.failed is None:
+            return answer
+        if answer is not None:
+            # What kept another request from it may have passed.
+            await to_thread.run_sync(self._storage.delete, blob)
+        await to_thread.run_sync(self._queue.publish_row, job.id, name)
+        while True:
             await anyio.sleep(min(max(FIRST_PAUSE, (anyio.current_time() - began) / 4), LONGEST_PAUSE))
-            answer = await to_thread.run_sync(self._look, blob)
-        return answer
+            if (answer := await to_thread.run_sync(self._look, blob)) is not None:
+                return answer
 
     def _look(self, name: str) -> RowAnswer | None:
-        """Return the stored answer, if there is one; a failure is told once, then the row may be read again."""
+        """Return the stored answer, if there is one."""
         try:
             with self._storage.read(name) as file:
-                answer = msgspec.json.decode(file.read(), type=RowAnswer)
+                return msgspec.json.decode(file.read(), type=RowAnswer)
         except StorageUnavailable as error:
             if error.reason.type == MISSING:
                 return None
             raise
-        if answer.failed is not None:
-            self._storage.delete(name)
-        return answer
 
 
 def _found(answer: RowAnswer) -> RowAnswer:

@@ -185,6 +185,14 @@ class ReasonOfScore(Body):
     contribution: float = Field(description="In log-odds of the positive class, unrounded; above 0 it raises the risk.")
 
 
+class ReasonedScore(Score):
+    """The score and decision of one applicant of a batch, with the reasons if they are wanted."""
+
+    reasons: list[ReasonOfScore] | None = Field(
+        None, description="Only with explain=K: what contributes most, largest first."
+    )
+
+
 class Result(Body):
     """The result of one row of a job; kept columns come first."""
 

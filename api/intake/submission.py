@@ -204,7 +204,9 @@ class Submission:
             raise
 
     async def _new_job(self, format: Format) -> Job:
-        await to_thread.run_sync(_check_explained, self._model, self._options)
+        if self._options.explain:
+            # Made here, which takes a part of a second once, to reject at once what cannot be explained.
+            await to_thread.run_sync(getattr, self._model, "explainer")
         job = self._options.new_job(self._model, format, self._services.settings)
         return replace(job, owner=self._caller.owner, rows_left=self._services.quotas.rows_left(self._caller))
 
@@ -253,12 +255,6 @@ class Submission:
         return await self._file_job(
             replace(job, encoding=encoding, input_uri=addresses.input_uri, output_uri=addresses.output_uri)
         )
-
-
-def _check_explained(model: Model, options: SubmitOptions) -> None:
-    """Raise NotExplainable if the model cannot give the reasons that are wanted; to find out takes a part of a second, once."""
-    if options.explain:
-        model.explainer  # noqa: B018 - it is made here
 
 
 class _Addresses(msgspec.Struct, forbid_unknown_fields=True):

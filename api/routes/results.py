@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial as call
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -91,7 +90,10 @@ async def job_results(
     results = await to_thread.run_sync(find)
     if id is not None or column is not None:
         where = column_to_search(results.job.keep, id, column, is_json=wanted is Format.JSON)
-        search = call(_found, results, where, id or "", offset, limit or PAGE)
+
+        def search() -> bytes:
+            return _found(results, where, id or "", offset, limit or PAGE)
+
         return Response(await to_thread.run_sync(search, limiter=services.looking_limiter), media_type=JSON)
     if wanted is Format.JSON:
         return Response(await to_thread.run_sync(_page, results, offset, limit or PAGE), media_type=JSON)

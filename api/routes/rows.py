@@ -12,12 +12,13 @@ from api.language import language_headers
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.reason_options import ReasonOptions
-from api.reason_schemas import JobRow
 from api.routes.results import as_listed
+from api.row_schemas import JobRow
 from shared.errors import JobConflict, UnknownRow
 from shared.jobs.job import Job
 from shared.jobs.results import Results
 from shared.jobs.row import RowRequest
+from shared.jobs.rows import ERROR_COLUMN, ERRORS_COLUMN
 
 router = APIRouter(tags=["batches"])
 
@@ -54,9 +55,9 @@ async def job_row(
     if answer.score != result["score"]:
         raise JobConflict("row-changed")
     kept = {name: result.pop(name) for name in job.keep}
-    result["errors"] = result.get("errors") or []
-    result.pop("error", None)
-    body = {"row": row, "inputs": answer.inputs, "kept": kept, **result}
+    errors = result.pop(ERRORS_COLUMN, None) or []
+    result.pop(ERROR_COLUMN, None)
+    body = {"row": row, "inputs": answer.inputs, "kept": kept, **result, "errors": errors}
     if wanted is None:
         return Response(msgspec.json.encode(body), media_type=JSON)
     body["explanation"] = answer.explanation

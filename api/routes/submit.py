@@ -15,7 +15,7 @@ from api.intake.submission import Submission
 from api.parameters import KnownParameters
 from api.problems import problems
 from api.routes.jobs import accepted
-from api.schemas import JobBody, Score
+from api.schemas import JobBody, ReasonedScore
 from api.services import Services
 from shared.errors import Unavailable
 from shared.jobs.job import Job, JobState
@@ -48,7 +48,7 @@ async def submit_job(
     status_code=202,
     response_model=JobBody,
     responses={
-        200: {"model": list[Score], "description": "With `Prefer: wait=N`: the scores in input order."},
+        200: {"model": list[ReasonedScore], "description": "With `Prefer: wait=N`: the scores in input order."},
         **problems(*SUBMISSION_PROBLEMS),
     },
     dependencies=[KnownParameters],

@@ -120,7 +120,7 @@ def _read(job: Job, request: RowRequest, at: Workplace) -> RowAnswer:
     model = at.models.load(job.model_version)
     with opened_file(job, model, at, _until(time.monotonic() + LONGEST)) as source:
         reader = _reader(job, request.row, source, model.contract, at.storage)
-        validated = reader.read(())
+        validated = reader.read()
         inputs = _inputs(validated, reader)
     if validated.report.invalid_values:
         return RowAnswer(inputs)
@@ -146,9 +146,11 @@ class _Reader:
         self._options = options
         self.names = names
 
-    def read(self, keep: Sequence[str]) -> Validated:
-        """Validate the row, and keep these columns."""
-        validated: Validated = next(iter(self._read(replace(self._options, keep=tuple(keep)))))
+    def read(self, keep: Sequence[str] = ()) -> Validated:
+        """Validate the row, and keep these columns too."""
+        # Those of the job first: in JSON, an unknown key beside them may be a misspelt feature.
+        kept = tuple(dict.fromkeys([*self._options.keep, *keep]))
+        validated: Validated = next(iter(self._read(replace(self._options, keep=kept))))
         if validated.batch.num_rows != 1:
             raise MalformedInput("file-changed")
         return validated
@@ -201,7 +203,7 @@ def _inputs(validated: Validated, reader: _Reader) -> Inputs:
         there = {error.column for error in validated.report.errors} if reader.names is None else {*reader.names}
         unread = [name for name, value in inputs.items() if value is None and name in there]
         kept = reader.read(unread).kept if unread else None
-        inputs |= {} if kept is None else json_rows(kept)[0]
+        inputs |= {} if kept is None else json_rows(kept.select(unread))[0]
     return inputs
 
 

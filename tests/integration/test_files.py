@@ -159,7 +159,7 @@ def test_a_file_gives_the_models_own_scores_in_every_format(
         found = rows_of(form, results(running, job_id, form))
         assert [int(row[ID]) for row in found] == [row[ID] for row in rows], form
         assert [row["score"] for row in found] == expected, form
-    assert not (folder_of(running, job_id) / "upload").exists()
+    assert (folder_of(running, job_id) / "upload").exists()
 
 
 def test_rows_alone_in_json_and_in_a_form_have_the_same_score_bits(

@@ -203,7 +203,7 @@ def test_the_guide_has_every_route_with_its_statuses() -> None:
 @pytest.mark.parametrize("route", sections_of_routes())
 def test_every_route_has_an_example(route: str) -> None:
     method, path = route.split()
-    place = r"127\.0\.0\.1:8000" + re.escape(path).replace(r"\{id\}", r"\$\w+") + r"[\"?\s]"
+    place = r"127\.0\.0\.1:8000" + re.sub(r"\\\{\w+\\\}", r"\\$?\\w+", re.escape(path)) + r"[\"?\s]"
     examples = "".join(text for language, text in FENCED.findall(sections_of_routes()[route]) if language == "console")
     used = [line for line in examples.splitlines() if re.search(place, f"{line}\n")]
     assert used

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from api import services
+from api import rows, services
 from api.intake import admission, form, options
 from api.routes import jobs, model, results
 from api.server import limits
 from shared import explanation, reasons, what_if
 from shared.formats import csv_blocks, csv_rows, json_extract, ndjson, parquet, parquet_metadata
-from shared.jobs import job, store
+from shared.jobs import job, row, store
 from shared.sentences import INVALID_VALUES, REASONS
 from shared.settings import Settings
 from shared.webhooks import target
@@ -53,6 +53,9 @@ FIXED: dict[str, Any] = {
     "a record of CSV": csv_blocks.MAX_RECORD_BYTES,
     "columns of CSV": csv_rows.MAX_COLUMNS,
     "a page of Parquet": parquet_metadata.MAX_PAGE_BYTES,
+    "time to read a row of a job again": row.LONGEST,
+    "time for which a caller waits for such a row": rows.PATIENCE,
+    "reasons with each score of a job": explanation.MAX_TOLD,
     "metadata of Parquet": parquet.MAX_FOOTER_BYTES,
     "time for which an idempotency key is known": store.IDEMPOTENCY_TTL,
 }

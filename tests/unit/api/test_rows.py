@@ -153,14 +153,25 @@ def test_a_row_that_no_worker_reads_in_time_can_be_asked_for_again(
         ({"type": "explanation-differs", "params": {}}, "unexplained", 422, "explanation-differs"),
     ],
 )
-def test_what_keeps_a_worker_from_reading_is_told_once(
-    api: ApiClient, api_bench: Workbench, job: Job, failed: Any, kind: Any, status: int, expected: str
+def test_what_keeps_a_worker_from_reading_is_told_and_the_next_request_has_it_tried_again(
+    api: ApiClient,
+    api_bench: Workbench,
+    job: Job,
+    failed: Any,
+    kind: Any,
+    status: int,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    blob = job.row_blob("row-3")
-    with api_bench.parts.storage.write(blob) as file:
-        file.write(msgspec.json.encode(RowAnswer(failed=failed, kind=kind)))
+    def fail(job_id: str, request: str) -> None:
+        with api_bench.parts.storage.write(job.row_blob(request)) as file:
+            file.write(msgspec.json.encode(RowAnswer(failed=failed, kind=kind)))
+
+    monkeypatch.setattr(api.services.queue, "publish_row", fail)
     assert kind_of(assert_problem(api.get(f"/jobs/{job.id}/rows/3"), status)) == expected
-    assert get(api, api_bench, job, 3).status_code == 200
+    read = lambda job_id, request: answer_row(job_id, request, api_bench.place())  # noqa: E731
+    monkeypatch.setattr(api.services.queue, "publish_row", read)
+    assert api.get(f"/jobs/{job.id}/rows/3").status_code == 200
 
 
 def test_inputs_of_another_score_are_those_of_another_row(api: ApiClient, api_bench: Workbench, job: Job) -> None:

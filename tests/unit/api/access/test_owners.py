@@ -35,7 +35,7 @@ def listed(api: ApiClient, caller: dict[str, str], **query: Any) -> tuple[list[s
     return [job["id"] for job in page["jobs"]], page["total"]
 
 
-@pytest.mark.parametrize(("method", "path"), USES)
+@pytest.mark.parametrize(("method", "path"), [*USES, ("GET", "/rows/0"), ("GET", "/results?id=1")])
 def test_another_callers_job_is_as_one_that_does_not_exist(
     guarded: ApiClient, api_bench: Workbench, numbers: Kit, method: str, path: str
 ) -> None:

@@ -119,7 +119,8 @@ def submit_document(bench: Workbench, body: bytes, **facts: Any) -> Job:
 def test_the_inputs_of_a_row_of_a_file_are_those_that_were_sent(bench: Workbench, numbers: Kit, way: str) -> None:
     write, facts = WRITTEN[way]
     rows = numbers.rows[:COUNT]
-    job = bench.score_all(bench.read(bench.submit_file(write(rows), **facts).id))
+    sent = [row | {"id": i} for i, row in enumerate(rows)]
+    job = bench.score_all(bench.read(bench.submit_file(write(sent), keep=("id",), **facts).id))
     assert job.state is JobState.SUCCEEDED
     for number in (0, 1, 7, 20, COUNT - 1):
         found = answer(bench, job, number)
@@ -131,7 +132,8 @@ def test_the_inputs_of_a_row_of_a_file_are_those_that_were_sent(bench: Workbench
 @pytest.mark.parametrize("shape", DOCUMENTS)
 def test_those_of_a_json_document_too(bench: Workbench, numbers: Kit, shape: str) -> None:
     rows = numbers.rows[:COUNT]
-    job = bench.score_all(submit_document(bench, DOCUMENTS[shape](rows)))
+    sent = [row | {"id": i} for i, row in enumerate(rows)]
+    job = bench.score_all(submit_document(bench, DOCUMENTS[shape](sent), keep=("id",)))
     for number in (0, 9, COUNT - 1):
         found = answer(bench, job, number)
         assert (found.inputs, found.score) == (whole(rows[number], numbers), numbers.expected(rows)[number])
@@ -144,7 +146,8 @@ BAD: dict[str, Any] = {"age": "old", "married": 7, "children": 9, "income": -1.5
 def test_an_invalid_row_has_its_values_as_they_came(bench: Workbench, numbers: Kit, way: str) -> None:
     write, facts = WRITTEN[way]
     rows = [*numbers.rows[:20], numbers.rows[20] | BAD, *numbers.rows[21:COUNT]]
-    job = bench.score_all(bench.read(bench.submit_file(write(rows), on_invalid="flag", **facts).id))
+    sent = [row | {"id": i} for i, row in enumerate(rows)]
+    job = bench.score_all(bench.read(bench.submit_file(write(sent), on_invalid="flag", keep=("id",), **facts).id))
     assert job.invalid == 1
     found = answer(bench, job, 20)
     written = {name: str(value) for name, value in BAD.items()} if way == "csv" else BAD
