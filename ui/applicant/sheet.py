@@ -45,8 +45,7 @@ def sheet(say: Texts, scored: Scored, fields: Sequence[FormField]) -> str:
         f"<h1>{_said(say, 'sheet.title')}</h1>",
         _facts(say, scored),
         *_reasons(say, scored),
-        f"<h2>{_said(say, 'sheet.inputs', count=len(fields))}</h2>",
-        _pairs("inputs", ((field.label, written(scored.row.get(field.name), say)) for field in fields)),
+        *_inputs(say, scored, fields),
         f'<p class="small" style="margin-top:3mm">{_said(say, "sheet.footer")}</p>',
     ]
     head = (
@@ -101,6 +100,14 @@ def _reasons(say: Texts, scored: Scored) -> Iterable[str]:
         yield f'<p class="notice">{escape(notice_of(say, scored.score, scored.adverse))}</p>'
         if scored.adverse.left_out:
             yield f'<p class="small">{_said(say, "applicant.left_out", count=scored.adverse.left_out)}</p>'
+
+
+def _inputs(say: Texts, scored: Scored, fields: Sequence[FormField]) -> Iterable[str]:
+    labels = {field.name: field.label for field in fields}
+    # The model of a portfolio may have had other features than the live one.
+    names = list(scored.row) if scored.source else list(labels)
+    yield f"<h2>{_said(say, 'sheet.inputs', count=len(names))}</h2>"
+    yield _pairs("inputs", ((labels.get(name, name), written(scored.row.get(name), say)) for name in names))
 
 
 def _row(say: Texts, entry: Bar, longest: float) -> str:

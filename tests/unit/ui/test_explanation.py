@@ -171,8 +171,17 @@ def test_the_decision_to_print_has_everything_as_text(say: Texts) -> None:
     assert "<img" not in page
     assert page.count("&lt;img") == 4
     assert not re.findall(r"(?:src|href)=(?!x)", page)
-    assert say.plain("applicant.unknown") in page
+    # HIGH_RATE is not in the row.
+    assert say.plain("applicant.unknown") in sheet(say, Scored(row, score), fields_of(NUMBERS))
     assert file_name(say, Scored(row, score)).endswith(".html")
+
+
+def test_the_decision_of_a_portfolio_has_the_inputs_of_its_own_model() -> None:
+    source = Source(JobPlace("f" * 32, 6), "rows.csv", 8)
+    page = sheet(Texts.of("en"), Scored({"AGE": 40, "OLD": None}, a_score(0.05), source=source), fields_of(NUMBERS))
+    assert "(2 values)" in page
+    assert "<dt>OLD</dt><dd>Unknown</dd>" in page
+    assert "<dt>Amount</dt>" not in page
 
 
 def test_a_decision_without_reasons_can_be_printed() -> None:
