@@ -9,7 +9,7 @@ from ui.applicant.inputs import written
 from ui.palette import CURVE, GRANTED, REFUSED, THRESHOLD
 from ui.texts import Texts
 
-HEIGHT = 190
+HEIGHT = 220
 ROW = 24
 """Height of a category, in pixels."""
 AXIS = 40
@@ -23,11 +23,12 @@ NUMBERS = ("number", "whole_number")
 
 def curve_figure(say: Texts, curve: Curve, score: float, threshold: float, ink: str) -> alt.LayerChart:
     """Draw the curve, the applicant on it, the threshold, and where the decision flips; `ink` is the colour of text."""
-    layers = _line(say, curve, score, threshold, ink) if curve.kind in NUMBERS else _marks(say, curve, threshold)
-    drawn: alt.LayerChart = (
-        alt.layer(*layers).configure_axis(labelColor=ink, titleColor=ink).configure_view(stroke=None)
-    )
-    return drawn
+    is_number = curve.kind in NUMBERS
+    layers = _line(say, curve, score, threshold, ink) if is_number else _marks(say, curve, threshold)
+    height = HEIGHT if is_number else ROW * len(shown_points(curve)) + AXIS
+    drawn: alt.LayerChart = alt.layer(*layers).configure_axis(labelColor=ink).configure_view(stroke=None)
+    sized: alt.LayerChart = drawn.properties(height=height)
+    return sized
 
 
 def shown_points(curve: Curve) -> list[Point]:

@@ -209,7 +209,7 @@ def test_of_many_categories_the_extremes_and_the_own_one_are_shown() -> None:
 def test_a_curve_of_one_point_can_be_drawn() -> None:
     for kind in ("number", "category"):
         curve = Curve("x", "X", kind, 1, (Point(1, 0.0),))
-        assert curve_figure(Texts.of("fr"), curve, 0.0, 0.5, "#000000").to_dict()
+        assert curve_figure(Texts.of("fr"), curve, 0.0, 0.5, "#000000").to_dict()["height"] > 0
 
 
 def test_bars_that_are_all_zero_can_be_drawn() -> None:
