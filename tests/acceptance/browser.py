@@ -182,7 +182,10 @@ class Browser:
         self.settle()
 
         def done() -> bool:
-            act(self._find(selector))
+            element = self._find(selector)
+            # Not at an edge, where the bar of the page covers it.
+            self._driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+            act(element)
             return True
 
         self._until(selector, done)

@@ -56,10 +56,13 @@ class Inputs:
     ) -> DeltaGenerator:
         wrong = any(field.name in self.errors for field in fields)
         hit = number == 0 if hits is None else any(field.index in hits for field in fields)
+        is_open = hit or wrong
+        # An expander with the same key stays as the visitor left it.
+        key = f"section_{number}_{'open' if is_open else 'folded'}"
         if hits is not None and not hit:
-            style.hide([f"section_{number}"])
+            style.hide([key])
         title = self.say("applicant.section_title", heading=heading, count=len(fields))
-        return st.expander(title, expanded=hit or wrong, key=f"section_{number}")
+        return st.expander(title, expanded=is_open, key=key)
 
     def _grid(self, fields: Sequence[FormField]) -> None:
         # If a label takes two lines, the boxes beside it stay level, unless there is an error below one of them.
