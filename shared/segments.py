@@ -103,11 +103,16 @@ def _numbers(feature: Feature, own: Any, borders: Borders, room: tuple[float, fl
     inner = borders[(borders >= lowest) & (borders < highest)]
     make = _whole if feature.kind.python is int else _fractions
     segments = tuple(
-        Segment(own if own is not None and low <= own <= high else middle, low, high)
+        Segment(own if own is not None and _is_between(own, low, high) else middle, low, high)
         for low, middle, high in make(feature, inner, lowest, highest)
         if low <= high
     )
     return Span(feature, segments, range_from) if segments else None
+
+
+def _is_between(own: float, low: float, high: float) -> bool:
+    """Whether the model takes a value for one from `low` to `high`: it reads numbers of 64 bits as of 32."""
+    return low <= own <= high or low <= float(np.float32(own)) <= high
 
 
 def _whole(feature: Feature, inner: Borders, lowest: float, highest: float) -> Iterable[tuple[int, int, int]]:

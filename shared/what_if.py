@@ -53,8 +53,8 @@ class WhatIf(Answer, frozen=True):
 def what_if(model: Model, row: Row, names: Sequence[str] | None, language: Language) -> WhatIf:
     """Try other values of some features, one at a time; without names, of those that contribute most.
 
-    A second of a processor is enough for some hundred calls; from an event loop, call it in another thread. Raises
-    WrongColumns for names that it cannot try; NotExplainable without names, for a model whose scores cannot be explained.
+    It takes milliseconds: from an event loop, call it in another thread. Raises WrongColumns for names that it cannot try;
+    NotExplainable without names, for a model whose scores cannot be explained.
     """
     spans = _spans(model, row, names)
     tried = [span.tried for span in spans]
@@ -113,7 +113,7 @@ def _same(value: Any, kind: pa.DataType, count: int) -> pa.Array:
 
 
 def _flips(predictions: Predictions, row: Row, spans: Sequence[Span]) -> list[tuple[Any, Any]]:
-    """Find for each feature the nearest value that should flip the decision, and the one of its segment that was seen to."""
+    """Find for each feature the nearest value that should flip the decision, and the one of its segment that did."""
     refused, scores = predictions.is_refused, predictions.scores
     found: list[tuple[Any, Any]] = []
     start = 1

@@ -85,6 +85,8 @@ class Run:
     scored: float
     fetched: float
     memory: dict[str, int]
+    explain: int = 0
+    """Reasons with each score."""
 
     @property
     def rate(self) -> float:
@@ -94,7 +96,7 @@ class Run:
     @property
     def title(self) -> str:
         """What was sent."""
-        return f"{self.rows:,} rows of {self.form}"
+        return f"{self.rows:,} rows of {self.form}" + (f", {self.explain} reasons each" if self.explain else "")
 
 
 @dataclass
@@ -116,7 +118,10 @@ def main() -> None:
         served = client.get("/router_health").raise_for_status().json()
         assert served["status"] == "ready", served
         bench = Bench(client, model, Path(folder), options.pid or pid_of_service(options.url))
-        lines = bench.measure(options.formats.split(","), options.rows, options.small_file, options.large_file)
+        explained = (options.explained, options.explain)
+        lines = bench.measure(
+            options.formats.split(","), options.rows, options.small_file, options.large_file, explained
+        )
     width = max(len(line.what) for line in lines)
     print()
     for line in lines:
@@ -133,6 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of each file that is timed")
     parser.add_argument("--small-file", type=int, default=1_000_000, help="rows of the smaller of two, for memory")
     parser.add_argument("--large-file", type=int, default=20_000_000, help="rows of the larger one")
+    parser.add_argument("--explained", type=int, default=1_000_000, help="rows of a file whose scores are explained")
+    parser.add_argument("--explain", type=int, default=5, help="reasons with each of these")
     parser.add_argument("--folder", type=Path, help="where the files go; some 4 GB for 20,000,000 rows")
     parser.add_argument("--pid", type=int, help="a process of the service, if it is not to be found by its port")
     return parser
@@ -148,7 +155,9 @@ class Bench:
         self._service = service
         self._cores = os.cpu_count() or 1
 
-    def measure(self, forms: list[str], rows: int, small_file: int, large_file: int) -> list[Line]:
+    def measure(
+        self, forms: list[str], rows: int, small_file: int, large_file: int, explained: tuple[int, int]
+    ) -> list[Line]:
         """Measure; the smaller of two files goes first, since the memory of a process does not shrink."""
         best = self.reference()
         lines = [Line(f"predict_proba, {self._cores} threads, matrix in memory", f"{best:,.0f} rows/s")]
@@ -157,10 +166,12 @@ class Bench:
         small = self.file_run(forms[0], small_file)
         large = self.file_run(forms[0], large_file, small_jobs)
         timed = [self.file_run(form, rows) for form in forms]
+        timed.append(self.file_run(forms[0], explained[0], explain=explained[1]))
         for run in timed:
             times = f"sent {run.uploaded:.1f} s, read {run.read:.1f} s, scored {run.scored:.1f} s, fetched {run.fetched:.1f} s"
             lines.append(Line(f"{run.title}: {times}", f"{run.rate:,.0f} rows/s"))
-            lines.append(Line("  of predict_proba", f"{run.rate / best:.2f}", AIMS.get(run.form, "")))
+            aim = "" if run.explain else AIMS.get(run.form, "")
+            lines.append(Line("  of predict_proba", f"{run.rate / best:.2f}", aim))
         lines.append(Line(f"{JSON_ROWS:,} rows of JSON, waited for", f"{json_rate:,.0f} rows/s", AIMS["json"]))
         lines += self.memory_lines([small, large, *timed])
         lines.append(
@@ -182,7 +193,7 @@ class Bench:
             seconds.append(time.perf_counter() - began)
         return len(matrix) / statistics.median(seconds)
 
-    def file_run(self, form: str, rows: int, beside: SmallJobs | None = None) -> Run:
+    def file_run(self, form: str, rows: int, beside: SmallJobs | None = None, explain: int = 0) -> Run:
         """Send a file, wait, fetch all results as Parquet, and compare every score; small jobs run beside it if asked for."""
         source, target = self._folder / f"portfolio.{form}", self._folder / "results.parquet"
         print(f"making {rows:,} rows of {form} ...", flush=True)
@@ -190,7 +201,7 @@ class Bench:
         print(f"scoring {source.stat().st_size / 1e6:,.0f} MB ...", flush=True)
         with PeakMemory(self._service) as memory:
             began = time.perf_counter()
-            job = self._send(source, form)
+            job = self._send(source, form, explain)
             uploaded = time.perf_counter() - began
             small_jobs = _Beside(self._client, beside, self._small_body()) if beside is not None else None
             read, scored = self._follow(job, began)
@@ -202,7 +213,7 @@ class Bench:
         self._compare(target, rows)
         source.unlink()
         target.unlink()
-        return Run(form, rows, uploaded, read, scored, fetched, memory.peaks)
+        return Run(form, rows, uploaded, read, scored, fetched, memory.peaks, explain)
 
     def json_rate(self) -> float:
         """Give the rows a second of a JSON array whose answers are waited for."""
@@ -226,9 +237,10 @@ class Bench:
             for run in runs
         ]
 
-    def _send(self, source: Path, form: str) -> Job:
+    def _send(self, source: Path, form: str, explain: int) -> Job:
         headers = {"Content-Type": CONTENT_TYPES[form]}
-        answer = self._client.post("/jobs", params={"keep": ID_COLUMN}, content=_pieces(source), headers=headers)
+        params: dict[str, str | int] = {"keep": ID_COLUMN} | ({"explain": explain} if explain else {})
+        answer = self._client.post("/jobs", params=params, content=_pieces(source), headers=headers)
         assert answer.status_code == 202, answer.text
         job: Job = answer.json()
         return job

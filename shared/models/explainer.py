@@ -75,7 +75,7 @@ class Explainer:
         self._categories = classifier.get_cat_feature_indices()
         self._is_softmax = facts.loss_of(classifier) == SOFTMAX
         self._tried = self._trials(known_rows)
-        self._table = self._proven(LeafTable.of(classifier))
+        self._table = self._proven_table()
 
     @cached_property
     def rows_per_second(self) -> float:
@@ -123,11 +123,12 @@ class Explainer:
         own, other = found[:, self._positive], found[:, 1 - self._positive]
         return own - other if self._is_softmax else own
 
-    def _proven(self, table: LeafTable | None) -> LeafTable | None:
-        """Give the table if it equals CatBoost on rows made for the model."""
+    def _proven_table(self) -> LeafTable | None:
+        """Make a table, and give it if it equals CatBoost on rows made for the model."""
         pool = pool_of_table(self._tried, self._categories)
+        # First, since CatBoost may be unable to explain the model.
         expected = self._by_catboost(pool)
-        if table is None:
+        if (table := LeafTable.of(self._classifier)) is None:
             return None
         sign = 1 if self._positive else -1
         differences = np.abs(sign * table.explain(pool) - expected.values)

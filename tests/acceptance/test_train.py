@@ -26,6 +26,7 @@ EXPORTED_FILES = {
     "MLmodel",
     "input_example.json",
     "golden.json",
+    "importance.json",
     "SHA256SUMS",
     "requirements.txt",
     "README.md",

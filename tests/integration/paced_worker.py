@@ -63,6 +63,7 @@ def in_small_slices(read: Reader, source: Source, options: ReadOptions, contract
                 kept=kept.slice(start, SLICE_ROWS) if kept is not None else None,
                 told=partial(told_of, told, start) if told is not None else None,
                 report=ALL_VALID if start else checked.report,
+                offset=None if start else checked.offset,
             )
 
 

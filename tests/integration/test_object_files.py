@@ -97,7 +97,11 @@ def test_csv_in_and_parquet_out_though_one_of_two_workers_is_killed(
     assert [row["score"] for row in found] == expected
     keys = objects.keys(f"storage/jobs/{job_id}/")
     assert sum(key.startswith("scores-") for key in keys) == ROWS // 20
-    assert "upload" not in keys
+    assert "upload" in keys
+    answer = running.client.get(f"/jobs/{job_id}/rows/{ROWS - 1}")
+    assert answer.status_code == 200, answer.text
+    row = answer.json()
+    assert (row["inputs"]["age"], row["score"]) == (rows[-1]["age"], expected[-1])
 
 
 def test_a_file_in_the_store_is_read_and_the_results_go_there(

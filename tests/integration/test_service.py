@@ -235,7 +235,7 @@ def test_a_file_whose_metadata_kills_each_worker_fails_its_job_and_nothing_else(
 
 def test_damaged_input_fails_the_job_with_the_reason(running: Service, mixed: Kit) -> None:
     job_id = running.submit(mixed.rows)
-    [stored] = (running.storage / "jobs" / job_id).iterdir()
+    [stored] = (running.storage / "jobs" / job_id).glob("rows-*")
     stored.write_bytes(b"ARROW1 but not really")
     running.start_worker()
     job = running.wait_until_ended(job_id)

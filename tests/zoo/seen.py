@@ -14,7 +14,7 @@ from shared.models.threshold import DEFAULT, Threshold
 from shared.reasons import Reason
 from tests.zoo.variant import FIRST_ROW, Row, Variant
 
-ALWAYS = {"checksums-missing", "golden-missing"}
+ALWAYS = {"checksums-missing", "golden-missing", "importance-missing"}
 """What is told of every model that does not have the files."""
 
 

@@ -13,6 +13,7 @@ from scripts.bench.soaking.client import FINAL, Broken
 from scripts.bench.soaking.record import Record
 from scripts.bench.soaking.site import Site, wait_for
 from scripts.bench.soaking.traffic import Traffic
+from shared.audit import AUDIT_KEY, KEYS_KEY
 from shared.fleet.records import PROCESS_KEY
 from shared.jobs.expiry import ORPHAN_AGE
 from shared.jobs.job import READ_PREFIXES
@@ -24,7 +25,7 @@ from shared.storage.local import PARTIAL_SUFFIX
 DEADLINE = 300.0
 """Seconds for each thing to come about; all come within a few on a machine that has nothing else to do."""
 
-LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.", TURN_KEY)
+LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.", TURN_KEY, AUDIT_KEY, KEYS_KEY)
 """Beginnings of keys that stay as long as the service does."""
 
 

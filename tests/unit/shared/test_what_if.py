@@ -177,3 +177,14 @@ def test_any_bounds_give_values_that_the_contract_accepts(tmp_path: Path, kind: 
     for curve in curves(model, {"n": value, "y": value}, "n", "y"):
         for point in curve.points:
             decision(model, {"n": value, "y": value, curve.feature: point.value})
+
+
+def test_a_value_that_the_model_rounds_to_a_border_keeps_its_place(model: Model, mixed: Kit) -> None:
+    place = model.contract.names.index("income")
+    for border in model.borders[place][:20]:
+        for value in (border, np.nextafter(border, np.inf), np.nextafter(border, -np.inf)):
+            row = mixed.rows[0] | {"income": float(value)}
+            [curve] = curves(model, row, "income")
+            given = [point.value for point in curve.points]
+            assert float(value) in given
+            assert given == sorted(given)

@@ -144,6 +144,7 @@ CALLS: list[tuple[str, str, set[str]]] = [
     ("GET", "/jobs", {"score", "jobs", "read", "admin"}),
     ("GET", "/nothing", {"score", "jobs", "read", "admin"}),
     ("POST", "/individual_score", {"score", "admin"}),
+    ("POST", "/what_if", {"score", "admin"}),
     ("POST", "/multiple_score", {"score", "jobs", "admin"}),
     ("POST", "/jobs", {"jobs", "admin"}),
     ("DELETE", f"/jobs/{'0' * 32}", {"jobs", "admin"}),
@@ -177,6 +178,7 @@ def test_only_what_is_listed_here_may_be_written_to_without_being_an_administrat
     writes = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     assert {(method, path) for method, path in writes if method not in SAFE and needed(method, path) != ADMIN} == {
         ("POST", "/individual_score"),
+        ("POST", "/what_if"),
         ("POST", "/multiple_score"),
         ("POST", "/jobs"),
         ("POST", "/jobs/{job_id}/retry"),

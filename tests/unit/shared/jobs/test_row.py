@@ -72,6 +72,10 @@ def german(rows: Sequence[Row]) -> bytes:
 
 WRITTEN: dict[str, tuple[Callable[[Sequence[Row]], bytes], dict[str, Any]]] = {
     "csv": (lambda rows: as_file(list(rows)), {}),
+    "csv, with line ends in fields": (
+        lambda rows: as_file([row | {"note": f'first "{i}"\n\n, second'} for i, row in enumerate(rows)]),
+        {},
+    ),
     "csv, gzip": (lambda rows: gzip.compress(as_file(list(rows))), {"encoding": "gzip"}),
     "csv, of Excel": (german, {"decimal": ","}),
     "csv, utf-16": (lambda rows: as_file(list(rows)).decode().encode("utf-16"), {"charset": "utf-16"}),
