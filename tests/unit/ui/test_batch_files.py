@@ -29,7 +29,7 @@ def test_what_is_sent_is_the_file_with_its_options() -> None:
     read: list[bytes] = []
     shares: list[float] = []
     service = FakeService({"submit": lambda source, **options: read.append(source.read())})
-    order = Order(("id",), "flag", ";", ",", "key")
+    order = Order(("id",), "flag", ";", ",", "key", explain=3)
     send(cast(Client, service), "a.csv", io.BytesIO(b"AGE\n40\n"), preview(), order, shares.append)
     assert read == [b"AGE\n40\n"]
     assert shares == [1.0]
@@ -42,6 +42,7 @@ def test_what_is_sent_is_the_file_with_its_options() -> None:
         "delimiter": ";",
         "decimal": ",",
         "name": "a.csv",
+        "explain": 3,
         "idempotency_key": "key",
     }
 
