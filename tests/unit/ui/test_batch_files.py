@@ -38,7 +38,6 @@ def test_what_is_sent_is_the_file_with_its_options() -> None:
         "format": "csv",
         "keep": ("id",),
         "on_invalid": "flag",
-        "explain": None,
         "delimiter": ";",
         "decimal": ",",
         "name": "a.csv",
