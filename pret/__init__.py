@@ -23,6 +23,7 @@ from pret.errors import (
     UnknownJob,
 )
 from pret.formats import Encoding, Format
+from pret.jobs import InvalidValue, Job, JobPage, Reason, Report
 from pret.models import (
     AuditEntry,
     AuditPage,
@@ -32,9 +33,6 @@ from pret.models import (
     Column,
     Evaluator,
     Health,
-    InvalidValue,
-    Job,
-    JobPage,
     Limits,
     ModelInfo,
     ModelSignature,
@@ -42,10 +40,8 @@ from pret.models import (
     Part,
     Problem,
     Process,
-    Reason,
     Reload,
     ReloadedProcess,
-    Report,
     ServiceVersion,
     Version,
 )

@@ -14,7 +14,8 @@
 The text of each is a sentence for the person who made the request; `problem.type` is for programs.
 """
 
-from pret.models import InvalidValue, Job, Problem
+from pret.jobs import InvalidValue, Job
+from pret.models import Problem
 
 
 class PretError(Exception):

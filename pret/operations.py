@@ -12,16 +12,9 @@ from pret import requests
 from pret.activity import Activity
 from pret.errors import JobFailed
 from pret.formats import READABLE, WRITABLE, guess_format, is_tab_separated
+from pret.jobs import Job, JobPage
 from pret.model_operations import ModelOperations
-from pret.models import (
-    AuditPage,
-    Caller,
-    Capabilities,
-    Health,
-    Job,
-    JobPage,
-    ServiceVersion,
-)
+from pret.models import AuditPage, Caller, Capabilities, Health, ServiceVersion
 from pret.requests import Explain, Options, Reasons, Request, Row
 from pret.responses import parse, parse_page
 from pret.scores import JobRow, ResultsPage, Score, WhatIf

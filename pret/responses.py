@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from pret.errors import Busy, InvalidRows, NotAuthenticated, NotReachable, PretError, Rejected, ServerFault, UnknownJob
-from pret.models import InvalidValue, Problem
+from pret.jobs import InvalidValue
+from pret.models import Problem
 from pret.requests import Request
 from pret.scores import ResultsPage, Score
 

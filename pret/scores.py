@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pret.models import InvalidValue
+from pret.jobs import InvalidValue
 
 RAISES = "raises_risk"
 """The direction of what speaks against the applicant; the other one is lowers_risk."""

@@ -11,7 +11,7 @@ import msgspec
 
 from pret import requests
 from pret.errors import Busy, NotReachable, PretError, ServerFault, TimedOut
-from pret.models import Job
+from pret.jobs import Job
 from pret.requests import Request
 from pret.responses import Response, backoff, error_of, retry_delay
 from pret.sinks import Sink, Target, open_sink

@@ -9,7 +9,7 @@ from pret.cli import show
 from pret.cli.ending import Interrupted
 from pret.cli.score import STREAM, check_output, fetch
 from pret.client import Client
-from pret.models import Job
+from pret.jobs import Job
 
 COLUMNS = ("id", "state", "name", "rows", "done", "granted", "refused", "invalid", "created", "seconds", "model")
 

@@ -10,7 +10,7 @@ from pret.cli.ending import Interrupted, WrongUsage
 from pret.client import Client
 from pret.errors import Busy, NotReachable, ServerFault
 from pret.formats import WRITABLE, guess_format, result_format, usual_ending
-from pret.models import Job
+from pret.jobs import Job
 from pret.uploads import name_in_zip
 
 STREAM = "-"

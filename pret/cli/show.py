@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from pret.models import InvalidValue, Job, ReloadedProcess
+from pret.jobs import InvalidValue, Job
+from pret.models import ReloadedProcess
 
 SHA_LENGTH, SHOWN_LENGTH = 40, 12
 LINE_INTERVAL = 5.0
