@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.traffic import method_of, route_of
+from api.traffic import known, route_of
 from shared import tracing
 
 FAULT = 500
@@ -15,7 +15,7 @@ def traced(app: ASGIApp) -> ASGIApp:
 
 def _traced(app: ASGIApp) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        method = method_of(scope)
+        method = known(scope["method"])
         given = dict(scope["headers"]).get(tracing.TRACEPARENT.encode())
         parent = given.decode("latin-1") if given else None
         with tracing.span(method, "server", parent, http_request_method=method) as span:

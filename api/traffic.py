@@ -4,11 +4,12 @@ A metric that is safe for several processes takes a microsecond to count one thi
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from starlette.types import Scope
 
-from shared.metrics import Metrics, Tally
+from shared.metrics import LATENCIES, SCORES, Metrics, Tally
 from shared.models.artifact import Model
 from shared.scoring import Answer
 
@@ -24,9 +25,8 @@ CLOSED = 499
 """Stands for the status where the client was gone before there was one, as nginx has it."""
 
 
-def method_of(scope: Scope) -> str:
-    """Return the method of a request, if it is one that is in use."""
-    method: str = scope["method"]
+def known(method: str) -> str:
+    """Return a method, if it is one that is in use."""
     return method if method in METHODS else OTHER_METHOD
 
 
@@ -48,11 +48,9 @@ class Traffic:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note a request that has ended."""
-        key = (method, route, status)
-        tally = self._requests.get(key)
-        if tally is None:
-            tally = self._requests[key] = Tally(self._metrics.requests.bounds)
-        tally.observe(seconds)
+        tally = self._requests.get((method, route, status)) or self._tally(method, route, status)
+        tally.counts[bisect_left(LATENCIES, seconds)] += 1
+        tally.total += seconds
 
     def microbatch(self, model: Model, answers: Sequence[Answer], seconds: float) -> None:
         """Note a micro-batch, and what it took in the evaluator."""
@@ -65,9 +63,17 @@ class Traffic:
         if scored is None:
             scored = self._scored[model.version] = _Scored(self._metrics, model)
         scored.seconds += seconds
+        counts, total = scored.scores.counts, 0.0
         for answer in answers:
+            total += answer.score
             scored.refused += answer.prediction
-            scored.scores.observe(answer.score)
+            counts[bisect_left(SCORES, answer.score)] += 1
+        scored.scores.total += total
+
+    def _tally(self, method: str, route: str, status: int) -> Tally:
+        """Find where such requests are counted; those of a method that nobody has heard of, together."""
+        key = (known(method), route, status)
+        return self._requests.setdefault(key, Tally(self._metrics.requests.bounds))
 
     def flush(self) -> None:
         """Move all to the metrics."""
