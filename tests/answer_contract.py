@@ -19,7 +19,7 @@ import redis
 from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavailable
 from shared.fleet import records
 from shared.fleet.records import Candidate, Deployment, Fleet, HistoryEntry, Prepared, ProcessReport
-from shared.jobs import job_scripts
+from shared.jobs import job_keys, job_scripts
 from shared.jobs.job import READING, WRITING
 from shared.jobs.store import JobStore
 from shared.models.version import VersionRef
@@ -304,8 +304,8 @@ def snapshot(client: redis.Redis) -> dict[str, Any]:
             content = client.lrange(key, 0, -1) if kind == "list" else client.get(key)
         found[key] = TIME.sub("<time>", repr(content)), int(client.ttl(key)) >= 0
     # Its value only tells one taker from the next.
-    if job_scripts.TURN_KEY in found:
-        found[job_scripts.TURN_KEY] = RANDOM.sub("<taker>", found[job_scripts.TURN_KEY][0])
+    if job_keys.TURN_KEY in found:
+        found[job_keys.TURN_KEY] = RANDOM.sub("<taker>", found[job_scripts.TURN_KEY][0])
     return found
 
 

@@ -16,7 +16,7 @@ import redis
 from shared.errors import ALL_VALID, IdempotencyConflict, Report, UnknownJob
 from shared.formats.format import Format
 from shared.jobs.job import READING, WRITING, Job, JobState, Stage
-from shared.jobs.job_scripts import TOTALS_KEY
+from shared.jobs.job_keys import TOTALS_KEY
 from shared.jobs.store import Claim, JobStore
 from shared.reasons import InvalidValue, Reason
 from tests.factories import is_known, make_job, removed

@@ -28,7 +28,7 @@ import redis
 from shared.errors import ALL_VALID, IdempotencyConflict, Report, StorageUnavailable, UnknownJob
 from shared.jobs import job_scripts
 from shared.jobs.job import READING, WRITING, Job, JobState
-from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, OPEN_KEY, TURN_KEY, WEBHOOKS_KEY, list_of
+from shared.jobs.job_keys import ENDED_KEY, JOB_KEY, OPEN_KEY, TURN_KEY, WEBHOOKS_KEY, keys_of, list_of
 from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from shared.redis import translated_errors
 from shared.settings import Settings
@@ -317,7 +317,7 @@ class JobStore:
         return found
 
     def _run(self, name: str, job_id: str, *arguments: Any) -> Any:
-        keys = job_scripts.keys_of(job_id, call=uuid4().hex)
+        keys = keys_of(job_id, call=uuid4().hex)
         with translated_errors():
             return self._scripts[name](keys=keys, args=[job_id, self._ttl, *arguments])
 

@@ -6,7 +6,8 @@ from typing import Any
 import redis
 
 from shared.jobs.job import JobState
-from shared.jobs.job_scripts import GIVEN_UP, JOB_SECONDS, TOTALS_KEY, list_of
+from shared.jobs.job_keys import GIVEN_UP, TOTALS_KEY, list_of
+from shared.jobs.job_scripts import JOB_SECONDS
 from shared.redis import translated_errors
 
 BOUNDS = (*map(str, JOB_SECONDS), "+Inf")

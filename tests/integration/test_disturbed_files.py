@@ -14,7 +14,7 @@ import psutil
 import pytest
 import redis
 
-from shared.jobs.job_scripts import TURN_KEY
+from shared.jobs.job_keys import TURN_KEY
 from shared.reasons import Reason
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import ID, PARQUET, Pace, as_csv, as_parquet, check_job, folder_of, folders, with_ids

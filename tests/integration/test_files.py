@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis
 
-from shared.jobs.job_scripts import ENDED_KEY
+from shared.jobs.job_keys import ENDED_KEY
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.jobs.window import SMALLEST_WINDOW
 from tests.factories import Kit, Row, make_rows

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import redis
 
-from shared.jobs.job_scripts import JOB_KEY
+from shared.jobs.job_keys import JOB_KEY
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX
 from tests.factories import Kit, Row, make_rows
 from tests.integration.portfolio import Pace, as_csv

@@ -17,7 +17,7 @@ from shared.audit import AUDIT_KEY, KEYS_KEY
 from shared.fleet.records import PROCESS_KEY
 from shared.jobs.expiry import ORPHAN_AGE
 from shared.jobs.job import READ_PREFIXES
-from shared.jobs.job_scripts import ENDED_KEY, JOB_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.jobs.job_keys import ENDED_KEY, JOB_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.redis import KEY_PREFIX
 from shared.storage.local import PARTIAL_SUFFIX
