@@ -305,7 +305,7 @@ def snapshot(client: redis.Redis) -> dict[str, Any]:
         found[key] = TIME.sub("<time>", repr(content)), int(client.ttl(key)) >= 0
     # Its value only tells one taker from the next.
     if job_keys.TURN_KEY in found:
-        found[job_keys.TURN_KEY] = RANDOM.sub("<taker>", found[job_scripts.TURN_KEY][0])
+        found[job_keys.TURN_KEY] = RANDOM.sub("<taker>", found[job_keys.TURN_KEY][0])
     return found
 
 
