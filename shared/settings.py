@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="Level of the logs: DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = Field("text", description="Form of the logs: `text`, or `json`, one object a line.")
     access_log_share: float = Field(
-        0.01,
+        0.001,
         ge=0,
         le=1,
         description="Share of the single scores that the access log names; it names all other requests.",
