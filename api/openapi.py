@@ -157,8 +157,15 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 def _what_if_body(example: Any) -> dict[str, Any]:
     """Describe a row and the features to change."""
-    names = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_FEATURES, "uniqueItems": True}
-    schema = {"type": "object", "required": ["row"], "properties": {"row": FEATURES_REF, "features": names}}
+    names = {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "minItems": 1,
+        "maxItems": MAX_FEATURES,
+        "uniqueItems": True,
+    }
+    properties = {"row": FEATURES_REF, "features": names}
+    schema = {"type": "object", "required": ["row"], "properties": properties, "additionalProperties": False}
     return _body(schema, None if example is None else {"row": example})
 
 

@@ -31,8 +31,8 @@ class ReasonOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    explain: Annotated[int | Literal["all"] | None, BeforeValidator(_count)] = Field(
-        None, description=f"How many reasons to give, those that weigh most: 1 to {MAX_TOLD}, or `all`."
+    explain: Annotated[Annotated[int, Field(ge=1, le=MAX_TOLD)] | Literal["all"] | None, BeforeValidator(_count)] = (
+        Field(None, description=f"How many reasons to give, those that weigh most: 1 to {MAX_TOLD}, or `all`.")
     )
     reasons: Which = Field(
         "all",

@@ -40,13 +40,16 @@ def test_processes_of_the_api_tell_their_metrics_together_whichever_is_asked(tmp
     with service(tmp_path, WEB_CONCURRENCY="2") as made:
         made.offer(mixed)
         made.start_api()
+        wait_for("both processes", lambda: len(made.processes("api")) == 2)
         serving = {process["pid"] for process in made.processes("api")}
         for _ in range(40):
             assert http.post(f"http://127.0.0.1:{made.port}/individual_score", json=mixed.rows[0]).status_code == 200
         wait_for("all requests", lambda: of_api(made).get(scored) == 40)
         assert {of_api(made)[scored] for _ in range(10)} == {40}
+        wait_for(
+            "both in the metrics", lambda: sum(name.startswith("pret_process_info{") for name in of_api(made)) == 2
+        )
         text = http.get(f"http://127.0.0.1:{made.port}/metrics").text
-        assert text.count("pret_process_info{") == len(serving) == 2
         promtool.run("check", "metrics", text=text)
         # One that is killed is replaced by its parent; what it has counted stays.
         victim = next(child for child in made.api.children() if child.pid in serving)

@@ -17,7 +17,7 @@ from shared.audit import AUDIT_KEY, KEYS_KEY
 from shared.fleet.records import PROCESS_KEY
 from shared.jobs.expiry import ORPHAN_AGE
 from shared.jobs.job import READ_PREFIXES
-from shared.jobs.job_keys import ENDED_KEY, JOB_KEY, TURN_KEY, WEBHOOKS_KEY
+from shared.jobs.job_keys import ENDED_KEY, JOB_KEY, TOTALS_KEY, TURN_KEY, WEBHOOKS_KEY
 from shared.jobs.queue import QUEUE_PREFIX, QUEUES
 from shared.redis import KEY_PREFIX
 from shared.storage.local import PARTIAL_SUFFIX
@@ -25,7 +25,7 @@ from shared.storage.local import PARTIAL_SUFFIX
 DEADLINE = 300.0
 """Seconds for each thing to come about; all come within a few on a machine that has nothing else to do."""
 
-LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.", TURN_KEY, AUDIT_KEY, KEYS_KEY)
+LASTING = (f"{KEY_PREFIX}model:", PROCESS_KEY, f"{QUEUE_PREFIX}_kombu.", TURN_KEY, TOTALS_KEY, AUDIT_KEY, KEYS_KEY)
 """Beginnings of keys that stay as long as the service does."""
 
 
