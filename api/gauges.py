@@ -58,9 +58,9 @@ class Gauges(Collector):
         yield from self._of_storage()
         began = time.perf_counter()
         try:
-            self._queue.lengths()
+            lengths = self._queue.lengths()
             seconds = time.perf_counter() - began
-            found = [metric for look in (self._of_queues, self._of_jobs, self._of_fleet) for metric in look()]
+            found = [*self._of_queues(lengths), *self._of_jobs(), *self._of_fleet()]
         except RedisUnavailable:
             yield _gauge("redis_up", "Whether Redis answers.", (), {(): 0})
             return
@@ -80,8 +80,8 @@ class Gauges(Collector):
                 "storage_min_free_bytes", "Free space below which no jobs are taken.", (), {(): self._min_free_bytes}
             )
 
-    def _of_queues(self) -> Iterator[Metric]:
-        by_queue = {(name,): length for name, length in self._queue.lengths().items()}
+    def _of_queues(self, lengths: Mapping[str, int]) -> Iterator[Metric]:
+        by_queue = {(name,): length for name, length in lengths.items()}
         yield _gauge("queue_length", "Tasks that wait.", ("queue",), by_queue)
         ages = {(name,): age for name, age in self._queue.ages().items()}
         yield _gauge("queue_oldest_age_seconds", "Time that the oldest task has waited.", ("queue",), ages)

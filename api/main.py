@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import redis
@@ -31,10 +31,9 @@ from api.routes import (
     what_if,
 )
 from api.routes.scoring import INDIVIDUAL_SCORE, IndividualScore
-from api.services import Services, create_services
+from api.services import create_services
 from shared import logging as service_logging
 from shared import metrics_files, tracing
-from shared.fleet.member import Member
 from shared.fleet.records import LOOK_INTERVAL
 from shared.keys import WrongKeys
 from shared.memory import use_few_arenas
@@ -70,8 +69,8 @@ def create_app(settings: Settings, client: redis.Redis) -> Edge:
         services.closing.watch()
         _favour_the_loop()
         tasks = [
-            asyncio.create_task(_keep_looking(services.member)),
-            asyncio.create_task(_keep_keys(services, keyring)),
+            asyncio.create_task(_keep(services.member.look)),
+            asyncio.create_task(_keep(keyring.look, lambda: services.audit.look(keyring.callers))),
             asyncio.create_task(services.traffic.keep_flushing()),
             asyncio.create_task(services.activity.keep_looking()),
         ]
@@ -118,17 +117,12 @@ def _favour_the_loop() -> None:
     gc.freeze()
 
 
-async def _keep_looking(member: Member) -> None:
+async def _keep(*looks: Callable[[], object]) -> None:
+    """Do these again and again, in order, until it is cancelled."""
     while True:
         await asyncio.sleep(LOOK_INTERVAL)
-        await asyncio.to_thread(member.look)
-
-
-async def _keep_keys(services: Services, keyring: Keyring) -> None:
-    while True:
-        await asyncio.sleep(LOOK_INTERVAL)
-        await asyncio.to_thread(keyring.look)
-        await asyncio.to_thread(services.audit.look, keyring.callers)
+        for look in looks:
+            await asyncio.to_thread(look)
 
 
 def _app() -> Edge:

@@ -51,8 +51,8 @@ def may_underflow(text: bytes) -> bool:
 
 
 def _may_underflow(text: bytes) -> bool:
-    # Most texts have no negative exponent, which is found out faster without a regular expression.
-    has_small = (b"e-" in text or b"E-" in text) and SMALL_NUMBER.search(text) is not None
+    # Most texts have no negative exponent, which is found out faster without a regular expression, and fastest by one sign.
+    has_small = b"-" in text and (b"e-" in text or b"E-" in text) and SMALL_NUMBER.search(text) is not None
     return has_small or MANY_ZEROS in text
 
 

@@ -42,8 +42,9 @@ class KeptTypesDiffer(Exception):
 def sizes_for(model: Model, chunk_rows: int | None, *, explains: bool = False) -> tuple[int, int]:
     """Choose the rows per chunk, about `chunk_rows` if given, and per record batch in it; raises NotExplainable."""
     least = SMALLEST_EXPLAINED if explains else SMALLEST_CHUNK
-    in_time = int(rows_per_second(model, explains=explains) * CHUNK_SECONDS)
-    wanted = chunk_rows or max(least, min(in_time, LARGEST_CHUNK))
+    wanted = chunk_rows or max(
+        least, min(int(rows_per_second(model, explains=explains) * CHUNK_SECONDS), LARGEST_CHUNK)
+    )
     batch_rows = min(wanted, slice_rows(len(model.contract.features)))
     return wanted // batch_rows * batch_rows, batch_rows
 
