@@ -41,12 +41,21 @@ def wait_for(what: str, probe: Callable[[], T | None], deadline: float = DEADLIN
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """All that serves a model below the folder."""
+    """All that serves a model below the folder; who has ended and waits to be reaped serves nothing."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get("MODEL_DIR", "").startswith(str(folder)):
+            ours = process.environ().get("MODEL_DIR", "").startswith(str(folder))
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
+    return found
+
+
+def left_running(folder: Path) -> list[psutil.Process]:
+    """What goes on serving a model below the folder; a process that was killed has ten seconds to end."""
+    end = time.monotonic() + 10
+    while (found := processes_of(folder)) and time.monotonic() < end:
+        time.sleep(0.02)
     return found
 
 

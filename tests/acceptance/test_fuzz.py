@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, processes_of
+from tests.processes import ROOT, left_running
 
 # How long an answer takes on a machine that does much else says nothing.
 FUZZ = [
@@ -35,7 +35,7 @@ def test_odd_requests_are_answered_in_order(tmp_path: Path) -> None:
             FUZZ, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
         )
     finally:
-        left = processes_of(tmp_path)
+        left = left_running(tmp_path)
         for process in left:
             process.kill()
         psutil.wait_procs(left)

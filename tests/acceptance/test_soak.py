@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, processes_of, wait_for
+from tests.processes import ROOT, left_running, processes_of, wait_for
 
 SOAK = [sys.executable, "-u", "scripts/bench/soak.py", "--moments"]
 SLOWEST = 900.0
@@ -57,5 +57,5 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         code = running.wait(60)
         assert code == 130, log.read_text()
-        assert processes_of(tmp_path) == []
+        assert left_running(tmp_path) == []
         assert [path.name for path in tmp_path.iterdir()] == ["soak.log"]

@@ -16,7 +16,7 @@ from scripts.bench.comparing.rounds import BESIDE, CONNECTIONS, SINGLE, Work, co
 from scripts.bench.comparing.servers import SERVERS, Server
 from scripts.lib.loopback import free_port
 from tests.factories import Kit
-from tests.processes import http, processes_of, wait_for
+from tests.processes import http, left_running, processes_of, wait_for
 
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk makes the load")
 
@@ -52,7 +52,7 @@ def test_every_server_is_measured_in_its_ways_and_none_is_left(work: Work, tmp_p
         [load] = loads
         assert load.rate > 0
         assert 0 < load.p50 <= load.p99
-    assert processes_of(tmp_path) == []
+    assert left_running(tmp_path) == []
 
 
 @pytest.mark.parametrize("change", [lambda scores: [score + 1e-16 + score * 1e-15 for score in scores], lambda _: []])
@@ -63,7 +63,7 @@ def test_a_server_that_gives_other_scores_is_not_measured(work: Work, tmp_path: 
     other = replace(PYDANTIC, batches={"records": replace(call, read=lambda answer: change(read(answer)))})
     with pytest.raises(CannotCompare, match=r"pydantic answers .* with other scores than CatBoost's"):
         compare({"pydantic": other}, work, tmp_path / "servers", rounds=1, seconds=1)
-    assert processes_of(tmp_path) == []
+    assert left_running(tmp_path) == []
 
 
 def test_of_a_server_that_does_not_start_the_end_of_its_log_is_told(work: Work, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_an_interruption_ends_a_server_with_its_children(tmp_path: Path) -> None
         wait_for("the child", lambda: http.get(started.url).is_success)
         assert len(processes_of(tmp_path)) == 2
         raise KeyboardInterrupt
-    assert processes_of(tmp_path) == []
+    assert left_running(tmp_path) == []
 
 
 def test_a_request_that_is_invalid_is_not_sent_until_the_deadline(work: Work, tmp_path: Path) -> None:
