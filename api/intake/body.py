@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from anyio import to_thread
 from multipart import parse_options_header
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from shared.errors import InputTooLarge, MalformedInput, UnsupportedInput
 from shared.formats.charset import CHARSETS, UTF8, Charset, as_utf8, charset_of
@@ -32,8 +32,13 @@ async def read_optional_json(scope: Scope, receive: Receive, limit: int) -> byte
 
 async def read(receive: Receive, limit: int, take: Callable[[int], object] = int) -> bytes:
     """Read a whole body; raises InputTooLarge past the limit. Calls `take` with the size of each chunk."""
-    parts = []
-    async for piece in pieces(receive, limit):
+    # Not by `pieces`: a generator would take a twentieth of the time of the busiest route.
+    size, parts, more = 0, [], True
+    while more:
+        piece, more = _piece_in(await receive())
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
         take(len(piece))
         parts.append(piece)
     return b"".join(parts)
@@ -41,18 +46,13 @@ async def read(receive: Receive, limit: int, take: Callable[[int], object] = int
 
 async def pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
     """Read a body in chunks; raises InputTooLarge past the limit, ClientDisconnect if it ends early."""
-    size = 0
-    more = True
+    size, more = 0, True
     while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece = message.get("body", b"")
+        piece, more = _piece_in(await receive())
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
         yield piece
-        more = message.get("more_body", False)
 
 
 def content_type(scope: Scope) -> str:
@@ -85,12 +85,9 @@ def declared_length(scope: Scope, limit: int) -> int | None:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Return the value of a header, or an empty string."""
-    found = b""
-    for given, value in scope["headers"]:
-        if given == name:
-            found = value
-    return found.decode("latin-1")
+    """Return the value of a header, or an empty string; of a header that is sent twice, the last one counts."""
+    value: bytes = dict(scope["headers"]).get(name, b"")
+    return value.decode("latin-1")
 
 
 async def utf8(body: bytes, charset: Charset, take: Callable[[int], object] = int) -> bytes:
@@ -118,6 +115,13 @@ def known_charset(name: str | None) -> Charset:
     if charset is None:
         raise UnsupportedInput("charset-unsupported", accepted=list(CHARSETS))
     return charset
+
+
+def _piece_in(message: Message) -> tuple[bytes, bool]:
+    """Return the next chunk of a body, and whether more follows; raises ClientDisconnect."""
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _check_json(scope: Scope, limit: int) -> Charset:

@@ -36,6 +36,8 @@ class Connection(HttpToolsProtocol):
         self._is_refused = False
         self._silent = 0
         """Bytes that have come since anything of a request was complete: of a head, of trailers, or between chunks."""
+        self._longest_head = 0
+        """Bytes that a head may have that ends in what has come now; most need not be counted."""
         self._head_since: float | None = None
         """When the head that is waited for began; None while there is no hurry."""
         self._body = self._body_then = 0
@@ -64,6 +66,7 @@ class Connection(HttpToolsProtocol):
         if self._head_since is None and self._is_idle:
             self._head_since = self._others.now
         self._silent += len(data)
+        self._longest_head = self._silent
         try:
             self._feed(data)
         except httptools.HttpParserError:
@@ -77,8 +80,9 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade() or self._is_refused:
             return
         self._silent = 0
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+        if len(self.headers) > MAX_HEADERS or (
+            self._longest_head > MAX_HEAD_BYTES and self._head_bytes > MAX_HEAD_BYTES
+        ):
             self._refuse_head()
             return
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -136,6 +140,10 @@ class Connection(HttpToolsProtocol):
                 self._give_up(Reason("head-timed-out", {"limit": self._limits.head}))
         elif not self._is_idle and self._is_body_slow(now):
             self._give_up(Reason("body-timed-out", {"limit": SLOWEST}))
+
+    @property
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     @property
     def _is_idle(self) -> bool:

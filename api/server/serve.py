@@ -37,4 +37,11 @@ def serve_inherited(patience: int) -> None:
 
 
 def _options(patience: int) -> dict[str, Any]:
-    return {"http": PROTOCOL, "ws": "none", "access_log": False, "timeout_graceful_shutdown": patience}
+    return {
+        "http": PROTOCOL,
+        "ws": "none",
+        "access_log": False,
+        # Nothing here asks for the client's address; whatever read these headers would believe whoever sends them.
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": patience,
+    }
