@@ -1,8 +1,9 @@
-"""Reject unknown parameters: otherwise a misspelt option would be silently ignored."""
+"""Reject parameters that are unknown or repeated: otherwise a misspelt option, or one of two values, would be silently ignored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_origin
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -29,17 +30,20 @@ SYNONYMS: Mapping[str, str] = {
 
 
 def check_query(request: Request) -> None:
-    """Raise InvalidParameters if the query has a parameter that the route does not declare."""
+    """Raise InvalidParameters if the query has a parameter that the route does not declare, or one twice that is not a list."""
     declared = get_flat_params(request.scope["route"].dependant)
-    known = [field.alias for field in declared if not isinstance(field.field_info, Header | Path)]
-    check_names(request.query_params, known, "query")
+    known = [field for field in declared if not isinstance(field.field_info, Header | Path)]
+    lists = [field.alias for field in known if get_origin(field.field_info.annotation) is list]
+    given = (name for name, _ in request.query_params.multi_items())
+    check_names(given, [field.alias for field in known], "query", lists)
 
 
-def check_names(given: Iterable[str], known: Sequence[str], place: str) -> None:
-    """Raise InvalidParameters if one of the names is unknown in this location: `query` or `body`."""
-    unknown = [name for name in dict.fromkeys(given) if name not in known]
-    if unknown:
-        raise InvalidParameters([_detail(name, known, place) for name in unknown[:MAX_REPORTED]], len(unknown))
+def check_names(given: Iterable[str], known: Sequence[str], place: str, lists: Collection[str] = ()) -> None:
+    """Raise InvalidParameters if a name in this location, `query` or `body`, is unknown, or there twice and not one of `lists`."""
+    times = Counter(given)
+    wrong = [name for name, count in times.items() if name not in known or (count > 1 and name not in lists)]
+    if wrong:
+        raise InvalidParameters([_detail(name, known, place) for name in wrong[:MAX_REPORTED]], len(wrong))
 
 
 def invalid(type: str, **params: Any) -> PydanticCustomError:
@@ -53,7 +57,7 @@ def rejected(name: str, error: PydanticCustomError) -> InvalidParameters:
 
 
 def _detail(name: str, known: Sequence[str], place: str) -> dict[str, Any]:
-    error = _unknown(name, known)
+    error = invalid("repeated_parameter") if name in known else _unknown(name, known)
     return {"loc": (place, name), "msg": error.message(), "type": error.type}
 
 

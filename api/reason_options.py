@@ -56,7 +56,7 @@ class ReasonOptions(BaseModel):
 def wanted_in(scope: Scope) -> Wanted | None:
     """Read what the query of a request asks for, on a route without other parameters; raises InvalidParameters."""
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    check_names([name for name, _ in given], [*ReasonOptions.model_fields], "query")
+    check_names((name for name, _ in given), [*ReasonOptions.model_fields], "query")
     try:
         options = ReasonOptions.model_validate(dict(given))
     except ValidationError as error:

@@ -359,6 +359,7 @@ INVALID_PARAMETERS: dict[str, str] = {
     "signs_equal": "The delimiter and the decimal sign should differ",
     "explain_count": "Value should be a whole number from 1 to {limit}, or all",
     "reasons_unasked": "The parameter reasons needs explain, which says how many to give",
+    "repeated_parameter": "Parameter should be given once",
     "misspelt_parameter": "Parameter is not known here. Did you mean {nearest!r}?",
     "unknown_parameter": "Parameter is not known here. Known are {accepted:or}",
     "no_parameters": "There are no parameters here",

@@ -111,7 +111,8 @@ class SubmitOptions(BaseModel):
     @classmethod
     def of_form(cls, fields: Mapping[str, list[str]], query: "SubmitOptions") -> "SubmitOptions":
         """Read the fields of a form, which override the query parameters; raises InvalidParameters."""
-        check_names(fields, list(cls.model_fields), "body")
+        names = (name for name, values in fields.items() for _ in values)
+        check_names(names, list(cls.model_fields), "body", LISTS)
         given = {name: values if name in LISTS else values[-1] for name, values in fields.items()}
         queried = query.model_dump(exclude_unset=True)
         for name in LISTS & queried.keys():

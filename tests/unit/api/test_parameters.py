@@ -1,6 +1,7 @@
 """Parameters: what is not known is rejected with the nearest name, and a column to keep may be called anything."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -68,6 +69,33 @@ def test_a_parameter_that_is_like_none_is_rejected_with_all_that_are_known(
     ]
     assert "private" not in response.text
     assert ("offset" in response.text) == (method == "GET")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("POST", "/individual_score", "explain=1&explain=2"),
+        ("POST", "/individual_score", "explain=2&explain=2"),
+        ("POST", "/jobs", "on_invalid=flag&keep=a&on_invalid=reject&keep=b"),
+        ("POST", "/multiple_score", "explain=1&explain=2"),
+        ("GET", f"/jobs/{JOB}/results", "limit=1&limit="),
+        ("GET", f"/jobs/{JOB}/rows/1", "reasons=all&explain=1&reasons=adverse"),
+        ("DELETE", f"/jobs/{JOB}", "purge=false&purge=true"),
+        ("GET", "/audit", "kind=reload&kind=denied"),
+    ],
+)
+def test_a_parameter_that_is_given_twice_is_rejected(cut_off: ApiClient, method: str, path: str, query: str) -> None:
+    response = cut_off.request(method, f"{path}?{query}", headers=JSON, content=b"[]")
+    [(place, kind, words)] = details_of(assert_problem(response, 422))
+    [repeated] = {name for name in re.findall(r"(\w+)=", query) if query.count(f"{name}=") > 1 and name != "keep"}
+    assert (place, kind, words) == (["query", repeated], "repeated_parameter", "Parameter should be given once")
+
+
+def test_a_field_of_a_form_that_is_there_twice_is_rejected_unless_it_is_a_list(api: ApiClient, numbers: Kit) -> None:
+    files = {"file": ("rows.csv", as_file(numbers.rows[:3]))}
+    twice = {"on_invalid": ["flag", "reject"], "missing": ["?", "-999"]}
+    [detail] = details_of(assert_problem(api.post("/jobs", data=twice, files=files), 422))
+    assert detail == (["body", "on_invalid"], "repeated_parameter", "Parameter should be given once")
 
 
 def test_a_name_that_the_caller_made_up_is_cut(cut_off: ApiClient) -> None:
