@@ -41,6 +41,7 @@ def _options(patience: int) -> dict[str, Any]:
         "http": PROTOCOL,
         "ws": "none",
         "access_log": False,
+        "server_header": False,
         # Nothing here asks for the client's address; whatever read these headers would believe whoever sends them.
         "proxy_headers": False,
         "timeout_graceful_shutdown": patience,

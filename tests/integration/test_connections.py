@@ -144,6 +144,7 @@ def test_a_browser_learns_the_same_whoever_rejects_a_request(api: Service, sent:
     [(status, headers, _)] = answer(api, sent)
     assert status == expected
     assert headers.items() >= SECURITY_HEADERS.items()
+    assert "server" not in headers
 
 
 def test_a_head_within_the_limits_is_read(api: Service) -> None:
