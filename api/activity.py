@@ -69,8 +69,8 @@ class Activity:
     async def keep_looking(self) -> None:
         """Look, until it is cancelled."""
         while True:
-            self._traffic.flush()
             try:
+                self._traffic.flush()
                 await asyncio.to_thread(self.look)
             except Exception:
                 logger.exception("A look at the last minutes failed; the next one follows")

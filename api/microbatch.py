@@ -37,13 +37,14 @@ class MicroBatcher:
         waiting = self._waiting.pop(model.version)
         began = time.perf_counter()
         try:
-            answers = score(model, [row for row, _ in waiting]).answers()
+            predictions = score(model, [row for row, _ in waiting])
+            answers = predictions.answers()
         except Exception as error:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
             return
-        self._traffic.microbatch(model, answers, time.perf_counter() - began)
+        self._traffic.microbatch(model, predictions, time.perf_counter() - began)
         for (_, future), answer in zip(waiting, answers, strict=True):
             # Skip requests that were cancelled in the meantime.
             if not future.done():

@@ -1,20 +1,23 @@
-"""What the edge and the micro-batches observe: counted by the event loop in plain numbers, and moved to the metrics now and then.
+"""What the edge and the micro-batches observe: noted by the event loop as it is, and counted in the metrics now and then.
 
-A metric that is safe for several processes takes a microsecond to count one thing; a single applicant takes some seventy.
+A metric that is safe for several processes takes microseconds to count one thing; a single applicant takes some fifty.
 """
 
 import asyncio
-from bisect import bisect_left
-from collections.abc import Sequence
+import logging
+from collections import defaultdict
 
+import numpy as np
 from starlette.types import Scope
 
-from shared.metrics import LATENCIES, SCORES, Metrics, Tally
+from shared.metrics import Metrics
 from shared.models.artifact import Model
-from shared.scoring import Answer
+from shared.scoring import Predictions
 
-FLUSH_INTERVAL = 1.0
-"""Seconds; what a process counted in the last one is lost if it is killed."""
+logger = logging.getLogger(__name__)
+
+FLUSH_INTERVAL = 0.5
+"""Seconds; what a process noted since then is lost if it is killed."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"
@@ -37,76 +40,72 @@ def route_of(scope: Scope) -> str:
 
 
 class Traffic:
-    """Counts requests and single scores. Used by the event loop alone."""
+    """Notes requests and single scores. Used by the event loop alone."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self.in_flight = 0
-        self._requests: dict[tuple[str, str, int], Tally] = {}
-        self._microbatches = Tally(metrics.microbatches.bounds)
+        self._seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        """What requests took, by method, route and status."""
+        self._microbatches: list[int] = []
+        """Numbers of rows."""
         self._scored: dict[str, _Scored] = {}
+        """By model version."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note a request that has ended."""
-        tally = self._requests.get((method, route, status)) or self._tally(method, route, status)
-        tally.counts[bisect_left(LATENCIES, seconds)] += 1
-        tally.total += seconds
+        self._seconds[method, route, status].append(seconds)
 
-    def microbatch(self, model: Model, answers: Sequence[Answer], seconds: float) -> None:
+    def microbatch(self, model: Model, predictions: Predictions, seconds: float) -> None:
         """Note a micro-batch, and what it took in the evaluator."""
-        self._microbatches.observe(len(answers))
-        self.scored(model, answers, seconds)
+        self._microbatches.append(len(predictions.scores))
+        self.scored(model, predictions, seconds)
 
-    def scored(self, model: Model, answers: Sequence[Answer], seconds: float = 0.0) -> None:
-        """Note the scores of applicants."""
+    def scored(self, model: Model, predictions: Predictions, seconds: float = 0.0) -> None:
+        """Note the predictions for applicants."""
         scored = self._scored.get(model.version)
         if scored is None:
-            scored = self._scored[model.version] = _Scored(self._metrics, model)
+            scored = self._scored[model.version] = _Scored(model)
         scored.seconds += seconds
-        counts, total = scored.scores.counts, 0.0
-        for answer in answers:
-            total += answer.score
-            scored.refused += answer.prediction
-            counts[bisect_left(SCORES, answer.score)] += 1
-        scored.scores.total += total
-
-    def _tally(self, method: str, route: str, status: int) -> Tally:
-        """Find where such requests are counted; those of a method that nobody has heard of, together."""
-        key = (known(method), route, status)
-        return self._requests.setdefault(key, Tally(self._metrics.requests.bounds))
+        scored.predictions.append(predictions)
 
     def flush(self) -> None:
-        """Move all to the metrics."""
+        """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
         metrics = self._metrics
+        taken, self._seconds = self._seconds, defaultdict(list)
+        microbatches, self._microbatches = self._microbatches, []
+        # By the way, a version that is no longer served does not stay for good.
+        versions, self._scored = self._scored, {}
         metrics.in_flight.set(self.in_flight)
-        for (method, route, status), tally in self._requests.items():
-            tally.move_to(metrics.requests.labels(method, route, str(status)))
-        self._microbatches.move_to(metrics.microbatches)
-        for scored in self._scored.values():
-            scored.move()
-        # A version that is no longer served would stay for good.
-        self._scored.clear()
+        for (method, route, status), seconds in taken.items():
+            metrics.requests.labels(known(method), route, str(status)).observe_all(seconds)
+        metrics.microbatches.observe_all(microbatches)
+        for scored in versions.values():
+            scored.count(metrics)
 
     async def keep_flushing(self) -> None:
         """Flush, until it is cancelled and then once more."""
         try:
             while True:
                 await asyncio.sleep(FLUSH_INTERVAL)
-                self.flush()
+                try:
+                    self.flush()
+                except Exception:
+                    logger.exception("Requests and scores could not be counted; the next ones follow")
         finally:
             self.flush()
 
 
 class _Scored:
-    """The predictions of one model version that wait to be moved."""
+    """The predictions of one model version that wait to be counted."""
 
-    def __init__(self, metrics: Metrics, model: Model) -> None:
-        self._metrics = metrics
+    def __init__(self, model: Model) -> None:
         self._version, self._evaluator = model.version, model.scorer.evaluator.name
-        self.scores = Tally(metrics.scores.bounds)
-        self.refused = 0
+        self.predictions: list[Predictions] = []
         self.seconds = 0.0
 
-    def move(self) -> None:
-        tally = self.scores
-        self._metrics.add_scored(self._version, self._evaluator, tally.counts, tally.total, self.refused, self.seconds)
+    def count(self, metrics: Metrics) -> None:
+        scores = np.concatenate([each.scores for each in self.predictions])
+        together = Predictions(scores, self.predictions[0].threshold, self._version)
+        refused = int(np.count_nonzero(together.is_refused))
+        metrics.scored(self._version, self._evaluator, scores, refused, self.seconds)

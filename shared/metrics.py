@@ -3,8 +3,7 @@
 Labels have few values, all of them ours: a route and never a path, a kind of work and never a job.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from math import inf
 
 import numpy as np
@@ -34,41 +33,16 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Tallied(Histogram):
-    """A histogram that takes many observations at once, as counts by bucket."""
+    """A histogram that takes many observations at once: one alone takes it 3 µs."""
 
-    @property
-    def bounds(self) -> list[float]:
-        """The upper bounds of the buckets; the last one is infinite."""
-        return self._upper_bounds
-
-    def add(self, counts: Iterable[int], total: float) -> None:
-        """Add so many observations to each bucket, whose values add up to `total`."""
-        self._sum.inc(total)
-        for bucket, count in zip(self._buckets, counts, strict=True):
+    def observe_all(self, values: npt.ArrayLike) -> None:
+        """Add observations, shape (n,); none of them may be NaN."""
+        observed = np.asarray(values, np.float64)
+        counts = np.bincount(np.searchsorted(self._upper_bounds, observed), minlength=len(self._upper_bounds))
+        self._sum.inc(float(observed.sum()))
+        for bucket, count in zip(self._buckets, counts.tolist(), strict=True):
             if count:
                 bucket.inc(count)
-
-
-class Tally:
-    """Observations that wait to be added to a histogram. One takes 0.2 µs, the histogram's own 3. For one thread."""
-
-    __slots__ = ("_bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self.counts = [0] * len(bounds)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        """Note one value."""
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.total += value
-
-    def move_to(self, histogram: Tallied) -> None:
-        """Add what was noted to a histogram of the same bounds."""
-        if any(self.counts):
-            histogram.add(self.counts, self.total)
-            self.counts, self.total = [0] * len(self._bounds), 0.0
 
 
 class Metrics:
@@ -114,19 +88,12 @@ class Metrics:
         self, version: str, evaluator: str, scores: npt.NDArray[np.float64], refused: int, seconds: float
     ) -> None:
         """Note predictions: the scores of all rows that have one, shape (rows,), and how many of these were refused."""
-        counts = np.bincount(np.searchsorted(self.scores.bounds, scores), minlength=len(self.scores.bounds))
-        self.add_scored(version, evaluator, counts.tolist(), float(scores.sum()), refused, seconds)
-
-    def add_scored(
-        self, version: str, evaluator: str, counts: list[int], total: float, refused: int, seconds: float
-    ) -> None:
-        """Note predictions whose scores were counted by bucket, and add up to `total`."""
-        rows, version = sum(counts), self._label_of(version)
-        self.rows_scored.labels(evaluator).inc(rows)
+        version = self._label_of(version)
+        self.rows_scored.labels(evaluator).inc(len(scores))
         self.scoring_seconds.labels(evaluator).inc(seconds)
-        self.decisions.labels(version, "granted").inc(rows - refused)
+        self.decisions.labels(version, "granted").inc(len(scores) - refused)
         self.decisions.labels(version, "refused").inc(refused)
-        self.scores.labels(version).add(counts, total)
+        self.scores.labels(version).observe_all(scores)
 
     def found_invalid(self, values: Mapping[str, int]) -> None:
         """Note how many values were found invalid, by the type of their reason."""

@@ -1,6 +1,7 @@
 """Synchronous scoring of one applicant."""
 
 import msgspec
+import numpy as np
 from anyio import to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -15,7 +16,7 @@ from shared.explanation import Wanted
 from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json
 from shared.models.artifact import Model
-from shared.scoring import explain
+from shared.scoring import Predictions, explain
 
 INDIVIDUAL_SCORE = "/individual_score"
 
@@ -62,7 +63,8 @@ class IndividualScore:
         # In a thread: of some models, an explanation takes milliseconds.
         limiter = self._services.explaining_limiter
         [answer] = await to_thread.run_sync(explain, model, [row], wanted, limiter=limiter)
-        self._services.traffic.scored(model, [answer])
+        predicted = Predictions(np.array([answer.score]), answer.threshold, answer.model_version)
+        self._services.traffic.scored(model, predicted)
         return msgspec.json.encode(answer)
 
     async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:

@@ -1,5 +1,6 @@
 """The last hour, as any process of the API tells it from memory."""
 
+import numpy as np
 import pytest
 
 from api.activity import KEPT, Activity
@@ -44,7 +45,7 @@ def test_a_point_tells_what_happened_since_the_one_before(metrics: Metrics, monk
     for _ in range(100):
         single.observe(0.004)
     metrics.requests.labels("GET", "/jobs", "200").observe(30)
-    metrics.add_scored("v1", "catboost", [100] + [0] * (len(metrics.scores.bounds) - 1), 1.0, 25, 0.1)
+    metrics.scored("v1", "catboost", np.full(100, 0.01), 25, 0.1)
     activity.look()
     [point] = activity.points
     assert (point.at, point.requests_per_second, point.waiting, point.refused_share) == (110.0, 10.1, 3, 0.25)
@@ -73,7 +74,7 @@ def test_no_more_than_an_hour_is_kept(metrics: Metrics) -> None:
 def test_the_route_tells_the_points(api: ApiClient, numbers: Kit) -> None:
     api.services.activity.look()
     api.post("/individual_score", json=numbers.rows[0])
-    api.services.traffic.flush()
+    api.get("/metrics")  # the loop counts what it has noted
     api.services.activity.look()
     body = api.get("/activity").json()
     assert body["seconds"] == 30

@@ -5,7 +5,9 @@ import time
 import pytest
 
 from api.routes.scoring import INDIVIDUAL_SCORE
+from api.traffic import Traffic
 from shared.jobs.queue import QUEUE_PREFIX
+from shared.metrics import Metrics
 from tests import promtool
 from tests.factories import Kit
 from tests.unit.api.access.keyed import ADA, API_KEYS, keyed_api
@@ -161,3 +163,20 @@ def test_where_there_are_keys_the_metrics_need_one(bench: Workbench) -> None:
 def test_prometheus_finds_nothing_to_complain_about(api: ApiClient, numbers: Kit) -> None:
     api.post(INDIVIDUAL_SCORE, json=numbers.rows[0])
     promtool.run("check", "metrics", text=api.get("/metrics").text)
+
+
+def test_what_cannot_be_counted_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics()
+    traffic = Traffic(metrics)
+    traffic.answered("GET", "/version", 200, 0.1)
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="no space"):
+        broken.setattr(metrics.requests, "labels", lambda *_: raise_no_space())
+        traffic.flush()
+    traffic.answered("GET", "/version", 200, 0.1)
+    traffic.flush()
+    labels = {"method": "GET", "route": "/version", "status": "200"}
+    assert metrics.registry.get_sample_value("pret_http_request_duration_seconds_count", labels) == 1
+
+
+def raise_no_space() -> None:
+    raise OSError("no space")

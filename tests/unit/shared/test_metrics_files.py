@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, values
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared import metrics_files
-from shared.metrics import MOST_VERSIONS, Metrics, Tally
+from shared.metrics import MOST_VERSIONS, Metrics
 from shared.metrics_files import FOLDER, Together, text_of
 
 COUNT = """
@@ -155,14 +155,13 @@ def test_the_folder_of_a_service_that_was_killed_is_removed_at_the_next_start(
     assert (left.exists(), living.exists()) == (False, True)
 
 
-def test_a_tally_counts_as_the_histogram_does() -> None:
+def test_many_observations_at_once_count_as_one_by_one() -> None:
     one, other = Metrics(), Metrics()
-    tally = Tally(one.unit_seconds.bounds)
-    for value in (0.0, 0.001, 0.0011, 0.4, 1800.0, 9999.0):
-        tally.observe(value)
+    values = [0.0, 0.001, 0.0011, 0.4, 1800.0, 9999.0]
+    for value in values:
         other.unit_seconds.labels("score").observe(value)
-    tally.move_to(one.unit_seconds.labels("score"))
-    tally.move_to(one.unit_seconds.labels("score"))
+    one.unit_seconds.labels("score").observe_all(values)
+    one.unit_seconds.labels("score").observe_all([])
     assert told(one) == told(other)
 
 
