@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from shared.metrics import Metrics
 from shared.models.artifact import Model
+from shared.models.evaluator import Scores
 from shared.scoring import Predictions
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,10 @@ class Traffic:
         """Note the predictions for applicants."""
         scored = self._scored.get(model.version)
         if scored is None:
-            scored = self._scored[model.version] = _Scored(model)
+            scored = self._scored[model.version] = _Scored(model, predictions.threshold)
         scored.seconds += seconds
-        scored.predictions.append(predictions)
+        # Not the predictions: objects that the garbage collector follows would keep it busy.
+        scored.scores.append(predictions.scores)
 
     def flush(self) -> None:
         """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
@@ -97,15 +99,14 @@ class Traffic:
 
 
 class _Scored:
-    """The predictions of one model version that wait to be counted."""
+    """The scores of one model version that wait to be counted."""
 
-    def __init__(self, model: Model) -> None:
-        self._version, self._evaluator = model.version, model.scorer.evaluator.name
-        self.predictions: list[Predictions] = []
+    def __init__(self, model: Model, threshold: float) -> None:
+        self._version, self._evaluator, self._threshold = model.version, model.scorer.evaluator.name, threshold
+        self.scores: list[Scores] = []
         self.seconds = 0.0
 
     def count(self, metrics: Metrics) -> None:
-        scores = np.concatenate([each.scores for each in self.predictions])
-        together = Predictions(scores, self.predictions[0].threshold, self._version)
+        together = Predictions(np.concatenate(self.scores), self._threshold, self._version)
         refused = int(np.count_nonzero(together.is_refused))
-        metrics.scored(self._version, self._evaluator, scores, refused, self.seconds)
+        metrics.scored(self._version, self._evaluator, together.scores, refused, self.seconds)
