@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from shared.errors import BadArtifact, UnknownRevision, VersionUnavailable
 from shared.models import files
+from shared.models.hub import HubSource
 from shared.models.mlflow_source import MlflowSource
 from shared.models.version import Resolution
 from shared.settings import Settings
@@ -61,9 +62,6 @@ class FolderSource:
 def create_source(settings: Settings) -> Source:
     """Make the source: the Hub if a repository is set, else MLflow if a model is named, else the folder."""
     if settings.hf_repo_id:
-        # A tenth of the processor time of a start, which a folder does not need.
-        from shared.models.hub import HubSource  # noqa: PLC0415
-
         return HubSource(
             settings.hf_repo_id,
             settings.hf_revision,
