@@ -4,6 +4,7 @@ import streamlit as st
 
 from pret import Client, ModelImportance
 from ui.bars import Bar, bars
+from ui.labels import label_of
 from ui.palette import ink
 from ui.tables import show_table
 from ui.texts import NOTHING, Texts
@@ -22,9 +23,14 @@ def show_importance(say: Texts, client: Client) -> None:
     entries = _bars(say, found)
     if entries:
         st.altair_chart(bars(entries, {}, ink(st.context.theme.type)), alt=say.plain("model.importance_figure"))
-    groups = {it.group: it.label or it.group for it in found.groups}
+    groups = {it.group: label_of(it.group, it.label) for it in found.groups}
     rows = [
-        [it.label or it.feature, it.feature, groups.get(it.group or "", NOTHING), say.number(it.importance, DIGITS)]
+        [
+            label_of(it.feature, it.label),
+            it.feature,
+            groups.get(it.group or "", NOTHING),
+            say.number(it.importance, DIGITS),
+        ]
         for it in found.features
     ]
     show_table([say.plain(f"model.{name}") for name in ("label", "feature", "group", "weight")], rows, "importance")
@@ -32,7 +38,7 @@ def show_importance(say: Texts, client: Client) -> None:
 
 def _bars(say: Texts, found: ModelImportance) -> list[Bar]:
     """Return the heaviest groups and lone features, as reasons are told."""
-    lone = [(it.label or it.feature, it.importance) for it in found.features if it.group is None]
-    weights = [*lone, *((it.label or it.group, it.importance) for it in found.groups)]
+    lone = [(label_of(it.feature, it.label), it.importance) for it in found.features if it.group is None]
+    weights = [*lone, *((label_of(it.group, it.label), it.importance) for it in found.groups)]
     heaviest = sorted(weights, key=lambda it: -it[1])[:MOST]
     return [Bar(name, weight, say.number(weight, DIGITS)) for name, weight in heaviest]

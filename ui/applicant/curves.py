@@ -14,6 +14,8 @@ ROW = 24
 """Height of a category, in pixels."""
 AXIS = 40
 """Height of the axis below the categories, in pixels."""
+PADDING = {"left": 5, "top": 5, "right": 20, "bottom": 5}
+"""Pixels around all; to the right there must be room for half of the last number of an axis."""
 MOST_CATEGORIES = 12
 """Of more, those with the lowest and the highest scores are shown, and that of the applicant."""
 MIDDLE = 0.6
@@ -27,7 +29,7 @@ def curve_figure(say: Texts, curve: Curve, score: float, threshold: float, ink: 
     layers = _line(say, curve, score, threshold, ink) if is_number else _marks(say, curve, threshold)
     height = HEIGHT if is_number else ROW * len(shown_points(curve)) + AXIS
     drawn: alt.LayerChart = alt.layer(*layers).configure_axis(labelColor=ink).configure_view(stroke=None)
-    sized: alt.LayerChart = drawn.properties(height=height)
+    sized: alt.LayerChart = drawn.properties(height=height, padding=PADDING)
     return sized
 
 

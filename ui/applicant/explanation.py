@@ -8,6 +8,7 @@ from pret import Contribution, Explanation, Score
 from ui import service
 from ui.applicant.scoring import Scored
 from ui.bars import Bar, Side, bars, signed
+from ui.labels import label_of
 from ui.palette import ink
 from ui.tables import show_words
 from ui.texts import Texts
@@ -41,12 +42,12 @@ def entries_of(say: Texts, explanation: Explanation) -> list[Bar]:
 
 def name_of(contribution: Contribution) -> str:
     """Return what people call the feature or the group."""
-    return contribution.label or contribution.feature
+    return label_of(contribution.feature, contribution.label)
 
 
 def notice_of(say: Texts, score: Score, adverse: Explanation) -> str:
     """Return what may be said to a refused applicant, as plain text."""
-    reasons = [it.reason for it in adverse.contributions]
+    reasons = [label_of(it.feature, it.reason) for it in adverse.contributions]
     if not reasons:
         return say.plain("applicant.notice_without")
     return say.plain("applicant.notice", reasons="\n".join(f"- {reason}" for reason in reasons))

@@ -1,11 +1,11 @@
 """The form of one applicant, made only from the signature of the live model."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pret import Column, ModelSignature
+from ui.labels import label_of
 
 MAX_FIELDS = 200
 """A form with more fields would be slow, and of no use."""
@@ -19,8 +19,6 @@ KINDS: dict[str, Kind] = {"double": "number", "float": "number", "long": "intege
 NUMERIC = ("number", "integer")
 MISSING = frozenset({"na", "nan", "null", "none"})
 """What programs write for a missing number."""
-
-_BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,13 @@ def values_of(
     return values, tuple(unfit)
 
 
-def label_of(name: str) -> str:
-    """Make a name readable: `MONTHLY_INCOME` and `monthlyIncome` are both `Monthly income`."""
-    words = [word if word.istitle() and len(word) > 1 else word.lower() for word in _BETWEEN_WORDS.split(name) if word]
-    text = " ".join(words)
-    return text[:1].upper() + text[1:] if text else name
-
-
 def _field(index: int, column: Column, example: Any) -> FormField:
     kind, choices = _kind(column)
     lowest, highest = _bounds(column, kind)
     field = FormField(
         index,
         column.name,
-        column.label or label_of(column.name),
+        label_of(column.name, column.label),
         kind,
         not column.may_be_missing,
         column.description,
@@ -111,7 +102,7 @@ def _field(index: int, column: Column, example: Any) -> FormField:
         highest,
         choices,
         is_sent_empty=column.required and column.may_be_missing,
-        group=column.group_label or column.group,
+        group=label_of(column.group, column.group_label) if column.group else None,
     )
     return replace(field, default=_default(field, example))
 

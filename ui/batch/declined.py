@@ -7,6 +7,7 @@ import streamlit as st
 from pret import Client, PretError
 from ui.bars import Bar, bars
 from ui.batch.results import Declined
+from ui.labels import label_of
 from ui.palette import ink
 from ui.tables import show_table
 from ui.texts import Texts
@@ -16,19 +17,19 @@ MOST = 10
 
 
 def labels_of(say: Texts, client: Client) -> dict[str, str]:
-    """Return what people call the features and groups of the live model; without it, they keep their names."""
+    """Return what people call the features and groups of the live model; without it, their names are made readable."""
     try:
         columns = client.model_signature(language=say.language).columns
     except PretError:
         return {}
-    groups = {it.group: it.group_label or it.group for it in columns if it.group}
-    return groups | {it.name: it.label or it.name for it in columns}
+    groups = {it.group: label_of(it.group, it.group_label) for it in columns if it.group}
+    return groups | {it.name: label_of(it.name, it.label) for it in columns}
 
 
 def show_declined(say: Texts, declined: Sequence[Declined], labels: Mapping[str, str]) -> None:
     """Show how many rows each reason declined."""
     st.subheader(say("portfolio.declined"), anchor=False)
-    named = [(labels.get(it.feature, it.feature), it) for it in declined]
+    named = [(labels.get(it.feature) or label_of(it.feature), it) for it in declined]
     entries = [Bar(name, it.mainly, say.number(it.mainly)) for name, it in named if it.mainly][:MOST]
     if entries:
         st.markdown(say("portfolio.declined_mainly"))

@@ -14,6 +14,7 @@ from ui.batch.fetched import shelf
 from ui.batch.lines import line_name, line_of
 from ui.batch.opening import show_opening
 from ui.batch.results import EXPLAINED, MAX_SORTED, ORDERS, OUTCOMES, Page, Wanted, invalid_values, kept_columns
+from ui.labels import label_of
 from ui.tables import choose_row
 from ui.texts import NOTHING, Texts
 
@@ -110,7 +111,7 @@ def _show_rows(say: Texts, job: Job, page: Page, labels: Mapping[str, str]) -> i
 
 def _against(reasons: Sequence[Mapping[str, Any]] | None, labels: Mapping[str, str]) -> str:
     """List what raises the risk, the strongest first."""
-    named = [labels.get(it["feature"], it["feature"]) for it in reasons or () if it["contribution"] > 0]
+    named = [labels.get(it["feature"]) or label_of(it["feature"]) for it in reasons or () if it["contribution"] > 0]
     return ", ".join(named) or NOTHING
 
 

@@ -224,8 +224,8 @@ def test_what_applications_were_refused_for_is_counted_and_listed() -> None:
     assert table.iloc[:, -1].tolist() == [NOTHING, NOTHING, "The home, <i>Age</i>", NOTHING]
 
 
-def test_without_the_live_model_reasons_keep_the_names_of_the_features() -> None:
+def test_without_the_live_model_the_names_of_the_features_are_made_readable() -> None:
     job = done(explain=3)
     test, _ = opened("en", job.id, job=job, download=explained, model_signature=Busy("No model."))
-    assert test.dataframe[1].value.iloc[0, 0] == "HOME"
+    assert test.dataframe[1].value.iloc[0, 0] == "Home"
     assert not test.exception

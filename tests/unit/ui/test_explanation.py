@@ -11,6 +11,7 @@ from pret import Contribution, Curve, Explanation, NotReachable, Point, Problem,
 from tests.unit.ui.conftest import MODEL, NUMBERS, THRESHOLD, a_score
 from tests.unit.ui.test_applicant import opened, scored, shown
 from ui.applicant.curves import MOST_CATEGORIES, curve_figure, shown_points
+from ui.applicant.explanation import entries_of, notice_of
 from ui.applicant.form import fields_of
 from ui.applicant.scoring import JobPlace, Scored, Source
 from ui.applicant.sheet import file_name, sheet
@@ -214,3 +215,11 @@ def test_a_curve_of_one_point_can_be_drawn() -> None:
 
 def test_bars_that_are_all_zero_can_be_drawn() -> None:
     assert bars([Bar("A", 0.0, "0"), Bar("A", 0.0, "0")], {}, "#000000").to_dict()
+
+
+def test_without_notes_reasons_have_the_names_of_the_form() -> None:
+    unnoted = Contribution("MONTHS_EMPLOYED", 1.5, "raises_risk", "MONTHS_EMPLOYED", label="MONTHS_EMPLOYED")
+    told = Explanation(-2.0, 0.5, (unnoted,), 1.0)
+    say = Texts.of("en")
+    assert entries_of(say, told)[0].name == "Months employed"
+    assert "- Months employed" in notice_of(say, a_score(0.25), told)

@@ -2,7 +2,8 @@ import pytest
 
 from pret import Column
 from tests.unit.ui.conftest import CATEGORIES, NUMBERS, signature_of
-from ui.applicant.form import fields_of, label_of, row_of, values_of
+from ui.applicant.form import fields_of, row_of, values_of
+from ui.labels import label_of
 from ui.texts import Texts
 
 FR = Texts.of("fr")
@@ -104,7 +105,7 @@ def test_the_label_of_the_model_comes_before_a_name_made_readable() -> None:
     )
     assert [(field.label, field.group) for field in fields_of(signature_of(*columns))] == [
         ("Amount", "The loan"),
-        ("N", "LOAN"),
+        ("N", "Loan"),
     ]
 
 

@@ -55,7 +55,7 @@ def test_the_page_tells_what_is_live_and_what_the_model_takes() -> None:
     assert processes[0][:4] == ["API", "laptop", "101", MODEL]
     assert signature[2] == ["AGE", "whole number", "Yes", "No", "18", "100", "\N{EN DASH}", "Age, in years."]
     assert history[0][1:4] == [MODEL, "boot", "activated"]
-    assert importance == [["Age <b>", "AGE", "The person", "0.500"], ["AMOUNT", "AMOUNT", "\N{EN DASH}", "0.250"]]
+    assert importance == [["Age <b>", "AGE", "The person", "0.500"], ["Amount", "AMOUNT", "\N{EN DASH}", "0.250"]]
     assert "Measured on 500 rows of the training data." in text
 
 
