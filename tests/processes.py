@@ -83,6 +83,18 @@ class Process:
         children: list[psutil.Process] = psutil.Process(self.pid).children()
         return children
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it and its children stand still for the block."""
+        processes = [psutil.Process(self.pid), *self.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
     def kill(self) -> None:
         """End it with all its children as the kernel would: at once and without a chance to clean up."""
         for process in [psutil.Process(self.pid), *self.children()]:

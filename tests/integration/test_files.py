@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -294,8 +294,12 @@ def test_a_job_whose_storage_fails_is_given_up_and_can_be_done_again(
     wait_for("the scoring", lambda: running.job(job_id)["rows_done"])
     folder = folder_of(running, job_id)
     aside = folder.with_name("aside")
-    folder.rename(aside)
-    folder.write_text("a file where the folder was")
+    with ExitStack() as still:
+        # A chunk that is written now would make another folder.
+        for worker in running.workers:
+            still.enter_context(worker.frozen())
+        folder.rename(aside)
+        folder.write_text("a file where the folder was")
     pace.free()
     job = running.wait_until_ended(job_id)
     assert job["state"] == "failed"
