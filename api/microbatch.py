@@ -44,7 +44,7 @@ class MicroBatcher:
                 if not future.done():
                     future.set_exception(error)
             return
-        self._traffic.microbatch(model, predictions, time.perf_counter() - began)
+        self._traffic.microbatch(model, predictions.scores, time.perf_counter() - began)
         for (_, future), answer in zip(waiting, answers, strict=True):
             # Skip requests that were cancelled in the meantime.
             if not future.done():

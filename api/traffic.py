@@ -57,19 +57,18 @@ class Traffic:
         """Note a request that has ended."""
         self._seconds[method, route, status].append(seconds)
 
-    def microbatch(self, model: Model, predictions: Predictions, seconds: float) -> None:
-        """Note a micro-batch, and what it took in the evaluator."""
-        self._microbatches.append(len(predictions.scores))
-        self.scored(model, predictions, seconds)
+    def microbatch(self, model: Model, scores: Scores, seconds: float) -> None:
+        """Note the scores of a micro-batch, and what it took in the evaluator."""
+        self._microbatches.append(len(scores))
+        self.scored(model, scores, seconds)
 
-    def scored(self, model: Model, predictions: Predictions, seconds: float = 0.0) -> None:
-        """Note the predictions for applicants."""
+    def scored(self, model: Model, scores: Scores, seconds: float = 0.0) -> None:
+        """Note the scores of applicants, shape (rows,)."""
         scored = self._scored.get(model.version)
         if scored is None:
-            scored = self._scored[model.version] = _Scored(model, predictions.threshold)
+            scored = self._scored[model.version] = _Scored(model)
         scored.seconds += seconds
-        # Not the predictions: objects that the garbage collector follows would keep it busy.
-        scored.scores.append(predictions.scores)
+        scored.scores.append(scores)
 
     def flush(self) -> None:
         """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
@@ -101,12 +100,12 @@ class Traffic:
 class _Scored:
     """The scores of one model version that wait to be counted."""
 
-    def __init__(self, model: Model, threshold: float) -> None:
-        self._version, self._evaluator, self._threshold = model.version, model.scorer.evaluator.name, threshold
+    def __init__(self, model: Model) -> None:
+        self._version, self._evaluator, self._threshold = model.version, model.scorer.evaluator.name, model.threshold
         self.scores: list[Scores] = []
         self.seconds = 0.0
 
     def count(self, metrics: Metrics) -> None:
         together = Predictions(np.concatenate(self.scores), self._threshold, self._version)
-        refused = int(np.count_nonzero(together.is_refused))
+        refused = together.counts()["refused"]
         metrics.scored(self._version, self._evaluator, together.scores, refused, self.seconds)

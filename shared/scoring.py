@@ -155,7 +155,7 @@ def score_counted(model: Model, rows: Rows, metrics: Metrics, threshold: float |
     found = score(model, rows, threshold)
     seconds = perf_counter() - began
     scores = found.scores if found.unscored is None else found.scores[~found.unscored]
-    metrics.scored(model.version, model.scorer.evaluator.name, scores, int(np.count_nonzero(found.is_refused)), seconds)
+    metrics.scored(model.version, model.scorer.evaluator.name, scores, found.counts()["refused"], seconds)
     return found
 
 

@@ -16,7 +16,7 @@ from shared.explanation import Wanted
 from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json
 from shared.models.artifact import Model
-from shared.scoring import Predictions, explain
+from shared.scoring import explain
 
 INDIVIDUAL_SCORE = "/individual_score"
 
@@ -63,8 +63,7 @@ class IndividualScore:
         # In a thread: of some models, an explanation takes milliseconds.
         limiter = self._services.explaining_limiter
         [answer] = await to_thread.run_sync(explain, model, [row], wanted, limiter=limiter)
-        predicted = Predictions(np.array([answer.score]), answer.threshold, answer.model_version)
-        self._services.traffic.scored(model, predicted)
+        self._services.traffic.scored(model, np.array([answer.score]))
         return msgspec.json.encode(answer)
 
     async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:
