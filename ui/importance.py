@@ -4,7 +4,7 @@ import streamlit as st
 
 from pret import Client, ModelImportance
 from ui.bars import Bar, bars
-from ui.labels import label_of
+from ui.labels import label_of, name_of
 from ui.palette import ink
 from ui.tables import show_table
 from ui.texts import NOTHING, Texts
@@ -25,12 +25,7 @@ def show_importance(say: Texts, client: Client) -> None:
         st.altair_chart(bars(entries, {}, ink(st.context.theme.type)), alt=say.plain("model.importance_figure"))
     groups = {it.group: label_of(it.group, it.label) for it in found.groups}
     rows = [
-        [
-            label_of(it.feature, it.label),
-            it.feature,
-            groups.get(it.group or "", NOTHING),
-            say.number(it.importance, DIGITS),
-        ]
+        [name_of(it), it.feature, groups.get(it.group or "", NOTHING), say.number(it.importance, DIGITS)]
         for it in found.features
     ]
     show_table([say.plain(f"model.{name}") for name in ("label", "feature", "group", "weight")], rows, "importance")
@@ -38,7 +33,7 @@ def show_importance(say: Texts, client: Client) -> None:
 
 def _bars(say: Texts, found: ModelImportance) -> list[Bar]:
     """Return the heaviest groups and lone features, as reasons are told."""
-    lone = [(label_of(it.feature, it.label), it.importance) for it in found.features if it.group is None]
+    lone = [(name_of(it), it.importance) for it in found.features if it.group is None]
     weights = [*lone, *((label_of(it.group, it.label), it.importance) for it in found.groups)]
     heaviest = sorted(weights, key=lambda it: -it[1])[:MOST]
     return [Bar(name, weight, say.number(weight, DIGITS)) for name, weight in heaviest]

@@ -4,11 +4,11 @@ from math import exp
 
 import streamlit as st
 
-from pret import Contribution, Explanation, Score
+from pret import Explanation, Score
 from ui import service
 from ui.applicant.scoring import Scored
 from ui.bars import Bar, Side, bars, signed
-from ui.labels import label_of
+from ui.labels import label_of, name_of
 from ui.palette import ink
 from ui.tables import show_words
 from ui.texts import Texts
@@ -38,11 +38,6 @@ def entries_of(say: Texts, explanation: Explanation) -> list[Bar]:
         *listed,
         Bar(say.plain("applicant.other_reasons"), explanation.other, signed(explanation.other, say), "rest"),
     ]
-
-
-def name_of(contribution: Contribution) -> str:
-    """Return what people call the feature or the group."""
-    return label_of(contribution.feature, contribution.label)
 
 
 def notice_of(say: Texts, score: Score, adverse: Explanation) -> str:

@@ -11,7 +11,7 @@ from ui.applicant.curves import curve_figure
 from ui.applicant.form import FormField
 from ui.applicant.inputs import written
 from ui.applicant.scoring import Scored
-from ui.labels import label_of
+from ui.labels import name_of
 from ui.palette import ink
 from ui.tables import show_words
 from ui.texts import Texts, short
@@ -59,10 +59,10 @@ def _what_if(client: Client, scored: Scored, chosen: tuple[str, ...], language: 
 
 
 def _show_curve(say: Texts, curve: Curve, found: WhatIf) -> None:
-    st.markdown(say("applicant.curve", feature=label_of(curve.feature, curve.label), value=written(curve.value, say)))
+    st.markdown(say("applicant.curve", feature=name_of(curve), value=written(curve.value, say)))
     st.altair_chart(
         curve_figure(say, curve, found.score, found.threshold, ink(st.context.theme.type)),
-        alt=f"{label_of(curve.feature, curve.label)}. {_flip(say.plain, say, curve, found)}",
+        alt=f"{name_of(curve)}. {_flip(say.plain, say, curve, found)}",
     )
     st.markdown(_flip(say, say, curve, found))
     missing = [point.score for point in curve.points if point.value is None]
@@ -84,13 +84,6 @@ def _show_table(say: Texts, found: WhatIf) -> None:
         scores = [point.score for point in curve.points] or [found.score]
         lowest, highest = say.percent(min(scores)), say.percent(max(scores))
         spread = say.plain("applicant.from_to", lowest=lowest, highest=highest)
-        rows.append(
-            [
-                label_of(curve.feature, curve.label),
-                written(curve.value, say),
-                spread,
-                _flip(say.plain, say, curve, found),
-            ]
-        )
+        rows.append([name_of(curve), written(curve.value, say), spread, _flip(say.plain, say, curve, found)])
     headings = [say.plain(f"applicant.{name}") for name in ("field", "now", "scores", "decision")]
     show_words(headings, rows, say.plain("applicant.curves_table"))

@@ -29,7 +29,7 @@ def labels_of(say: Texts, client: Client) -> dict[str, str]:
 def show_declined(say: Texts, declined: Sequence[Declined], labels: Mapping[str, str]) -> None:
     """Show how many rows each reason declined."""
     st.subheader(say("portfolio.declined"), anchor=False)
-    named = [(labels.get(it.feature) or label_of(it.feature), it) for it in declined]
+    named = [(label_of(it.feature, labels.get(it.feature)), it) for it in declined]
     entries = [Bar(name, it.mainly, say.number(it.mainly)) for name, it in named if it.mainly][:MOST]
     if entries:
         st.markdown(say("portfolio.declined_mainly"))

@@ -111,7 +111,7 @@ def _show_rows(say: Texts, job: Job, page: Page, labels: Mapping[str, str]) -> i
 
 def _against(reasons: Sequence[Mapping[str, Any]] | None, labels: Mapping[str, str]) -> str:
     """List what raises the risk, the strongest first."""
-    named = [labels.get(it["feature"]) or label_of(it["feature"]) for it in reasons or () if it["contribution"] > 0]
+    named = [label_of(it["feature"], labels.get(it["feature"])) for it in reasons or () if it["contribution"] > 0]
     return ", ".join(named) or NOTHING
 
 
