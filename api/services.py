@@ -89,7 +89,7 @@ def create_services(settings: Settings, client: redis.Redis) -> Services:
 
     return Services(
         settings=settings,
-        member=Member("api", models, fleet, partial(PreparationProcess, settings=settings), loads=True),
+        member=Member("api", models, fleet, partial(PreparationProcess, models=models, settings=settings), loads=True),
         fleet=fleet,
         coordinator=Coordinator(fleet, models, settings.reload_timeout, metrics, ends=lambda: closing),
         store=store,

@@ -58,7 +58,7 @@ def create_services(
     """Create the services; nothing is loaded or forked yet. Versions are prepared in a separate process, or by `prepare`."""
     fleet = Fleet(client)
     models = models or ModelCache.from_settings(settings, fleet.origin_of)
-    prepare = prepare or partial(PreparationProcess, settings=settings)
+    prepare = prepare or partial(PreparationProcess, models=models, settings=settings)
 
     return Services(
         settings=settings,

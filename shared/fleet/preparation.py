@@ -2,9 +2,11 @@
 
 Run as `python -m shared.fleet.preparation [ID [ORIGIN]]`: fetches and verifies the version, or what the source offers, by the
 settings of its environment, and prints which it was. A download that hangs, a full disk or a model that crashes its reader
-then never touches a process that serves.
+then never touches a process that serves. One such process for a version is enough on a machine.
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -64,42 +66,75 @@ Prepare = Callable[[VersionRef | None], Preparation]
 
 
 class PreparationProcess:
-    """A preparation in a child process."""
+    """A preparation in a child process; while there is one for the same version on this machine, it waits for that one."""
 
-    def __init__(self, version: VersionRef | None, settings: Settings) -> None:
+    def __init__(self, version: VersionRef | None, models: ModelCache, settings: Settings) -> None:
         self.started_at = time.monotonic()
+        self._version = version
+        self._models = models
+        self._settings = settings
         self._timeout = SHARE_OF_TIMEOUT * settings.reload_timeout
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, *filter(None, astuple(version) if version else ())],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT)},
-        )
+        self._process: subprocess.Popen[str] | None = None
+        self._begin()
 
     def outcome(self) -> Outcome | None:
-        """Look whether the process has ended; one that takes longer than a reload may is killed."""
+        """Look whether the version is ready or the process has ended; what takes longer than a reload may is given up."""
         seconds = time.monotonic() - self.started_at
-        if self._process.poll() is None:
+        if self._process is None:
+            if self._version is not None and self._models.is_ready(self._version.id):
+                return Outcome(None, seconds, self._version)
+            self._begin()
+        if self._process is None or self._process.poll() is None:
             if seconds < self._timeout:
                 return None
             self.cancel()
             return Outcome(SourceUnavailable("preparation-timed-out"), seconds)
-        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        message = self._process.stdout.read()
-        self._close()
+        message, _ = self._process.communicate()
         if self._process.returncode == 0:
             return Outcome(None, seconds, VersionRef(**json.loads(message)))
         return Outcome(_error(message, self._process.returncode), seconds)
 
     def cancel(self) -> None:
-        """Kill the process."""
-        self._process.kill()
-        self._process.wait()
-        self._close()
+        """Kill the process, if it is this one's."""
+        if self._process is not None:
+            with self._process as process:
+                process.kill()
 
-    def _close(self) -> None:
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+    def _begin(self) -> None:
+        """Start the process, unless there is one for the same version."""
+        turn = _take_turn(self._settings.model_cache_dir, self._version)
+        if turn is None:
+            return
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", __name__, *filter(None, astuple(self._version) if self._version else ())],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self._settings.as_environment(), "PYTHONPATH": str(ROOT)},
+            pass_fds=turn,
+        )
+        for descriptor in turn:
+            os.close(descriptor)
+
+
+def _take_turn(folder: Path, version: VersionRef | None) -> tuple[int, ...] | None:
+    """Lock the version; None if another process has. The lock lasts until whoever inherits the descriptors has ended.
+
+    There are none where nothing can be locked: the version is not known yet, or the folder takes no file, which the process
+    will find out and say.
+    """
+    if version is None:
+        return ()
+    descriptor = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(version.id.encode()).hexdigest()[:12]
+        descriptor = os.open(folder / f"{name}.turn", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return (descriptor,)
+    except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None if isinstance(error, BlockingIOError) else ()
 
 
 def _error(message: str, code: int) -> PretError:

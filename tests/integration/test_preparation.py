@@ -5,21 +5,26 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+from pydantic import SecretStr
 
 from scripts import check_model
 from shared.errors import BadArtifact
+from shared.fleet.preparation import Outcome, PreparationProcess
 from shared.models import trial_load
 from shared.models.cache import ModelCache
 from shared.models.sources import FolderSource
+from shared.models.version import VersionRef
 from shared.reasons import Reason
+from shared.settings import Settings
 from tests.factories import Kit
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_for
 
 FLIPS = 20_000
 LOAD_FLIPS = """
@@ -147,3 +152,99 @@ def test_a_disk_that_is_full_is_named_and_nothing_is_left(hub: HubServer, number
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
     assert prepare(hub, tmp_path, version, largest_file=10**9).returncode == 0
     assert (tmp_path / "cache" / version / "model.cb").is_file()
+
+
+@pytest.fixture
+def stalled(
+    hub: HubServer, numbers: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[VersionRef, ModelCache]:
+    """A version whose files are not sent for now, and the models of a machine that has none."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    version = VersionRef(publish(hub, numbers, tmp_path / "model"))
+    hub.fail("download", "stall")
+    return version, ModelCache.from_settings(of_the_hub(hub, tmp_path))
+
+
+def of_the_hub(hub: HubServer, folder: Path, reload_timeout: float = 60.0) -> Settings:
+    return Settings(
+        hf_repo_id=REPO,
+        hf_endpoint=hub.url,
+        hf_token=SecretStr(TOKEN),
+        model_cache_dir=folder / "cache",
+        reload_timeout=reload_timeout,
+    )
+
+
+def outcome_of(preparation: PreparationProcess) -> Outcome:
+    return wait_for("an outcome", preparation.outcome)
+
+
+def at_work() -> list[psutil.Process]:
+    """The processes that prepare a version for this one."""
+    alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "shared.fleet.preparation" in child.cmdline()]
+
+
+def test_one_process_prepares_a_version_and_whoever_needs_it_too_waits_for_it(
+    hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
+) -> None:
+    version, models = stalled
+    of_all = [PreparationProcess(version, models, of_the_hub(hub, tmp_path)) for _ in range(4)]
+    assert [one.outcome() for one in of_all] == [None] * 4
+    assert len(at_work()) == 1
+    hub.heal()
+    outcomes = [outcome_of(one) for one in of_all]
+    assert [(one.version, one.error) for one in outcomes] == [(version, None)] * 4
+    assert models.is_ready(version.id)
+    assert at_work() == []
+
+
+@pytest.mark.parametrize("end", [PreparationProcess.cancel, lambda _: at_work()[0].kill()], ids=["cancelled", "killed"])
+def test_where_the_one_that_prepares_ends_another_does_it(
+    hub: HubServer,
+    stalled: tuple[VersionRef, ModelCache],
+    tmp_path: Path,
+    end: Callable[[PreparationProcess], None],
+) -> None:
+    version, models = stalled
+    first, second = (PreparationProcess(version, models, of_the_hub(hub, tmp_path)) for _ in range(2))
+    assert second.outcome() is None
+    end(first)
+    wait_for("the second to begin", lambda: second.outcome() is None and len(at_work()) == 1)
+    hub.heal()
+    assert outcome_of(second).version == version
+    first.cancel()
+
+
+def test_who_waits_gives_up_in_its_own_time(
+    hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
+) -> None:
+    version, models = stalled
+    patient = PreparationProcess(version, models, of_the_hub(hub, tmp_path, reload_timeout=300))
+    hasty = PreparationProcess(version, models, of_the_hub(hub, tmp_path, reload_timeout=0.5))
+    error = outcome_of(hasty).error
+    assert error is not None
+    assert error.reason.type == "preparation-timed-out"
+    assert patient.outcome() is None
+    patient.cancel()
+
+
+def test_another_version_and_one_that_is_not_known_yet_wait_for_nobody(
+    hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
+) -> None:
+    version, models = stalled
+    wanted = [version, VersionRef("local-000000000000"), None, None]
+    of_all = [PreparationProcess(one, models, of_the_hub(hub, tmp_path)) for one in wanted]
+    assert len(at_work()) == 4
+    for one in of_all:
+        one.cancel()
+
+
+def test_a_folder_that_takes_no_files_is_named_by_the_one_who_waits_for_nobody(numbers: Kit, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, not a folder")
+    settings = Settings(model_dir=numbers.write(tmp_path / "model"), model_cache_dir=tmp_path / "cache")
+    models = ModelCache.from_settings(settings)
+    for one in [PreparationProcess(models.resolve(), models, settings) for _ in range(2)]:
+        error = outcome_of(one).error
+        assert error is not None
+        assert error.reason.type == "model-cache-not-writable"
