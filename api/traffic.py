@@ -1,10 +1,12 @@
 """What the edge and the micro-batches observe: noted by the event loop as it is, and counted in the metrics now and then.
 
-A metric that is safe for several processes takes microseconds to count one thing; a single applicant takes some fifty.
+A metric that is safe for several processes takes microseconds to count one thing; a single applicant takes some fifty. Arrays
+hold the numbers, eight bytes each: as objects they would push out of the processor's caches what the next request needs.
 """
 
 import asyncio
 import logging
+from array import array
 from collections import defaultdict
 
 import numpy as np
@@ -40,15 +42,19 @@ def route_of(scope: Scope) -> str:
     return path
 
 
+def _floats() -> "array[float]":
+    return array("d")
+
+
 class Traffic:
     """Notes requests and single scores. Used by the event loop alone."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self.in_flight = 0
-        self._seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        self._seconds: defaultdict[tuple[str, str, int], array[float]] = defaultdict(_floats)
         """What requests took, by method, route and status."""
-        self._microbatches: list[int] = []
+        self._microbatches = array("q")
         """Numbers of rows."""
         self._scored: dict[str, _Scored] = {}
         """By model version."""
@@ -68,13 +74,13 @@ class Traffic:
         if scored is None:
             scored = self._scored[model.version] = _Scored(model)
         scored.seconds += seconds
-        scored.scores.append(scores)
+        scored.scores.frombytes(scores.tobytes())
 
     def flush(self) -> None:
         """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
         metrics = self._metrics
-        taken, self._seconds = self._seconds, defaultdict(list)
-        microbatches, self._microbatches = self._microbatches, []
+        taken, self._seconds = self._seconds, defaultdict(_floats)
+        microbatches, self._microbatches = self._microbatches, array("q")
         # By the way, a version that is no longer served does not stay for good.
         versions, self._scored = self._scored, {}
         metrics.in_flight.set(self.in_flight)
@@ -102,10 +108,10 @@ class _Scored:
 
     def __init__(self, model: Model) -> None:
         self._version, self._evaluator, self._threshold = model.version, model.scorer.evaluator.name, model.threshold
-        self.scores: list[Scores] = []
+        self.scores = _floats()
         self.seconds = 0.0
 
     def count(self, metrics: Metrics) -> None:
-        together = Predictions(np.concatenate(self.scores), self._threshold, self._version)
+        together = Predictions(np.frombuffer(self.scores), self._threshold, self._version)
         refused = together.counts()["refused"]
         metrics.scored(self._version, self._evaluator, together.scores, refused, self.seconds)
