@@ -54,8 +54,6 @@ class Traffic:
         self.in_flight = 0
         self._seconds: defaultdict[tuple[str, str, int], array[float]] = defaultdict(_floats)
         """What requests took, by method, route and status."""
-        self._microbatches = array("q")
-        """Numbers of rows."""
         self._scored: dict[str, _Scored] = {}
         """By model version."""
 
@@ -65,30 +63,32 @@ class Traffic:
 
     def microbatch(self, model: Model, scores: Scores, seconds: float) -> None:
         """Note the scores of a micro-batch, and what it took in the evaluator."""
-        self._microbatches.append(len(scores))
-        self.scored(model, scores, seconds)
+        noted = self._scored.get(model.version) or self._scored_by(model)
+        noted.microbatches.append(len(scores))
+        noted.seconds += seconds
+        noted.scores.frombytes(scores.tobytes())
 
-    def scored(self, model: Model, scores: Scores, seconds: float = 0.0) -> None:
-        """Note the scores of applicants, shape (rows,)."""
-        scored = self._scored.get(model.version)
-        if scored is None:
-            scored = self._scored[model.version] = _Scored(model)
-        scored.seconds += seconds
-        scored.scores.frombytes(scores.tobytes())
+    def scored(self, model: Model, scores: Scores) -> None:
+        """Note the scores of applicants, shape (rows,), that were no micro-batch."""
+        noted = self._scored.get(model.version) or self._scored_by(model)
+        noted.scores.frombytes(scores.tobytes())
 
     def flush(self) -> None:
         """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
         metrics = self._metrics
         taken, self._seconds = self._seconds, defaultdict(_floats)
-        microbatches, self._microbatches = self._microbatches, array("q")
         # By the way, a version that is no longer served does not stay for good.
         versions, self._scored = self._scored, {}
         metrics.in_flight.set(self.in_flight)
         for (method, route, status), seconds in taken.items():
             metrics.requests.labels(known(method), route, str(status)).observe_all(seconds)
-        metrics.microbatches.observe_all(microbatches)
         for scored in versions.values():
             scored.count(metrics)
+
+    def _scored_by(self, model: Model) -> "_Scored":
+        """Begin with what a model version has scored since the last flush."""
+        begun = self._scored[model.version] = _Scored(model)
+        return begun
 
     async def keep_flushing(self) -> None:
         """Flush, until it is cancelled and then once more."""
@@ -108,10 +108,13 @@ class _Scored:
 
     def __init__(self, model: Model) -> None:
         self._version, self._evaluator, self._threshold = model.version, model.scorer.evaluator.name, model.threshold
+        self.microbatches = array("q")
+        """Numbers of rows."""
         self.scores = _floats()
         self.seconds = 0.0
 
     def count(self, metrics: Metrics) -> None:
+        metrics.microbatches.observe_all(self.microbatches)
         together = Predictions(np.frombuffer(self.scores), self._threshold, self._version)
         refused = together.counts()["refused"]
         metrics.scored(self._version, self._evaluator, together.scores, refused, self.seconds)
