@@ -25,6 +25,8 @@ PATIENCE = 0.5
 LONGEST = 1.0
 """Seconds that scoring a batch may take: with a slow model, several workers are faster than this one thread."""
 
+ENCODED_AT_ONCE = 2000
+
 ReadRows = Callable[[], Iterable[Validated]]
 
 
@@ -67,9 +69,11 @@ class ImmediateBatches:
         encoded, rows = [], 0
         try:
             for validated in slices:
-                # Each slice is encoded separately: a single call would keep the event loop waiting.
-                encoded.append(msgspec.json.encode(self._scored(model, validated.batch, explain))[1:-1])
-                rows += validated.batch.num_rows
+                answers = self._scored(model, validated.batch, explain)
+                # A single call for all would keep the event loop waiting.
+                for start in range(0, len(answers), ENCODED_AT_ONCE):
+                    encoded.append(msgspec.json.encode(answers[start : start + ENCODED_AT_ONCE])[1:-1])
+                rows += len(answers)
         except _TooManyRows:
             return None
         return Answers(b"[" + b",".join(encoded) + b"]", rows)

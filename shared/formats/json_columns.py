@@ -27,7 +27,7 @@ from shared.contract.validated import Validated, Write
 from shared.errors import Report
 from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
 from shared.formats.json_packed import PackedRows
-from shared.formats.json_pieces import NOT_IN_BULK
+from shared.formats.json_pieces import BETWEEN_OBJECTS, NOT_IN_BULK, elements_in_pieces
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -96,7 +96,8 @@ class JsonRows:
         if self._keep and not start:
             with suppress(*NOT_IN_BULK, IndexError):
                 self._note_first(msgspec.json.decode(array, type=list[msgspec.Raw])[0])
-        return self._in_bulk([partial(decoder.decode, array) for decoder in self._decoders], array, start)
+        decoders = [partial(elements_in_pieces, array, decoder.decode, BETWEEN_OBJECTS) for decoder in self._decoders]
+        return self._in_bulk(decoders, array, start)
 
     def from_lines(self, lines: Sequence[bytes], start: int) -> Validated | None:
         """Validate objects, each a separate JSON text, in bulk; None if that is impossible."""

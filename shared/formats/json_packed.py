@@ -17,7 +17,7 @@ from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
-from shared.formats.json_pieces import in_pieces
+from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, in_pieces
 
 EXACT = 2.0**53
 """Below it, all whole numbers are floats."""
@@ -38,6 +38,7 @@ class PackedRows:
     def __init__(self, contract: Contract, names: Sequence[str], row_type: Any, *, are_arrays: bool) -> None:
         self._contract = contract
         self._decoder: Any = msgspec.json.Decoder(GenericAlias(list, row_type))
+        self._between = BETWEEN_ARRAYS if are_arrays else BETWEEN_OBJECTS
         self._layout = _layout(contract, names, are_arrays=are_arrays)
         places = {name: _field(i) for i, name in enumerate(names)}
         self._fields = [(places[feature.name], feature.kind.python) for feature in contract.features]
@@ -75,14 +76,18 @@ class PackedRows:
         """
         if self._contract.whole_numbers and may_underflow(array):
             return None
-        rows = self._decoder.decode(array)
-        if not rows:
+        content = b"".join(in_pieces(array, self._packed, self._between))
+        if not content:
             return None
-        packed = np.frombuffer(msgspec.msgpack.encode(rows), self._layout, offset=_header(len(rows)))
+        packed = np.frombuffer(content, self._layout)
         arrays = [_column(packed[field], kind) for field, kind in self._fields]
         if any(values is None for values in arrays):
             return None
         return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
+
+    def _packed(self, array: bytes) -> memoryview:
+        rows = self._decoder.decode(array)
+        return memoryview(msgspec.msgpack.encode(rows))[_header(len(rows)) :]
 
 
 def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.Array] | None:
@@ -96,7 +101,7 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
         text = columns.get(feature.name)
         if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
-        values = np.concatenate(list(in_pieces(text, _numbers_of(kind))))
+        values = np.concatenate(list(in_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
         if (array := _column(values, kind)) is None:
             return None
         arrays.append(array)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import islice
 from types import GenericAlias
 from typing import Any
 
@@ -24,12 +24,23 @@ from shared.formats.json_extract import MAX_ROW_BYTES, extract
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
-from shared.formats.json_pieces import NOT_IN_BULK, begins_at, found_in_pieces, in_pieces
+from shared.formats.json_pieces import (
+    BETWEEN_ARRAYS,
+    BETWEEN_OBJECTS,
+    BETWEEN_VALUES,
+    NOT_IN_BULK,
+    begins_at,
+    commas,
+    elements_in_pieces,
+)
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue
 
 SLICE_ROWS = 2000
 """Approximate number of rows validated at a time; takes some 3 ms, during which no other thread of the process runs."""
+
+CHECKED_ROWS = 5 * SLICE_ROWS
+"""The same of columns that are decoded already."""
 
 FIRST_SLICE_BYTES = 2**16
 MAX_SLICE_BYTES = 2**20
@@ -37,9 +48,6 @@ MAX_SLICE_BYTES = 2**20
 
 CUT_ATTEMPTS = 20
 """False row boundaries that are tried before the rest of a body is treated as one slice."""
-
-BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*(,)[ \t\r\n]*\{")
-BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 
 MAX_KEYS = 100_000
 """Columns that a document may name, and colons up to which its keys are listed: more of them are not looked at."""
@@ -120,7 +128,7 @@ def row_text(body: bytes, number: int, contract: Contract, options: ReadOptions)
 
 def _element(array: bytes, number: int) -> bytes:
     """Return the text of one element of an array."""
-    elements = chain.from_iterable(in_pieces(array, msgspec.json.Decoder(list[msgspec.Raw]).decode))
+    elements = elements_in_pieces(array, msgspec.json.Decoder(list[msgspec.Raw]).decode, BETWEEN_VALUES)
     try:
         found = list(map(bytes, islice(elements, number, number + 1)))
     except NOT_IN_BULK:
@@ -174,8 +182,7 @@ def _next_piece(
     between: re.Pattern[bytes],
 ) -> tuple[Validated | list[bytes], int | None]:
     """Return the next rows, validated or raw, and the position of the comma after them; None if they are the last."""
-    commas = (found.start(1) for found in found_in_pieces(between, array, position + size))
-    for end in (*islice(commas, CUT_ATTEMPTS), None):
+    for end in (*islice(commas(between, array, position + size), CUT_ATTEMPTS), None):
         piece = b"[" + array[position:end] + (b"" if end is None else b"]")
         if (checked := in_bulk(piece, start)) is not None:
             return checked, end
@@ -263,7 +270,8 @@ def _validated_split(
         if rows.may_underflow(array):
             return None
         try:
-            columns = dict(zip(names, zip(*decoder.decode(array), strict=True), strict=True))
+            lines = elements_in_pieces(array, decoder.decode, BETWEEN_ARRAYS)
+            columns = dict(zip(names, zip(*lines, strict=True), strict=True))
         except NOT_IN_BULK:
             return None
         return rows.from_named_values(columns, start)
@@ -303,8 +311,8 @@ def _validated_columns(
         batch = pa.RecordBatch.from_arrays(arrays, contract.names)
         if not batch.num_rows:
             raise MalformedInput("no-rows")
-        for start in range(0, batch.num_rows, SLICE_ROWS):
-            yield validate_columns(contract, batch.slice(start, SLICE_ROWS), start)
+        for start in range(0, batch.num_rows, CHECKED_ROWS):
+            yield validate_columns(contract, batch.slice(start, CHECKED_ROWS), start)
         return
     # Columns that are not needed are not even decoded.
     columns = {name: Column(name, text, rows) for name, text in document.items() if name in rows.types}

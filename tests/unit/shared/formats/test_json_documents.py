@@ -1,6 +1,7 @@
 """Whole JSON bodies, valid and broken: the fast readers give what the exact ones give, or leave the body to them."""
 
 import json
+import re
 import tracemalloc
 from collections.abc import Sequence
 from itertools import chain
@@ -122,8 +123,21 @@ def test_absent_columns_text_and_whole_numbers_that_are_too_small_are_for_the_ex
 @pytest.mark.parametrize("size", range(1, 30))
 def test_long_columns_are_cut_between_values_only(values: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_pieces, "PIECE_BYTES", size)
-    pieces = json_pieces.in_pieces(f" [{values}]".encode(), json.loads)
+    pieces = json_pieces.in_pieces(f" [{values}]".encode(), json.loads, json_pieces.BETWEEN_VALUES)
     assert list(chain.from_iterable(pieces)) == json.loads(f"[{values}]")
+
+
+@pytest.mark.parametrize(
+    "rows", [["{}"] * 30 + ['{"a": 1}'], ['{"a": "},{"}', "[]"] * 20, ["[{}, {}]"] * 30, ["[], []"] * 9]
+)
+@pytest.mark.parametrize("between", [json_pieces.BETWEEN_OBJECTS, json_pieces.BETWEEN_ARRAYS])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 21])
+def test_long_arrays_of_rows_are_cut_between_rows_only(
+    rows: list[str], between: re.Pattern[bytes], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_pieces, "PIECE_BYTES", size)
+    array = f"[{' , '.join(rows)}]"
+    assert list(json_pieces.elements_in_pieces(array.encode(), json.loads, between)) == json.loads(array)
 
 
 WORDS = [r'"a,b"', r'"\"],"', r'"\\"', r'"\\\",\\"', '""', "null", "[1,2]", '{"a":","}', "NaN", "1"]
