@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from shared.reasons import MAX_REPORTED
 
@@ -52,8 +53,16 @@ def may_underflow(text: bytes) -> bool:
 
 def _may_underflow(text: bytes) -> bool:
     # Most texts have no negative exponent, which is found out faster without a regular expression, and fastest by one sign.
-    has_small = b"-" in text and (b"e-" in text or b"E-" in text) and SMALL_NUMBER.search(text) is not None
+    has_small = b"-" in text and _has_negative_exponent(text) and SMALL_NUMBER.search(text) is not None
     return has_small or MANY_ZEROS in text
+
+
+def _has_negative_exponent(text: bytes) -> bool:
+    if len(text) <= LARGE_ROW_BYTES:
+        return b"e-" in text or b"E-" in text
+    signs = np.frombuffer(text, np.uint8)
+    before = signs[np.flatnonzero(signs == ord("-")) - 1]
+    return bool(((before == ord("e")) | (before == ord("E"))).any())
 
 
 def extract(text: bytes, names: Collection[str], whole_numbers: Collection[str] = ()) -> Extract:

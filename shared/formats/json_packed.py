@@ -1,10 +1,11 @@
 """JSON rows of numbers and booleans to columns, without looking at them one by one.
 
 msgspec writes the rows that it has decoded as MessagePack, where a number takes nine bytes and a boolean one. So all rows are
-equally long, and NumPy reads a column from them as it would from a matrix.
+equally long, and NumPy reads a column from them as it would from a matrix. A missing number is a number too, until then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from random import SystemRandom
 from types import GenericAlias
 from typing import Any, Self
 
@@ -14,13 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from shared.contract.columns import validate_columns
-from shared.contract.contract import Contract
+from shared.contract.contract import Contract, Feature
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
 from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, in_pieces
 
 EXACT = 2.0**53
 """Below it, all whole numbers are floats."""
+
+NULL = b"null"
+MISSING = float(SystemRandom().randrange(2**52, 2**53))
+"""Stands for null. Drawn anew by each process, so that nobody can send it; as a whole number it is decoded fastest."""
 
 TRUE = 0xC3
 """A boolean as MessagePack."""
@@ -33,7 +38,7 @@ NAME_OF_TYPE = "Row"
 
 
 class PackedRows:
-    """Reader of rows that have all features of a contract and nothing else: objects, or arrays in the order of `names`."""
+    """Reader of rows that have the features of a contract and nothing else: objects, or arrays in the order of `names`."""
 
     def __init__(self, contract: Contract, names: Sequence[str], row_type: Any, *, are_arrays: bool) -> None:
         self._contract = contract
@@ -41,8 +46,10 @@ class PackedRows:
         self._between = BETWEEN_ARRAYS if are_arrays else BETWEEN_OBJECTS
         self._layout = _layout(contract, names, are_arrays=are_arrays)
         places = {name: _field(i) for i, name in enumerate(names)}
-        self._fields = [(places[feature.name], feature.kind.python) for feature in contract.features]
-        """For each feature of the contract, its field in a packed row, and its type."""
+        self._fields = [(places[feature.name], feature) for feature in contract.features]
+        """For each feature of the contract, its field in a packed row."""
+        self._may_have_null = are_arrays or not any(NULL in name.encode() for name in names)
+        """Whether null can only be a value."""
 
     @classmethod
     def of_objects(cls, contract: Contract) -> Self | None:
@@ -56,14 +63,20 @@ class PackedRows:
 
     @classmethod
     def _of(cls, contract: Contract, names: Sequence[str], *, are_arrays: bool) -> Self | None:
-        kinds = {feature.name: bool if feature.kind.python is bool else float for feature in contract.features}
+        features = {feature.name: feature for feature in contract.features}
         if any(feature.kind.python is str for feature in contract.features):
             return None
-        fields = [(_field(i), kinds[name]) for i, name in enumerate(names)]
+        fields = [_field_of(i, features[name], may_be_absent=not are_arrays) for i, name in enumerate(names)]
         rename = {_field(i): name for i, name in enumerate(names)}
         try:
             row_type = msgspec.defstruct(
-                NAME_OF_TYPE, fields, rename=rename, array_like=are_arrays, forbid_unknown_fields=True, gc=False
+                NAME_OF_TYPE,
+                fields,
+                rename=rename,
+                array_like=are_arrays,
+                forbid_unknown_fields=True,
+                kw_only=True,
+                gc=False,
             )
         except ValueError:  # a name with a quote or a backslash in it
             return None
@@ -72,7 +85,7 @@ class PackedRows:
     def validated(self, array: bytes, start: int) -> Validated | None:
         """Validate a JSON array of such rows; None if there are none, or a number may not be exact.
 
-        Raises an error of msgspec for anything else, such as a missing value.
+        Raises an error of msgspec for anything else, such as text.
         """
         if self._contract.whole_numbers and may_underflow(array):
             return None
@@ -80,20 +93,20 @@ class PackedRows:
         if not content:
             return None
         packed = np.frombuffer(content, self._layout)
-        arrays = [_column(packed[field], kind) for field, kind in self._fields]
+        arrays = [_column(packed[field], feature) for field, feature in self._fields]
         if any(values is None for values in arrays):
             return None
         return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
 
     def _packed(self, array: bytes) -> memoryview:
-        rows = self._decoder.decode(array)
+        rows = _decoded(self._decoder, array) if self._may_have_null else self._decoder.decode(array)
         return memoryview(msgspec.msgpack.encode(rows))[_header(len(rows)) :]
 
 
 def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.Array] | None:
     """Read all features, each from the text of an array; None if one is text or absent, or a number may not be exact.
 
-    Raises an error of msgspec for anything else, such as a missing value.
+    Raises an error of msgspec for anything else, such as text.
     """
     arrays = []
     for feature in contract.features:
@@ -102,7 +115,7 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
         if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
         values = np.concatenate(list(in_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
-        if (array := _column(values, kind)) is None:
+        if (array := _column(values, feature)) is None:
             return None
         arrays.append(array)
     return arrays
@@ -113,7 +126,7 @@ def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
     decoder: Any = msgspec.json.Decoder(list[bool] if kind is bool else list[float])
 
     def numbers(array: bytes) -> npt.NDArray[Any]:
-        values = decoder.decode(array)
+        values = _decoded(decoder, array)
         packed = np.frombuffer(
             msgspec.msgpack.encode(values), BOOLEAN if kind is bool else NUMBER, offset=_header(len(values))
         )
@@ -126,15 +139,37 @@ def _field(place: int) -> str:
     return f"f{place}"
 
 
-def _column(values: npt.NDArray[Any], kind: type) -> pa.Array | None:
-    """Return the values of one feature; None if they may not be those of the text."""
-    if kind is bool:
+def _field_of(place: int, feature: Feature, *, may_be_absent: bool) -> tuple[Any, ...]:
+    """Make the field of a packed row; with a default where the feature may be absent."""
+    if feature.kind.python is bool:
+        return _field(place), bool
+    return (_field(place), float, MISSING) if may_be_absent and not feature.required else (_field(place), float)
+
+
+def _decoded(decoder: Any, array: bytes) -> Any:
+    """Decode an array in which null can only be a value; looking for it first would take longer."""
+    try:
+        return decoder.decode(array)
+    except msgspec.ValidationError:
+        return decoder.decode(array.replace(NULL, b"%d" % MISSING))
+
+
+def _column(values: npt.NDArray[Any], feature: Feature) -> pa.Array | None:
+    """Return the values of one feature; None if they may not be those of the text, or a value must not be missing."""
+    if feature.kind.python is bool:
         return pa.array(values == TRUE)
     numbers = values.astype(np.float64)
-    if kind is int and np.abs(numbers).max() >= EXACT:
+    missing = numbers == MISSING
+    if has_missing := bool(missing.any()):
+        if not feature.nullable:
+            return None
+        numbers[missing] = 0.0
+    if feature.kind.python is int and np.abs(numbers).max() >= EXACT:
         return None
     # -0.0 also stands for the integer -0, which pydantic reads as 0.
-    return None if (np.signbit(numbers) & (numbers == 0)).any() else pa.array(numbers)
+    if (np.signbit(numbers) & (numbers == 0)).any():
+        return None
+    return pa.array(numbers, mask=missing if has_missing else None)
 
 
 def _layout(contract: Contract, names: Sequence[str], *, are_arrays: bool) -> np.dtype[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +112,16 @@ def test_complete_columns_are_read_without_an_object_for_each_value(names: list[
     arrays = packed_columns(CONTRACT, {name: f"[{USUAL[name]}, {USUAL[name]}]".encode() for name in names})
     assert arrays is not None
     assert [array.to_pylist() for array in arrays] == [[7, 7], [True, True], [0.5, 0.5], [2, 2], [1.5, 1.5]]
+
+
+def test_missing_values_of_complete_columns_are_read_in_the_same_way() -> None:
+    texts = {name: f"[{USUAL[name]}, {USUAL[name]}]".encode() for name in CONTRACT.names}
+    arrays = packed_columns(CONTRACT, texts | {"few": b"[null, 2]", "\u00e9": b"[ null,null ]"})
+    assert arrays is not None
+    assert [array.to_pylist() for array in arrays[3:]] == [[None, 2], [None, None]]
+    assert packed_columns(CONTRACT, texts | {"whole": b"[null, 2]"}) is None
+    with pytest.raises(msgspec.ValidationError, match="bool"):
+        packed_columns(CONTRACT, texts | {"flag": b"[null, true]"})
 
 
 def test_absent_columns_text_and_whole_numbers_that_are_too_small_are_for_the_exact_reader() -> None:

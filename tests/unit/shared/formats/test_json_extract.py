@@ -154,9 +154,12 @@ def test_a_whole_number_may_be_written_so(number: str) -> None:
 
 @pytest.mark.parametrize("number", ["1e-400", "1e-" + "0" * 250 + "400", "0." + "0" * 400 + "1"])
 @pytest.mark.parametrize("place", range(1, 700, 7))
+@pytest.mark.parametrize("large", [0, json_extract.LARGE_ROW_BYTES])
 def test_a_small_number_is_found_wherever_a_long_text_is_cut(
-    number: str, place: int, monkeypatch: pytest.MonkeyPatch
+    number: str, place: int, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_extract, "SEARCHED_BYTES", 700)
+    monkeypatch.setattr(json_extract, "LARGE_ROW_BYTES", large)
     assert json_extract.may_underflow(b"1" * place + b"," + number.encode() + b"," + b"1" * 700)
     assert not json_extract.may_underflow(b"1e-20," * 300)
+    assert not json_extract.may_underflow(b"-1," * 300 + b"e")

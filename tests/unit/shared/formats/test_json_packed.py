@@ -1,6 +1,8 @@
 """Rows read from MessagePack are those that pydantic reads one by one, or are left to it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from shared.formats.json_columns import JsonRows, validated_packed
 from shared.formats.json_packed import PackedRows
 from shared.formats.source import ReadOptions
 from tests.factories import make_contract
+from tests.processes import ROOT
 from tests.unit.shared.formats.test_same_verdict import bits
 
 CONTRACT = make_contract(
@@ -140,6 +143,44 @@ def test_complete_rows_are_read_in_any_number(count: int) -> None:
     assert checked is not None
     assert checked.batch.num_rows == count
     assert checked.batch.slice(count - 1).to_pylist() == [{"whole": 7, "flag": True, "": 0.5, "few": 2, "é": 1.5}]
+
+
+@pytest.mark.parametrize("between", ["", "\n\t"])
+def test_missing_numbers_are_read_here_whether_null_or_absent(between: str) -> None:
+    given = [
+        USUAL,
+        USUAL | {"few": f"{between}null"},
+        USUAL | {"é": f"null{between}"},
+        USUAL | {"few": "null", "é": "null"},
+    ]
+    texts = [text_of(list(row.items())) for row in [*given, dict(list(USUAL.items())[:3])]]
+    checked = validated_packed(PackedRows.of_objects(CONTRACT), array_of(texts), 7)
+    assert checked is not None
+    assert [column.null_count for column in checked.batch.columns] == [0, 0, 0, 3, 3]
+    same(checked, one_by_one(texts))
+    names = CONTRACT.names[::-1]
+    lists = [f"[{','.join(row[name] for name in names)}]".encode() for row in given]
+    listed = validated_packed(PackedRows.of_arrays(CONTRACT, names), array_of(lists), 7)
+    assert listed is not None
+    same(listed, one_by_one(texts[:4]))
+
+
+@pytest.mark.parametrize("name", ["null", "is_null", "a: null, b", "nullable"])
+def test_a_name_with_null_in_it_is_no_missing_value(name: str) -> None:
+    contract = make_contract([{"name": name, "type": "double", "required": False}])
+    checked = validated_packed(PackedRows.of_objects(contract), array_of([text_of([(name, "1.5")])] * 2), 0)
+    assert checked is not None
+    assert checked.batch.to_pydict() == {name: [1.5, 1.5]}
+    assert validated_packed(PackedRows.of_objects(contract), array_of([text_of([(name, "null")])]), 0) is None
+    arrays = validated_packed(PackedRows.of_arrays(contract, [name]), b"[[null], [2]]", 0)
+    assert arrays is not None
+    assert arrays.batch.to_pydict() == {name: [None, 2.0]}
+
+
+def test_what_stands_for_null_is_no_constant() -> None:
+    told = "from shared.formats.json_packed import MISSING; print(MISSING)"
+    commands = [[sys.executable, "-c", told]] * 2
+    assert len({subprocess.check_output(command, cwd=ROOT, text=True) for command in commands}) == 2
 
 
 def test_invalid_values_of_complete_rows_are_found_here() -> None:
