@@ -105,15 +105,17 @@ class PreparationProcess:
         turn = _take_turn(self._settings.model_cache_dir, self._version)
         if turn is None:
             return
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, *filter(None, astuple(self._version) if self._version else ())],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **self._settings.as_environment(), "PYTHONPATH": str(ROOT)},
-            pass_fds=turn,
-        )
-        for descriptor in turn:
-            os.close(descriptor)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", __name__, *filter(None, astuple(self._version) if self._version else ())],
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **self._settings.as_environment(), "PYTHONPATH": str(ROOT)},
+                pass_fds=turn,
+            )
+        finally:
+            for descriptor in turn:
+                os.close(descriptor)
 
 
 def _take_turn(folder: Path, version: VersionRef | None) -> tuple[int, ...] | None:

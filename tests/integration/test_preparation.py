@@ -216,6 +216,21 @@ def test_where_the_one_that_prepares_ends_another_does_it(
     first.cancel()
 
 
+def test_a_process_that_cannot_start_stands_in_nobodys_way(
+    hub: HubServer,
+    stalled: tuple[VersionRef, ModelCache],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version, models = stalled
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "none"))
+        with pytest.raises(OSError, match="none"):
+            PreparationProcess(version, models, of_the_hub(hub, tmp_path))
+    hub.heal()
+    assert outcome_of(PreparationProcess(version, models, of_the_hub(hub, tmp_path))).version == version
+
+
 def test_who_waits_gives_up_in_its_own_time(
     hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
 ) -> None:
