@@ -20,6 +20,9 @@ MAX_PIPELINED = 100
 SLOWEST = 500
 """Bytes per second that a body must bring on average."""
 
+KEPT_OPEN = 5.0
+"""Seconds for which a connection waits for its next request."""
+
 RESERVED_FILES = 256
 """Open files of a process beside its connections: Redis, storage, models, the event loop."""
 

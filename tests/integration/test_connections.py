@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from time import sleep
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from api.access.browsers import OF_API
-from api.server.limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
+from api.server.limits import KEPT_OPEN, MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 from tests.factories import Kit
 from tests.processes import DEADLINE, RedisServer, Service, http, wait_for
 
@@ -173,6 +174,18 @@ def test_a_connection_without_a_whole_request_is_closed(api: Service, sent: byte
     if said:
         assert said.startswith(b"HTTP/1.1 408 ")
         assert type_of(said.partition(b"\r\n\r\n")[2]) == "head-timed-out"
+
+
+def test_a_connection_that_brings_no_further_request_is_closed(api: Service, numbers: Kit) -> None:
+    sent = post(b"/individual_score", json.dumps(numbers.rows[0]).encode())
+    with closing(connect(api)) as connection:
+        for _ in range(2):
+            connection.sendall(sent)
+            assert answers(connection)[0][0] == 200
+        answered = time.monotonic()
+        assert connection.recv(1) == b""
+        # The process looks now and then, and what it takes for 5 s may be a little less.
+        assert time.monotonic() - answered > KEPT_OPEN - 1
 
 
 @pytest.mark.parametrize("path", [b"/individual_score", b"/multiple_score", b"/reload_model"])

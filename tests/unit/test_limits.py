@@ -29,6 +29,7 @@ FIXED: dict[str, Any] = {
     "first line and headers of a request": limits.MAX_HEAD_BYTES,
     "headers of a request": limits.MAX_HEADERS,
     "speed of a body, at least": limits.SLOWEST,
+    "time between two requests on a connection": limits.KEPT_OPEN,
     "requests sent ahead of their answers": limits.MAX_PIPELINED,
     "a row sent alone": json_extract.MAX_ROW_BYTES,
     "a body that names the file to read": submission.MAX_ADDRESS_BYTES,
