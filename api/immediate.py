@@ -26,6 +26,7 @@ LONGEST = 1.0
 """Seconds that scoring a batch may take: with a slow model, several workers are faster than this one thread."""
 
 ENCODED_AT_ONCE = 2000
+"""Answers that are written in one call, during which the event loop waits: some 0.3 ms."""
 
 ReadRows = Callable[[], Iterable[Validated]]
 
@@ -70,7 +71,6 @@ class ImmediateBatches:
         try:
             for validated in slices:
                 answers = self._scored(model, validated.batch, explain)
-                # A single call for all would keep the event loop waiting.
                 for start in range(0, len(answers), ENCODED_AT_ONCE):
                     encoded.append(msgspec.json.encode(answers[start : start + ENCODED_AT_ONCE])[1:-1])
                 rows += len(answers)

@@ -63,15 +63,17 @@ class Traffic:
 
     def microbatch(self, model: Model, scores: Scores, seconds: float) -> None:
         """Note the scores of a micro-batch, and what it took in the evaluator."""
-        noted = self._scored.get(model.version) or self._scored_by(model)
+        noted = self.scored(model, scores)
         noted.microbatches.append(len(scores))
         noted.seconds += seconds
-        noted.scores.frombytes(scores.tobytes())
 
-    def scored(self, model: Model, scores: Scores) -> None:
-        """Note the scores of applicants, shape (rows,), that were no micro-batch."""
-        noted = self._scored.get(model.version) or self._scored_by(model)
+    def scored(self, model: Model, scores: Scores) -> "_Scored":
+        """Note the scores of applicants, shape (rows,); return all that is noted of the model version."""
+        noted = self._scored.get(model.version)
+        if noted is None:
+            noted = self._scored[model.version] = _Scored(model)
         noted.scores.frombytes(scores.tobytes())
+        return noted
 
     def flush(self) -> None:
         """Count all in the metrics; what fails there is not kept, as the memory would fill up."""
@@ -84,11 +86,6 @@ class Traffic:
             metrics.requests.labels(known(method), route, str(status)).observe_all(seconds)
         for scored in versions.values():
             scored.count(metrics)
-
-    def _scored_by(self, model: Model) -> "_Scored":
-        """Begin with what a model version has scored since the last flush."""
-        begun = self._scored[model.version] = _Scored(model)
-        return begun
 
     async def keep_flushing(self) -> None:
         """Flush, until it is cancelled and then once more."""

@@ -58,6 +58,7 @@ def _may_underflow(text: bytes) -> bool:
 
 
 def _has_negative_exponent(text: bytes) -> bool:
+    # Of few bytes, the calls of NumPy would take longer.
     if len(text) <= LARGE_ROW_BYTES:
         return b"e-" in text or b"E-" in text
     signs = np.frombuffer(text, np.uint8)
