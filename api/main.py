@@ -36,7 +36,7 @@ from shared import logging as service_logging
 from shared import metrics_files, tracing
 from shared.fleet.records import LOOK_INTERVAL
 from shared.keys import WrongKeys
-from shared.memory import use_few_arenas
+from shared.memory import set_up_malloc
 from shared.redis import connect
 from shared.settings import Settings, settings_or_exit
 from shared.version import service_version
@@ -50,7 +50,7 @@ SWITCH_INTERVAL = 0.0005
 
 def create_app(settings: Settings, client: redis.Redis) -> Edge:
     """Make the app and all its parts."""
-    use_few_arenas()
+    set_up_malloc()
     service_logging.set_up(settings.log_level, settings.log_format)
     metrics_files.begin()
     tracing.set_up("pret-api")

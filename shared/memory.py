@@ -29,18 +29,30 @@ READING_BYTES = 128 << 20
 READING_BYTES_PER_COLUMN = 5 << 20
 """A column of a Parquet file has a page and a dictionary of 1 MB each in memory, packed and unpacked."""
 
-M_ARENA_MAX, ARENAS = -8, 2
-"""A parameter of glibc's mallopt, and its value."""
+M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
+"""Parameters of glibc's mallopt."""
+
+ARENAS = 2
+"""By default each thread may fill one of its own, and keeps it."""
+
+KEPT_BYTES = 64 << 20
+"""Freed memory that malloc keeps; by default twice the largest block that was freed, and a batch has many blocks."""
+
+LARGEST_KEPT = 32 << 20
+"""Larger blocks are given back at once; glibc takes no more."""
 
 _threads_started = Lock()
 
 
-def use_few_arenas() -> None:
-    """Have malloc keep few arenas, where it has any: by default each thread may fill one of its own, and keeps it."""
+def set_up_malloc() -> None:
+    """Have glibc's malloc keep few arenas, and some of the memory that is freed: new pages cost more than most work on them."""
     if sys.platform == "linux":
-        # Not every C models has it.
+        # Not every C library has it.
         with suppress(AttributeError):
-            ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+            set_to = ctypes.CDLL(None).mallopt
+            set_to(M_ARENA_MAX, ARENAS)
+            set_to(M_MMAP_THRESHOLD, LARGEST_KEPT)
+            set_to(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def slice_rows(columns: int) -> int:

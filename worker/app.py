@@ -7,7 +7,7 @@ from celery import Celery, signals
 from shared import metrics_files, tracing
 from shared.errors import RedisDenied, RedisUnavailable
 from shared.jobs import queue
-from shared.memory import use_few_arenas
+from shared.memory import set_up_malloc
 from shared.redis import connect, ping
 from shared.settings import Settings, settings_or_exit
 from worker import control as control  # registers the control commands on import
@@ -21,7 +21,7 @@ from worker.tasks import register
 
 def create_celery(settings: Settings) -> Celery:
     """Create the app with its tasks, its control commands and the steps of its parent process."""
-    use_few_arenas()
+    set_up_malloc()
     transport.use()
     celery = queue.create_app(settings)
     celery.conf.worker_consumer = "worker.consumer:Consumer"

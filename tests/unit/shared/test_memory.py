@@ -19,6 +19,7 @@ if sys.platform == "linux":
 
 ROOT = Path(__file__).resolve().parents[3]
 
+ON_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this is the malloc of the GNU C library")
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process so")
 
 READER = """
@@ -64,12 +65,12 @@ ARENAS_OF_THREADS = """
 import ctypes, sys
 from threading import Barrier, Thread
 
-from shared.memory import use_few_arenas
+from shared.memory import set_up_malloc
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
 if sys.argv[1] == "few":
-    use_few_arenas()
+    set_up_malloc()
 count = 24
 gate = Barrier(count)
 
@@ -85,6 +86,24 @@ for thread in threads:
     thread.join()
 libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
 libc.fflush(None)
+"""
+
+PAGES_OF_BATCHES = """
+import resource, sys
+
+from shared.memory import set_up_malloc
+
+if sys.argv[1] == "kept":
+    set_up_malloc()
+
+def batch():
+    return [b"x" * (3 << 20) for _ in range(10)]
+
+for _ in range(3):
+    batch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+batch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 Outcome = tuple[int, str | None, int]
@@ -104,15 +123,24 @@ def read(*files: tuple[Path, dict[str, str]]) -> list[Outcome]:
     return [(rows, error, growth) for rows, error, growth in json.loads(done.stdout)]
 
 
-def arenas(how: str) -> int:
-    command = [sys.executable, "-c", ARENAS_OF_THREADS, how]
+def said_by(program: str, how: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    return subprocess.check_output(command, cwd=ROOT, env=environment, text=True).count("<heap nr=")
+    return subprocess.check_output([sys.executable, "-c", program, how], cwd=ROOT, env=environment, text=True)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C models has arenas to count")
+def arenas(how: str) -> int:
+    return said_by(ARENAS_OF_THREADS, how).count("<heap nr=")
+
+
+@ON_GLIBC
 def test_threads_share_a_few_arenas_of_malloc() -> None:
     assert arenas("few") <= ARENAS < arenas("as many as there are threads")
+
+
+@ON_GLIBC
+def test_the_next_batch_has_the_memory_of_the_last_one() -> None:
+    few, all_pages = 100, (30 << 20) // resource.getpagesize()
+    assert int(said_by(PAGES_OF_BATCHES, "kept")) < few < all_pages // 2 < int(said_by(PAGES_OF_BATCHES, "given back"))
 
 
 def test_wide_tables_are_read_in_slices_of_fewer_rows() -> None:
