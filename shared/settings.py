@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         20_000, description="Rows up to which a batch with `Prefer: wait` is scored by the API itself, without a job."
     )
     chunk_rows: PositiveInt | None = Field(
-        None, description="Rows that one task scores; by default as many as take 0.4 seconds."
+        None, description="Rows that one task scores; by default as many as take 0.25 seconds."
     )
     chunk_lease: PositiveFloat = Field(
         15.0, description="Seconds that a worker may take for one chunk before another may do it instead."

@@ -20,6 +20,9 @@ CELLS_PER_SECOND = 60_000_000
 CHUNK_BYTES = 128 << 20
 """Maximum of decoded bytes in a chunk, so that it stays well within its lease; for a remote file, of bytes in memory."""
 
+MOST_TIMES = 3
+"""How many times as many rows as wanted a chunk may have, where smaller ones would be decoded too often."""
+
 MOST_DECODED = 2.0
 """Rows that may be decoded in all for each row of the file; more cost more than one reader that decodes each once."""
 
@@ -77,10 +80,10 @@ def _candidates(layout: Layout, wanted: int) -> Iterator[int]:
         yield wanted
         return
     largest = max(layout.rows)
-    # Where all pieces but the last have this size, such chunks begin where a piece does.
-    yield largest * (wanted // largest) if largest <= wanted else -(-largest // round(largest / wanted))
-    yield wanted
-    yield 2 * wanted
+    # Where all pieces but the last have this size, such chunks begin where a piece does. Parts of a piece are rather larger
+    # than wanted, since each of them decodes the piece from its beginning.
+    yield largest * (wanted // largest) if largest <= wanted else -(-largest // (largest // wanted))
+    yield from (times * wanted for times in range(1, MOST_TIMES + 1))
 
 
 def decoded_rows(layout: Layout, size: int) -> int:

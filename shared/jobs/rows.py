@@ -19,7 +19,7 @@ from shared.models.artifact import Model
 from shared.scoring import rows_per_second
 from shared.storage import Storage
 
-CHUNK_SECONDS = 0.4
+CHUNK_SECONDS = 0.25
 """Target scoring time of a chunk on one core, in seconds: long compared with the task overhead, short enough to be fair."""
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1000, 2_000_000

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.formats.layout import Layout
-from shared.jobs.plan import CHUNK_BYTES, MOST_DECODED, choose_chunk_rows, decoded_rows
+from shared.jobs.plan import CHUNK_BYTES, MOST_DECODED, MOST_TIMES, choose_chunk_rows, decoded_rows
 
 WANTED = 600_000
 MILLION = 1_000_000
@@ -26,11 +26,12 @@ def test_a_million_tiny_row_groups_are_a_few_chunks() -> None:
 
 def test_a_row_group_that_is_a_little_larger_is_one_chunk() -> None:
     assert choose_chunk_rows(layout(*[800_000] * 5), WANTED) == 800_000
+    assert choose_chunk_rows(layout(*[1_048_576] * 9, 77), WANTED) == 1_048_576
 
 
 def test_a_row_group_of_some_chunks_is_divided_evenly() -> None:
     halves = layout(*[1_048_576] * 9, 77)
-    assert choose_chunk_rows(halves, WANTED) == 524_288
+    assert choose_chunk_rows(halves, 400_000) == 524_288
     assert decoded_rows(halves, 524_288) <= 1.5 * halves.total
 
 
@@ -44,7 +45,7 @@ def test_a_record_batch_of_very_many_chunks_can_be_entered_anywhere() -> None:
 
 def test_row_groups_of_all_sizes_make_larger_chunks_if_they_must() -> None:
     spark = layout(*[1_300_000, 900_000, 1_100_000, 1_250_000] * 5)
-    assert choose_chunk_rows(spark, WANTED) in (WANTED, 2 * WANTED, 650_000)
+    assert choose_chunk_rows(spark, WANTED) in (WANTED, 2 * WANTED, 3 * WANTED, 650_000)
 
 
 def test_wide_rows_make_small_chunks() -> None:
@@ -71,7 +72,7 @@ def test_whatever_is_chosen_costs_no_more_than_it_may(
     file = layout(*rows, piece_bytes=piece_bytes, is_enterable=is_enterable)
     size = choose_chunk_rows(file, wanted)
     if size is not None:
-        assert 1 <= size <= 2 * wanted
+        assert 1 <= size <= MOST_TIMES * wanted
         assert decoded_rows(file, size) <= MOST_DECODED * file.total
         starts = [sum(rows[:i]) for i in range(len(rows))]
         again = sum(first - max(s for s in starts if s <= first) for first in range(0, file.total, size))
