@@ -17,7 +17,7 @@ from shared.jobs import rows as job_rows
 from shared.jobs.job import Job, JobState
 from shared.jobs.reasons import REASONS, ReasonedAnswer, reason_lists, reason_names
 from shared.jobs.results import Results
-from shared.jobs.rows import SMALLEST_EXPLAINED, sizes_for
+from shared.jobs.rows import CHUNK_SECONDS, SMALLEST_EXPLAINED, sizes_for
 from shared.models.artifact import Model
 from shared.reasons import Reason
 from shared.scoring import EXPLAINED_ROWS, explain
@@ -139,8 +139,8 @@ def test_chunks_are_smaller_where_reasons_take_longer(model: Model, monkeypatch:
     monkeypatch.setitem(model.scorer.__dict__, "rows_per_second", 1e6)
     monkeypatch.setitem(model.explainer.__dict__, "rows_per_second", 1e5)
     monkeypatch.setattr(job_rows, "slice_rows", lambda columns: 64)
-    assert sizes_for(model, None)[0] == pytest.approx(400_000, abs=64)
-    assert sizes_for(model, None, explains=True)[0] == pytest.approx(400_000 / 11, abs=64)
+    assert sizes_for(model, None)[0] == pytest.approx(1e6 * CHUNK_SECONDS, abs=64)
+    assert sizes_for(model, None, explains=True)[0] == pytest.approx(1e6 * CHUNK_SECONDS / 11, abs=64)
     monkeypatch.setitem(model.explainer.__dict__, "rows_per_second", 10.0)
     assert sizes_for(model, None, explains=True)[0] <= SMALLEST_EXPLAINED
 
