@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from scripts.bench.comparing.environments import CannotCompare
-from scripts.bench.comparing.load import Request, measure
+from scripts.bench.comparing.load import Request, computing, measure
 from scripts.bench.comparing.processes import Started, first_answer, running
-from scripts.bench.comparing.rounds import BESIDE, CONNECTIONS, SINGLE, Work, compare
+from scripts.bench.comparing.rounds import BESIDE, CONNECTIONS, SINGLE, SQUEEZED, Work, compare
 from scripts.bench.comparing.servers import SERVERS, Server
 from scripts.lib.loopback import free_port
 from tests.factories import Kit
@@ -47,12 +48,22 @@ def test_every_server_is_measured_in_its_ways_and_none_is_left(work: Work, tmp_p
         *((name, SINGLE, connections) for name in ("bare", "ours") for connections in CONNECTIONS),
         *((name, "records", 1) for name in ("ours", "pydantic")),
         ("ours", BESIDE, 1),
+        ("ours", SQUEEZED, 1),
     }
     for loads in samples.values():
         [load] = loads
         assert load.rate > 0
         assert 0 < load.p50 <= load.p99
     assert left_running(tmp_path) == []
+
+
+def test_programs_that_compute_are_there_while_the_block_runs_and_not_longer() -> None:
+    own = psutil.Process()
+    before = set(own.children())
+    with computing(2):
+        started = set(own.children()) - before
+        assert len(started) == 2
+    assert not started & set(own.children())
 
 
 @pytest.mark.parametrize("change", [lambda scores: [score + 1e-16 + score * 1e-15 for score in scores], lambda _: []])

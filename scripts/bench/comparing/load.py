@@ -3,9 +3,10 @@
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def loaded(request: Request, connections: int) -> Iterator[None]:
         yield
         running.send_signal(signal.SIGINT)
         _read(request, running.communicate()[0])
+
+
+@contextmanager
+def computing(programs: int) -> Iterator[None]:
+    """Run so many programs that do nothing but compute while the block runs."""
+    with ExitStack() as stack:
+        for _ in range(programs):
+            stack.callback(stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"])).kill)
+        yield
 
 
 @contextmanager

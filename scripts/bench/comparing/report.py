@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.bench.comparing.environments import CATBOOST, PINS
 from scripts.bench.comparing.load import Load
-from scripts.bench.comparing.rounds import BATCH_ROWS, BESIDE, CLIENTS, SINGLE, Key, Samples
+from scripts.bench.comparing.rounds import BATCH_ROWS, BESIDE, CLIENTS, PROGRAMS, SINGLE, SQUEEZED, Key, Samples
 from scripts.bench.comparing.servers import SERVERS
 
 Measure = Callable[[Load], float]
@@ -86,6 +86,12 @@ BATCH_RATIOS = [
         (("ours", SINGLE, 1), p99),
         "≤ 5",
     ),
+    Ratio(
+        f"one row, p99 while {PROGRAMS} programs compute that do nothing else, of its p99 alone",
+        (("ours", SQUEEZED, 1), p99),
+        (("ours", SINGLE, 1), p99),
+        "",
+    ),
 ]
 
 
@@ -130,7 +136,7 @@ def batch_table(samples: Samples) -> Iterator[str]:
     """Tell how fast each server answers a batch."""
     yield from (f"| {BATCH_ROWS:,} rows, 1 connection | as | rows/s | p50 |", "|---|---|---|---|")
     for name, what, _ in samples:
-        if what not in (SINGLE, BESIDE):
+        if what not in (SINGLE, BESIDE, SQUEEZED):
             loads = samples[name, what, 1]
             speed = BATCH_ROWS * _median(loads, rate)
             yield f"| {SERVERS[name].title} | {what} | {speed:,.0f} | {_milliseconds(loads, p50)} |"

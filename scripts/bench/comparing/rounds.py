@@ -1,6 +1,7 @@
 """The rounds: in each, every server is measured in turn in the same way, so that what the machine does else meets all alike."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,16 +12,19 @@ import pandas as pd
 from catboost import CatBoostClassifier
 
 from scripts.bench.comparing.environments import CannotCompare
-from scripts.bench.comparing.load import Load, Request, loaded, measure
+from scripts.bench.comparing.load import Load, Request, computing, loaded, measure
 from scripts.bench.comparing.processes import Started, first_answer
 from scripts.bench.comparing.protocols import Call, Row
 from scripts.bench.comparing.servers import Server
 
-SINGLE, BESIDE = "one row", "one row beside batches"
+SINGLE, BESIDE, SQUEEZED = "one row", "one row beside batches", "one row beside programs"
 CONNECTIONS = (1, 16, 64)
 BATCH_ROWS = 10_000
 CLIENTS = 8
 """They send batches beside single rows."""
+
+PROGRAMS = os.cpu_count() or 1
+"""They compute beside single rows, each in a processor of its own, so that single rows must wait for one."""
 
 Key = tuple[str, str, int]
 """Which server, what it was sent, over how many connections."""
@@ -96,3 +100,5 @@ def _one_round(requests: Mapping[tuple[str, str], Request], seconds: int, sample
     if batches := requests.get(("ours", "records")):
         with loaded(batches, CLIENTS):
             samples["ours", BESIDE, 1].append(measure(single["ours"], 1, seconds))
+        with computing(PROGRAMS):
+            samples["ours", SQUEEZED, 1].append(measure(single["ours"], 1, seconds))
