@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats.json_columns import JsonRows, validated_packed
-from shared.formats.json_packed import PackedRows
+from shared.formats.json_packed import PackedRows, packed_columns
+from shared.formats.json_pieces import PIECE_BYTES
 from shared.formats.source import ReadOptions
 from tests.factories import make_contract
 from tests.processes import ROOT
@@ -163,6 +165,22 @@ def test_missing_numbers_are_read_here_whether_null_or_absent(between: str) -> N
     listed = validated_packed(PackedRows.of_arrays(CONTRACT, names), array_of(lists), 7)
     assert listed is not None
     same(listed, one_by_one(texts[:4]))
+
+
+@pytest.mark.parametrize("gaps", [[], [0], [2500], [4999], [0, 1, 4999]])
+def test_missing_numbers_are_found_in_whichever_piece_they_are(gaps: list[int]) -> None:
+    rows = [USUAL | ({"few": "null"} if i in gaps else {}) for i in range(5000)]
+    array = array_of([text_of(list(row.items())) for row in rows])
+    assert len(array) > 3 * PIECE_BYTES
+    checked = validated_packed(PackedRows.of_objects(CONTRACT), array, 0)
+    assert checked is not None
+    texts = {name: array_of([row[name].encode() for row in rows]) for name in CONTRACT.names}
+    columns = packed_columns(CONTRACT, texts | {"few": texts["few"].replace(b",", b"," + b" " * 50)})
+    assert columns is not None
+    for few in (checked.batch.column("few"), columns[CONTRACT.names.index("few")]):
+        assert np.flatnonzero(few.is_null()).tolist() == gaps
+        assert set(few.drop_null().to_pylist()) == {2}
+        assert len(few) == len(rows)
 
 
 @pytest.mark.parametrize("name", ["null", "is_null", "a: null, b", "nullable"])
