@@ -35,11 +35,11 @@ M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
 ARENAS = 2
 """By default each thread may fill one of its own, and keeps it."""
 
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 32 << 20
 """Freed memory that malloc keeps; by default twice the largest block that was freed, and a batch has many blocks."""
 
-LARGEST_KEPT = 32 << 20
-"""Larger blocks are given back at once; glibc takes no more."""
+LARGEST_KEPT = 16 << 20
+"""Larger blocks are given back at once."""
 
 _threads_started = Lock()
 
