@@ -24,7 +24,7 @@ CLIENTS = 8
 """They send batches beside single rows."""
 
 PROGRAMS = os.cpu_count() or 1
-"""They compute beside single rows, each in a processor of its own, so that single rows must wait for one."""
+"""They compute beside single rows: one for each processor, so that single rows must wait for one."""
 
 Key = tuple[str, str, int]
 """Which server, what it was sent, over how many connections."""
