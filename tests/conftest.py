@@ -19,24 +19,6 @@ loopback.exempt(os.environ)
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("project")
 
-LONGEST = frozenset(
-    {
-        "test_console.py",
-        "test_docs.py",
-        "test_publish.py",
-        "test_reload.py",
-        "test_service.py",
-        "test_survival.py",
-        "test_up.py",
-    }
-)
-"""Files that take more than two minutes."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: each runs on one core, and the others would wait for the last of them."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
-
 
 @pytest.fixture(scope="session")
 def numbers() -> Kit:
