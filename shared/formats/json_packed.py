@@ -127,15 +127,8 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
 def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
     """Make a reader of a JSON array of numbers, or of booleans as MessagePack has them."""
     decode = _decoding_null(msgspec.json.Decoder(list[bool] if kind is bool else list[float]))
-
-    def numbers(array: bytes) -> npt.NDArray[Any]:
-        values = decode(array)
-        packed = np.frombuffer(
-            msgspec.msgpack.encode(values), BOOLEAN if kind is bool else NUMBER, offset=_header(len(values))
-        )
-        return packed["value"]
-
-    return numbers
+    packed_as = BOOLEAN if kind is bool else NUMBER
+    return lambda array: np.frombuffer(_packed(decode, array), packed_as)["value"]
 
 
 def _field(place: int) -> str:
@@ -150,9 +143,9 @@ def _field_of(place: int, feature: Feature, *, may_be_absent: bool) -> tuple[Any
 
 
 def _packed(decode: Decode, array: bytes) -> memoryview:
-    """Write rows as MessagePack, without what precedes the first one."""
-    rows = decode(array)
-    return memoryview(msgspec.msgpack.encode(rows))[_header(len(rows)) :]
+    """Write the elements of an array as MessagePack, without what precedes the first one."""
+    elements = decode(array)
+    return memoryview(msgspec.msgpack.encode(elements))[_header(len(elements)) :]
 
 
 def _decoding_null(decoder: Any) -> Decode:
