@@ -25,7 +25,7 @@ from shared.formats.source import ReadOptions
 from shared.jobs.job import Job
 from shared.jobs.store import JobStore
 from shared.models import artifact, files, verdict
-from shared.models.cache import MARK
+from shared.models.copies import MARK
 from shared.models.proof import prove
 from shared.reasons import Reason
 

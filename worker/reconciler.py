@@ -82,4 +82,4 @@ def discard_old_models(services: Services) -> None:
     needed = [deployed.active, deployed.previous] if deployed else []
     needed += [candidate.version] if candidate else []
     keep = services.store.versions_in_use() | {version.id for version in needed if version}
-    services.models.discard(keep, older_than=time.time() - MODEL_AGE)
+    services.models.copies.discard(keep, older_than=time.time() - MODEL_AGE)

@@ -228,13 +228,13 @@ class Member:
         if self._model is not None and self._model.integrity != "checksums":
             logger.warning("Model version %s is verified by: %s", version, self._model.integrity)
         self._version, self._since, self.error, self._lost = version, time.time(), None, None
-        self._models.remember(version)
+        self._models.copies.remember(version)
 
     def _failed(self, version: str, error: PretError) -> None:
         """Note the failure for a while; a process that serves nothing yet falls back to what this machine served last."""
         if self.error is None:
             logger.error("Model version %s cannot be served: %s", version, error)
-        if self._version is None and (last := self._models.last_served()):
+        if self._version is None and (last := self._models.copies.last_served()):
             self._take(last)
         self.error = error.reason
         self._retry_at = time.monotonic() + RETRY_SECONDS

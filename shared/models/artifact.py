@@ -33,6 +33,7 @@ from shared.models.files import (
     CHECKSUM_FILE,
     GOLDEN_FILE,
     IMPORTANCE_FILE,
+    MAX_CARD_BYTES,
     MLMODEL_FILE,
     model_file,
     verify_checksums,
@@ -42,9 +43,6 @@ from shared.models.scorer import Scorer
 from shared.models.threshold import Threshold, choose_threshold
 from shared.reasons import Reason
 from shared.settings import Settings
-
-MAX_CARD_BYTES = 2**20
-"""A larger card is none: it would be read as a whole, into the memory of the API and into somebody's browser."""
 
 FRONT_MATTER = re.compile(r"\A---\s*\n.*?^---\s*$", re.DOTALL | re.MULTILINE)
 """The YAML at the head of a card, which is there for the Hub."""

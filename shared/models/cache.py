@@ -1,8 +1,8 @@
 """The model versions that this machine can serve: verified copies on disk, a few of them loaded.
 
-A version is fetched into a folder of its own and checked there in a process of its own, the trial load; only then does it get its
-final name, with a mark that holds the digest of its files. What bears the mark and still has that digest may be loaded.
-What the trial found of the fast evaluator is noted there too, and found out again where the software or the machine has changed.
+A version is fetched into a folder of its own and checked there in a process of its own, the trial load; only then is it one of the
+copies. What the trial found of the fast evaluator is noted there too, and found out again where the software or the machine has
+changed.
 """
 
 import hashlib
@@ -10,15 +10,15 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
 from filelock import FileLock
 
-from shared.errors import BadArtifact, VersionUnavailable
+from shared.errors import VersionUnavailable
 from shared.models import artifact, files, proof, trial_load, verdict
 from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions, Model
+from shared.models.copies import Copies
 from shared.models.evaluator import FastEvaluator
 from shared.models.sources import Source, create_source
 from shared.models.version import Resolution, VersionRef
@@ -28,13 +28,7 @@ from shared.settings import EvaluatorChoice, Settings
 LOADED_VERSIONS = 3
 """Versions that a process keeps in memory: the active one, a candidate, and one that jobs in flight are pinned to."""
 
-MARK = ".verified"
-ORIGINS = ".origins"
-"""Notes in the folder of a version: the digest of its files, and where they were fetched from, a line each."""
-
-LAST_SERVED = "last-served"
 LOCK_TIMEOUT = 600.0
-
 
 OriginOf = Callable[[str], str | None]
 """From the id of a version to its origin, where somebody noted one."""
@@ -52,6 +46,7 @@ class ModelCache:
         evaluator_choice: EvaluatorChoice = "auto",
     ) -> None:
         self._source = source
+        self.copies = Copies(folder)
         self._folder = folder
         self._assumptions = assumptions
         self._origin_of = origin_of
@@ -78,28 +73,15 @@ class ModelCache:
     def resolve(self, revision: str | None = None) -> VersionRef:
         """Ask the source which version the revision stands for now; one whose id only its files tell is fetched for it."""
         found = self._source.resolve(revision)
-        return VersionRef(found.version or self._fetched_from(found.origin) or self._install(found), found.origin)
-
-    def offered(self) -> Resolution:
-        """Ask the source what it offers now, and fetch nothing: where only files tell the id, it is that of a copy that is here."""
-        found = self._source.resolve(None)
-        return Resolution(found.version or self._fetched_from(found.origin), found.origin)
-
-    def has(self, version: str) -> bool:
-        """Whether a verified copy is on this machine, undamaged."""
-        folder = self._folder / version
-        try:
-            return (folder / MARK).read_text() == files.digest(folder)
-        except (OSError, BadArtifact):
-            return False
+        return VersionRef(found.version or self.copies.fetched_from(found.origin) or self._install(found), found.origin)
 
     def is_ready(self, version: str) -> bool:
         """Whether a verified copy is here, and it is known what may score it."""
-        return self.has(version) and (self._no_proof or self._noted(version)) is not None
+        return self.copies.has(version) and (self._no_proof or self._noted(version)) is not None
 
     def prepare(self, version: VersionRef) -> None:
         """Get a verified copy onto this machine, if there is none; raises ModelError or Unavailable, and leaves nothing then."""
-        if not self.has(version.id):
+        if not self.copies.has(version.id):
             self._install(Resolution(version.id, version.origin))
         self._evaluation(version.id)
 
@@ -112,16 +94,9 @@ class ModelCache:
         # The others wait and find the copy. A lock of a process that died is void.
         name = found.version or hashlib.sha256((found.origin or "").encode()).hexdigest()[:12]
         with FileLock(self._folder / f"{name}.lock", timeout=LOCK_TIMEOUT):
-            if found.version is not None and self.has(found.version):
+            if found.version is not None and self.copies.has(found.version):
                 return found.version
-            return self._fetched_from(found.origin) or self._fetch(found)
-
-    def _fetched_from(self, origin: str | None) -> str | None:
-        """Find the copy that was fetched from there."""
-        for note in self._folder.glob(f"*/{ORIGINS}") if origin else ():
-            if origin in note.read_text(encoding="utf-8").splitlines() and self.has(note.parent.name):
-                return note.parent.name
-        return None
+            return self.copies.fetched_from(found.origin) or self._fetch(found)
 
     def _fetch(self, found: Resolution) -> str:
         partial = Path(mkdtemp(prefix=files.PARTIAL_PREFIX, dir=self._folder))
@@ -132,18 +107,13 @@ class ModelCache:
             if version.startswith(files.LOCAL_PREFIX) and files.folder_version(partial) != version:
                 raise VersionUnavailable("version-gone", version=version)
             # Two origins may have the same content.
-            if not self.has(version):
+            if not self.copies.has(version):
                 self._try(partial, version)
-                (partial / MARK).write_text(digest)
-                partial.chmod(0o755)
-                # What may lie there bears no mark that fits: it is damaged.
-                shutil.rmtree(self._folder / version, ignore_errors=True)
-                partial.rename(self._folder / version)
+                self.copies.add(partial, version, digest)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         if found.origin:
-            with (self._folder / version / ORIGINS).open("a", encoding="utf-8") as notes:
-                notes.write(f"{found.origin}\n")
+            self.copies.note_origin(version, found.origin)
         return version
 
     def _try(self, folder: Path, version: str) -> None:
@@ -173,7 +143,7 @@ class ModelCache:
         with self._lock:
             model = self._loaded.pop(version, None)
             if model is None:
-                if not self.has(version):
+                if not self.copies.has(version):
                     self.prepare(VersionRef(version, self._origin_of(version)))
                 evaluation = self._evaluation(version)
                 model = proof.apply(artifact.load(self._folder / version, version, self._assumptions), evaluation)
@@ -181,27 +151,6 @@ class ModelCache:
             while len(self._loaded) > LOADED_VERSIONS:
                 self._loaded.popitem(last=False)
             return model
-
-    def remember(self, version: str) -> None:
-        """Note the version as the one to serve if this machine starts while neither Redis nor the source answers."""
-        with suppress(OSError):
-            files.write_in_one_step(self._folder / LAST_SERVED, version)
-
-    def last_served(self) -> str | None:
-        """Give the version noted last, if its copy is still whole."""
-        try:
-            version = (self._folder / LAST_SERVED).read_text()
-        except OSError:
-            return None
-        return version if self.has(version) else None
-
-    def discard(self, keep: set[str], older_than: float) -> None:
-        """Remove the copies that nobody needs and that are older than a time (seconds since the epoch)."""
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            needed = folder.name in keep or folder.name == self.last_served()
-            with suppress(OSError):
-                if folder.is_dir() and not needed and folder.stat().st_mtime < older_than:
-                    shutil.rmtree(folder)
 
 
 def _no_proof(choice: EvaluatorChoice) -> Reason | None:

@@ -25,6 +25,9 @@ REGISTRY_FILE = "registry.json"
 """What a registry said of the version besides its files; written by whoever fetched it from there."""
 
 CARD_FILE = "README.md"
+MAX_CARD_BYTES = 2**20
+"""A larger card is none: it would be read as a whole, into the memory of the API and into somebody's browser."""
+
 REQUIREMENTS_FILE = "requirements.txt"
 
 PARTIAL_PREFIX = ".partial-"

@@ -19,8 +19,16 @@ from huggingface_hub import HfApi, ModelInfo, constants, errors
 from shared.contract import mlmodel
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact, SourceDenied, SourceUnavailable, UnknownRevision, VersionUnavailable
-from shared.models.artifact import MAX_CARD_BYTES
-from shared.models.files import BESIDE_THE_MODEL, CARD_FILE, FOR_PEOPLE, MLMODEL_FILE, MODEL_FILE, choose, sha256
+from shared.models.files import (
+    BESIDE_THE_MODEL,
+    CARD_FILE,
+    FOR_PEOPLE,
+    MAX_CARD_BYTES,
+    MLMODEL_FILE,
+    MODEL_FILE,
+    choose,
+    sha256,
+)
 from shared.models.version import Resolution
 
 # The client would report to the Hub which tools it runs among; nobody asked a credit team for that.

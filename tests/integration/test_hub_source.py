@@ -56,7 +56,7 @@ def test_a_repository_without_a_card_serves(hub: HubServer, numbers: Kit, tmp_pa
 
 
 def test_a_card_that_is_too_large_is_not_fetched(hub: HubServer, numbers: Kit, tmp_path: Path) -> None:
-    card = "x" * (artifact.MAX_CARD_BYTES + 1)
+    card = "x" * (files.MAX_CARD_BYTES + 1)
     assert fetched(hub, numbers, tmp_path, card) == served_in(tmp_path / "source")
 
 

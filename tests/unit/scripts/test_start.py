@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from configparser import RawConfigParser
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,9 +20,12 @@ from scripts.lib import example, loopback, served, terminal
 from scripts.lib.health import require_redis
 from scripts.lib.loopback import free_port
 from scripts.lib.programs import Ports, Program, StartError, configuration, programs
+from shared.models import files
+from shared.models.copies import Copies
+from shared.models.sources import FolderSource
 from shared.models.version import Resolution, VersionRef
 from shared.settings import Settings
-from tests.factories import make_contract
+from tests.factories import Kit, make_contract, put_in_cache
 
 
 class TestLoopback:
@@ -197,6 +201,21 @@ class TestExample:
         assert f"@{path.absolute()}" in shlex.split(elsewhere)
 
 
+@dataclass
+class Registry:
+    """A source that does not say the id of what it offers."""
+
+    origin: str
+    name: str = "registry"
+    is_slow: ClassVar[bool] = True
+
+    def resolve(self, revision: str | None) -> Resolution:
+        return Resolution(None, self.origin)
+
+    def fetch(self, found: Resolution, folder: Path) -> None:
+        raise AssertionError("It was only asked what it offers.")
+
+
 class TestServed:
     ACTIVE = VersionRef("local-aaaaaaaaaaaa", "models:/m/1")
 
@@ -210,6 +229,21 @@ class TestServed:
     )
     def test_nothing_is_said_of_the_version_that_is_active(self, offered: Resolution) -> None:
         assert served.told_of(offered, self.ACTIVE, Settings()) is None
+
+    def test_the_source_is_asked_what_it_offers_without_fetching_it(self, numbers: Kit, tmp_path: Path) -> None:
+        source = numbers.write(tmp_path / "source")
+        offered = served.offered(FolderSource(source), Copies(tmp_path / "cache"))
+        assert offered == Resolution(files.folder_version(source))
+        assert not (tmp_path / "cache").exists()
+
+    def test_a_copy_that_is_here_tells_the_id_that_the_source_does_not_know(self, numbers: Kit, tmp_path: Path) -> None:
+        origin = "models:/m/2"
+        version = put_in_cache(numbers.write(tmp_path / "source"), tmp_path)
+        copies = Copies(tmp_path)
+        assert served.offered(Registry(origin), copies) == Resolution(None, origin)
+        copies.note_origin(version, "models:/m/1")
+        copies.note_origin(version, origin)
+        assert served.offered(Registry(origin), copies) == Resolution(version, origin)
 
     @pytest.mark.parametrize(
         ("settings", "offered", "words"),

@@ -107,7 +107,7 @@ def test_a_card_is_shown_without_its_front_matter(folder: Path, content: bytes, 
 
 def test_a_card_that_is_too_large_is_none(folder: Path) -> None:
     assert artifact.load(folder, "any").card is None
-    (folder / "README.md").write_bytes(b"x" * (artifact.MAX_CARD_BYTES + 1))
+    (folder / "README.md").write_bytes(b"x" * (files.MAX_CARD_BYTES + 1))
     assert artifact.load(folder, "any").card is None
 
 

@@ -12,7 +12,8 @@ import pytest
 from shared.errors import BadArtifact, VersionUnavailable
 from shared.models import artifact, files, trial_load, verdict
 from shared.models.artifact import Model
-from shared.models.cache import LOADED_VERSIONS, MARK, ModelCache
+from shared.models.cache import LOADED_VERSIONS, ModelCache
+from shared.models.copies import MARK
 from shared.models.evaluator import FastEvaluator
 from shared.models.proof import PROVEN, prove
 from shared.models.sources import FolderSource
@@ -96,7 +97,7 @@ def test_a_copy_without_checksums_is_known_by_the_digest_of_when_it_was_fetched(
         content = bytearray((source / "model.cb").read_bytes())
         content[bit // 8] ^= 1 << bit % 8
         (cache / version / "model.cb").write_bytes(content)
-        assert not models.has(version)
+        assert not models.copies.has(version)
 
 
 def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
@@ -109,11 +110,6 @@ def test_a_change_of_the_source_does_not_touch_the_version_that_serves(
     assert (after.version, after.threshold) == (changed, 0.7)
     assert (before.threshold, before.file.is_file()) == (0.4, True)
     assert before.scorer.score_rows(numbers.rows).tolist() == numbers.expected()
-
-
-def test_the_source_is_asked_what_it_offers_without_fetching_it(models: ModelCache, source: Path, cache: Path) -> None:
-    assert models.offered() == Resolution(files.folder_version(source))
-    assert not cache.exists()
 
 
 class Registry:
@@ -134,9 +130,10 @@ class Registry:
 
 def test_a_version_that_is_here_is_known_by_its_origin(source: Path, cache: Path) -> None:
     models = ModelCache(Registry(source), cache)
-    assert models.offered() == Resolution(None, "models:/m/source")
+    assert models.copies.fetched_from("models:/m/source") is None
     version = models.resolve()
-    assert models.offered() == Resolution(version.id, version.origin)
+    assert version.origin == "models:/m/source"
+    assert models.copies.fetched_from(version.origin) == version.id
 
 
 def test_a_pinned_version_is_loaded_from_the_cache_when_the_source_has_moved_on(
@@ -267,7 +264,7 @@ def test_what_was_proven_otherwise_is_proven_again_and_the_copy_is_not_ready_bef
     if change == "note":
         (cache / version / verdict.NOTE).write_text("{")
     models = ModelCache(FolderSource(source), cache, assumptions)
-    assert (models.has(version), models.is_ready(version)) == (True, False)
+    assert (models.copies.has(version), models.is_ready(version)) == (True, False)
     models.prepare(VersionRef(version))
     assert (models.is_ready(version), proofs) == (True, [version] * 2)
     assert models.load(version).evaluation.type == PROVEN
