@@ -26,6 +26,7 @@ from shared.contract.matching import SeenNames
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
 from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
+from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_packed import PackedRows
 from shared.formats.json_pieces import BETWEEN_OBJECTS, NOT_IN_BULK, elements_in_pieces
 from shared.formats.source import ReadOptions
@@ -228,7 +229,7 @@ class JsonRows:
         return pa.RecordBatch.from_arrays(arrays, list(self._keep))
 
 
-def validated_packed(packed: PackedRows | None, array: bytes, start: int) -> Validated | None:
+def validated_packed(packed: PackedRows | MatrixRows | None, array: bytes, start: int) -> Validated | None:
     """Validate an array of rows that are all complete and numeric; None if that is impossible."""
     try:
         return packed.validated(array, start) if packed else None

@@ -1,13 +1,11 @@
 """JSON rows of numbers and booleans to columns, without looking at them one by one.
 
 msgspec writes the rows that it has decoded as MessagePack, where a number takes nine bytes and a boolean one. So all rows are
-equally long, and NumPy reads a column from them as it would from a matrix. A missing number is a number too, until then.
+equally long, and NumPy reads a column from them as it would from a matrix.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from random import SystemRandom
 from types import GenericAlias
 from typing import Any, Self
 
@@ -20,19 +18,8 @@ from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Feature
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
+from shared.formats.json_numbers import MISSING, Decode, column, is_simdjson_installed, taking_null, vector
 from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, in_pieces
-
-EXACT = 2.0**53
-"""Below it, all whole numbers are floats."""
-
-NULL = re.compile(rb"null")
-"""As a pattern: `bytes.replace` takes three times as long for such a short text."""
-
-MISSING = float(SystemRandom().randrange(2**52, 2**53))
-"""Stands for null. Drawn anew by each process, so that nobody can send it; as a whole number it is decoded fastest."""
-
-TRUE = 0xC3
-"""A boolean as MessagePack."""
 
 BOOLEAN = np.dtype([("value", "u1")])
 NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
@@ -40,22 +27,21 @@ NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
 
 NAME_OF_TYPE = "Row"
 
-Decode = Callable[[bytes], Any]
-
 
 class PackedRows:
     """Reader of rows that have the features of a contract and nothing else: objects, or arrays in the order of `names`."""
 
     def __init__(self, contract: Contract, names: Sequence[str], row_type: Any, *, are_arrays: bool) -> None:
         self._contract = contract
-        self._decoder: Any = msgspec.json.Decoder(GenericAlias(list, row_type))
+        decode: Decode = msgspec.json.Decoder(GenericAlias(list, row_type)).decode
+        # Where null can only be a value.
+        takes_null = are_arrays or not any("null" in name for name in names)
+        self._packed = partial(_packed, taking_null(decode) if takes_null else decode)
         self._between = BETWEEN_ARRAYS if are_arrays else BETWEEN_OBJECTS
         self._layout = _layout(contract, names, are_arrays=are_arrays)
         places = {name: _field(i) for i, name in enumerate(names)}
         self._fields = [(places[feature.name], feature) for feature in contract.features]
         """For each feature of the contract, its field in a packed row."""
-        self._may_have_null = are_arrays or not any(NULL.search(name.encode()) for name in names)
-        """Whether null can only be a value."""
 
     @classmethod
     def of_objects(cls, contract: Contract) -> Self | None:
@@ -95,12 +81,11 @@ class PackedRows:
         """
         if self._contract.whole_numbers and may_underflow(array):
             return None
-        decode = _decoding_null(self._decoder) if self._may_have_null else self._decoder.decode
-        content = b"".join(in_pieces(array, partial(_packed, decode), self._between))
+        content = b"".join(in_pieces(array, self._packed, self._between))
         if not content:
             return None
         packed = np.frombuffer(content, self._layout)
-        arrays = [_column(packed[field], feature) for field, feature in self._fields]
+        arrays = [column(packed[field], feature) for field, feature in self._fields]
         if any(values is None for values in arrays):
             return None
         return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
@@ -118,7 +103,7 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
         if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
         values = np.concatenate(list(in_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
-        if (array := _column(values, feature)) is None:
+        if (array := column(values, feature)) is None:
             return None
         arrays.append(array)
     return arrays
@@ -126,7 +111,9 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
 
 def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
     """Make a reader of a JSON array of numbers, or of booleans as MessagePack has them."""
-    decode = _decoding_null(msgspec.json.Decoder(list[bool] if kind is bool else list[float]))
+    if kind is not bool and is_simdjson_installed():
+        return taking_null(vector)
+    decode = taking_null(msgspec.json.Decoder(list[bool] if kind is bool else list[float]).decode)
     packed_as = BOOLEAN if kind is bool else NUMBER
     return lambda array: np.frombuffer(_packed(decode, array), packed_as)["value"]
 
@@ -146,40 +133,6 @@ def _packed(decode: Decode, array: bytes) -> memoryview:
     """Write the elements of an array as MessagePack, without what precedes the first one."""
     elements = decode(array)
     return memoryview(msgspec.msgpack.encode(elements))[_header(len(elements)) :]
-
-
-def _decoding_null(decoder: Any) -> Decode:
-    """Have a decoder of numbers take null, where it can only be a value; it is not looked for until there has been one."""
-    has_null = False
-
-    def decode(array: bytes) -> Any:
-        nonlocal has_null
-        if not has_null:
-            try:
-                return decoder.decode(array)
-            except msgspec.ValidationError:
-                has_null = True
-        return decoder.decode(NULL.sub(b"%d" % MISSING, array))
-
-    return decode
-
-
-def _column(values: npt.NDArray[Any], feature: Feature) -> pa.Array | None:
-    """Return the values of one feature; None if they may not be those of the text, or a value must not be missing."""
-    if feature.kind.python is bool:
-        return pa.array(values == TRUE)
-    numbers = values.astype(np.float64)
-    missing = numbers == MISSING
-    if has_missing := bool(missing.any()):
-        if not feature.nullable:
-            return None
-        numbers[missing] = 0.0
-    if feature.kind.python is int and np.abs(numbers).max() >= EXACT:
-        return None
-    # -0.0 also stands for the integer -0, which pydantic reads as 0.
-    if (np.signbit(numbers) & (numbers == 0)).any():
-        return None
-    return pa.array(numbers, mask=missing if has_missing else None)
 
 
 def _layout(contract: Contract, names: Sequence[str], *, are_arrays: bool) -> np.dtype[Any]:

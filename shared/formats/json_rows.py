@@ -21,6 +21,7 @@ from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
 from shared.formats.json_by_column import Column, Part
 from shared.formats.json_columns import JsonRows, validated_packed
 from shared.formats.json_extract import MAX_ROW_BYTES, extract
+from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
@@ -262,7 +263,7 @@ def _validated_split(
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
-    packed = None if keep else PackedRows.of_arrays(contract, names)
+    packed = None if keep else MatrixRows.of(contract, names) or PackedRows.of_arrays(contract, names)
 
     def in_bulk(array: bytes, start: int) -> Validated | None:
         if (checked := validated_packed(packed, array, start)) is not None:

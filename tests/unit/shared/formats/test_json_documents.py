@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.contract.contract import Contract
 from shared.errors import MalformedInput, PretError
-from shared.formats import json_by_column, json_pieces, json_rows
+from shared.formats import json_by_column, json_numbers, json_pieces, json_rows
 from shared.formats.json_by_column import Column
 from shared.formats.json_columns import JsonRows
+from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_rows import validated_from_document
 from shared.formats.source import ReadOptions
 from tests.factories import make_contract
-from tests.unit.shared.formats.test_json_packed import CONTRACT, USUAL, Row, same, tables
+from tests.unit.shared.formats.test_json_packed import CONTRACT, OF_NUMBERS, USUAL, Row, same, tables
 
 EXAMPLES = settings(max_examples=300, deadline=None)
 
@@ -45,11 +47,12 @@ INSERTED = [
 
 
 @st.composite
-def bodies(draw: st.DrawFn) -> bytes:
+def bodies(draw: st.DrawFn, contract: Contract) -> bytes:
     """Rows in one of the shapes, most of them as they should be, some damaged in one place."""
-    rows = draw(tables())
+    rows = draw(tables(contract))
     escaped = draw(st.booleans())
-    text = document(rows, draw(st.sampled_from(SHAPES)), draw(st.permutations(CONTRACT.names)), escaped=escaped)
+    names = draw(st.permutations([*contract.names, *draw(st.sampled_from([[], [], ["id"], [contract.names[0]]]))]))
+    text = document(rows, draw(st.sampled_from(SHAPES)), names, escaped=escaped)
     body = text.encode()
     damage = draw(st.sampled_from(["none", "none", "none", "insert", "remove", "cut", "append"]))
     place = draw(st.integers(0, len(body) - 1))
@@ -81,25 +84,33 @@ def document(rows: Sequence[Row], shape: str, names: Sequence[str], *, escaped: 
     return of([(shape, of([("columns", json.dumps(names)), ("data", listed([listed(row) for row in values]))]))])
 
 
-def read(body: bytes) -> list[Any] | PretError:
+def read(body: bytes, contract: Contract) -> list[Any] | PretError:
     try:
-        return list(validated_from_document(body, CONTRACT, ReadOptions(), ignore_extra=False))
+        return list(validated_from_document(body, contract, ReadOptions(), ignore_extra=False))
     except PretError as error:
         return error
 
 
+@pytest.mark.parametrize("contract", [CONTRACT, OF_NUMBERS], ids=["all kinds", "numbers"])
+@pytest.mark.parametrize("has_simdjson", [True, False])
 @EXAMPLES
-@given(bodies(), st.sampled_from([10, 2**18]))
-def test_the_fast_readers_give_what_the_exact_ones_give(body: bytes, piece: int) -> None:
+@given(st.data(), st.sampled_from([10, 2**18]))
+def test_the_fast_readers_give_what_the_exact_ones_give(
+    contract: Contract, has_simdjson: bool, data: st.DataObject, piece: int
+) -> None:
+    body = data.draw(bodies(contract))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_pieces, "PIECE_BYTES", piece)
         patch.setattr(json_by_column, "PIECE_BYTES", piece)
-        fast = read(body)
+        if not has_simdjson:
+            patch.setattr(json_numbers, "simdjson", None)
+        fast = read(body, contract)
+        patch.setattr(MatrixRows, "of", lambda *_: None)
         patch.setattr(PackedRows, "_of", lambda *_, **__: None)
         patch.setattr(json_rows, "packed_columns", lambda *_: None)
         patch.setattr(JsonRows, "_make_row_types", lambda _: [])
         patch.setattr(JsonRows, "from_values", lambda *_: None)
-        exact = read(body)
+        exact = read(body, contract)
     if isinstance(exact, PretError) or isinstance(fast, PretError):
         assert (type(fast), vars(fast)) == (type(exact), vars(exact))
         return

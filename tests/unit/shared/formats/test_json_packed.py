@@ -22,17 +22,17 @@ from tests.factories import make_contract
 from tests.processes import ROOT
 from tests.unit.shared.formats.test_same_verdict import bits
 
-CONTRACT = make_contract(
-    [
-        {"name": "whole", "type": "long"},
-        {"name": "flag", "type": "boolean"},
-        {"name": "", "type": "double"},
-        {"name": "few", "type": "integer", "required": False},
-        {"name": "é", "type": "float", "required": False},
-    ],
-    {"whole": {"ge": -5, "le": 2**54}, "few": {"values": [1, 2, 3]}, "": {"ge": 0}},
-    [["", "é"]],
-)
+NUMBER_COLUMNS: list[dict[str, Any]] = [
+    {"name": "whole", "type": "long"},
+    {"name": "", "type": "double"},
+    {"name": "few", "type": "integer", "required": False},
+    {"name": "é", "type": "float", "required": False},
+]
+BOUNDS = {"whole": {"ge": -5, "le": 2**54}, "few": {"values": [1, 2, 3]}, "": {"ge": 0}}, [["", "é"]]
+CONTRACT = make_contract([NUMBER_COLUMNS[0], {"name": "flag", "type": "boolean"}, *NUMBER_COLUMNS[1:]], *BOUNDS)
+OF_NUMBERS = make_contract(NUMBER_COLUMNS, *BOUNDS)
+"""Without the boolean, so that rows are a matrix."""
+
 WIDE = make_contract([{"name": f"n{i}" * i, "type": "double"} for i in range(20)])
 """More features than a short header of MessagePack can count, with names of all lengths."""
 
@@ -60,7 +60,10 @@ NUMBERS = [
         "2e-324",
     ),
 ]
-OTHERS = ["null", "true", "false", '"1"', '""', "[]", "{}", "[1]", "NaN", "Infinity", "01", "1.", ".5", "+1", "tru", ""]
+OTHERS = [
+    *("null", "true", "false", '"1"', '""', "[]", "{}", "[1]", "NaN", "Infinity", "01", "1.", ".5", "+1", "tru", ""),
+    *("-null", "nullnull", "1null", "null1", "null.5", "nulle1", "nul", "null null", '"null"', "[null]"),
+]
 LONG_NUMBERS = st.from_regex(r"-?[1-9][0-9]{0,25}\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
 SIZES = st.sampled_from([1, 2, 15, 16, 17, 40])
 
@@ -71,14 +74,14 @@ Row = list[tuple[str, str]]
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> list[Row]:
+def tables(draw: st.DrawFn, contract: Contract = CONTRACT) -> list[Row]:
     """Rows that are usual but for a few values."""
     values = st.one_of(
         st.sampled_from(NUMBERS), st.floats(allow_nan=False, allow_infinity=False).map(repr), LONG_NUMBERS
     )
     if draw(st.booleans()):
         values = st.one_of(values, st.sampled_from(OTHERS))
-    rows = [list(USUAL.items()) for _ in range(draw(SIZES))]
+    rows = [[(name, USUAL[name]) for name in contract.names] for _ in range(draw(SIZES))]
     for _ in range(draw(st.integers(0, 3))):
         row = rows[draw(st.integers(0, len(rows) - 1))]
         place = draw(st.integers(0, len(row) - 1))
@@ -87,7 +90,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
         row = rows[draw(st.integers(0, len(rows) - 1))]
         change = draw(st.sampled_from(["repeat", "drop", "unknown", "shuffle"]))
         if change == "repeat":
-            row.append((draw(st.sampled_from(CONTRACT.names)), draw(values)))
+            row.append((draw(st.sampled_from(contract.names)), draw(values)))
         elif change == "drop":
             row.pop()
         elif change == "unknown":
@@ -196,7 +199,7 @@ def test_a_name_with_null_in_it_is_no_missing_value(name: str) -> None:
 
 
 def test_what_stands_for_null_is_no_constant() -> None:
-    told = "from shared.formats.json_packed import MISSING; print(MISSING)"
+    told = "from shared.formats.json_numbers import MISSING; print(MISSING)"
     commands = [[sys.executable, "-c", told]] * 2
     assert len({subprocess.check_output(command, cwd=ROOT, text=True) for command in commands}) == 2
 
