@@ -4,7 +4,7 @@ They are scored in a thread, one batch at a time, so that single applicants, whi
 A batch that is too large, or does not get its turn soon, must become a job.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -17,7 +17,7 @@ from shared.jobs.reasons import reason_columns, with_reasons
 from shared.jobs.submit import COUNTED_VALUES
 from shared.metrics import Metrics
 from shared.models.artifact import Model
-from shared.scoring import Answer, StoredRows, rows_per_second, score_counted, strongest_factors
+from shared.scoring import StoredRows, rows_per_second, score_counted, strongest_factors
 
 PATIENCE = 0.5
 """Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
@@ -26,7 +26,7 @@ LONGEST = 1.0
 """Seconds that scoring a batch may take: with a slow model, several workers are faster than this one thread."""
 
 ENCODED_AT_ONCE = 2000
-"""Answers that are written in one call, during which the event loop waits: some 0.3 ms."""
+"""Answers with reasons that are written in one call, during which the event loop waits: some 0.3 ms."""
 
 ReadRows = Callable[[], Iterable[Validated]]
 
@@ -67,24 +67,27 @@ class ImmediateBatches:
     def _answers(self, read: ReadRows, model: Model, explain: int | None) -> Answers | None:
         most_rows = min(self._most_rows, int(rows_per_second(model, explains=bool(explain)) * LONGEST))
         slices = Tally(enough=COUNTED_VALUES).watch(_up_to(most_rows, read()), "reject")
-        encoded, rows = [], 0
+        arrays: list[bytes] = []
+        rows = 0
         try:
             for validated in slices:
-                answers = self._scored(model, validated.batch, explain)
-                for start in range(0, len(answers), ENCODED_AT_ONCE):
-                    encoded.append(msgspec.json.encode(answers[start : start + ENCODED_AT_ONCE])[1:-1])
-                rows += len(answers)
+                arrays += self._encoded(model, validated.batch, explain)
+                rows += validated.batch.num_rows
         except _TooManyRows:
             return None
-        return Answers(b"[" + b",".join(encoded) + b"]", rows)
+        return Answers(b"[" + b",".join(array[1:-1] for array in arrays) + b"]", rows)
 
-    def _scored(self, model: Model, batch: pa.RecordBatch, explain: int | None) -> Sequence[Answer]:
+    def _encoded(self, model: Model, batch: pa.RecordBatch, explain: int | None) -> Iterator[bytes]:
+        """Score a batch, and give the answers as JSON arrays."""
         if not explain:
-            return score_counted(model, batch, self._metrics).answers()
+            yield score_counted(model, batch, self._metrics).encoded_answers()
+            return
         rows = StoredRows(model.scorer.encode(batch))
         predictions = score_counted(model, rows, self._metrics)
         strongest = strongest_factors(model, rows, predictions, explain)
-        return with_reasons(predictions.answers(), reason_columns(strongest, explain))
+        answers = with_reasons(predictions.answers(), reason_columns(strongest, explain))
+        for start in range(0, len(answers), ENCODED_AT_ONCE):
+            yield msgspec.json.encode(answers[start : start + ENCODED_AT_ONCE])
 
 
 class _TooManyRows(Exception):

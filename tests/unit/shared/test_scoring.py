@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.schemas import Score
 from shared.models.artifact import Model
@@ -62,6 +64,14 @@ def test_refused_begins_exactly_at_the_threshold(
     ).model_dump()
     assert json.loads(msgspec.json.encode(made.answers())) == [expected]
     assert [column.to_pylist() for column in made.columns()] == [[score], [prediction], [decision]]
+
+
+@given(st.lists(st.floats(0, 1)), st.floats(0, 1), st.sampled_from(["v", "0.0", 'local-"é",{"score":0.0,']))
+def test_answers_that_are_written_without_objects_are_those_of_the_objects(
+    scores: list[float], threshold: float, version: str
+) -> None:
+    made = Predictions.of(pa.array([*scores, *[threshold] * bool(scores)], pa.float64()), threshold, version)
+    assert made.encoded_answers() == msgspec.json.encode(made.answers())
 
 
 def test_columns_are_of_the_documented_types_and_null_without_a_score() -> None:
