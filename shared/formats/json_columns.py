@@ -29,6 +29,7 @@ from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
 from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_packed import PackedRows
 from shared.formats.json_pieces import BETWEEN_OBJECTS, NOT_IN_BULK, elements_in_pieces
+from shared.formats.json_slices import Readers
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
 
@@ -89,10 +90,19 @@ class JsonRows:
             return field, self.types[name]
         return (field, self.types[name] | UnsetType, UNSET) if name in self._keep else (field, self.types[name], None)
 
-    def from_array(self, array: bytes, start: int) -> Validated | None:
-        """Validate a JSON array of objects in bulk; None if that is impossible, as for an empty array."""
+    @property
+    def readers(self) -> Readers:
+        """Return the ways to read an array of objects."""
+        return Readers(self._from_packed if self._packed else None, self.from_array, self.from_rows)
+
+    def _from_packed(self, array: bytes, start: int) -> Validated | None:
         if (checked := validated_packed(self._packed, array, start)) is not None:
             self.names.note_fitting()
+        return checked
+
+    def from_array(self, array: bytes, start: int) -> Validated | None:
+        """Validate a JSON array of objects in bulk; None if that is impossible, as for an empty array."""
+        if (checked := self._from_packed(array, start)) is not None:
             return checked
         if self._keep and not start:
             with suppress(*NOT_IN_BULK, IndexError):

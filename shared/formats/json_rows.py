@@ -1,11 +1,10 @@
 """JSON request bodies to rows: a single row, or slices small enough not to block the process for long."""
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
-from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -31,24 +30,14 @@ from shared.formats.json_pieces import (
     BETWEEN_VALUES,
     NOT_IN_BULK,
     begins_at,
-    commas,
     elements_in_pieces,
 )
+from shared.formats.json_slices import SLICE_ROWS, Readers, validated_array
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue
 
-SLICE_ROWS = 2000
-"""Approximate number of rows validated at a time: those among which one is invalid are read again, one by one."""
-
 CHECKED_ROWS = 5 * SLICE_ROWS
-"""The same of columns that are decoded already, which are not read again."""
-
-FIRST_SLICE_BYTES = 2**16
-MAX_SLICE_BYTES = 2**20
-"""Maximum size of a slice, unless a single row is larger."""
-
-CUT_ATTEMPTS = 20
-"""False row boundaries that are tried before the rest of a body is treated as one slice."""
+"""Rows of columns that are decoded already, and are checked at a time."""
 
 MAX_KEYS = 100_000
 """Columns that a document may name, and colons up to which its keys are listed: more of them are not looked at."""
@@ -74,13 +63,13 @@ def row_from_json(body: bytes, contract: Contract) -> Row:
 def validated_from_json(
     body: bytes, contract: Contract, options: ReadOptions, *, ignore_extra: bool
 ) -> Iterator[Validated]:
-    """Validate a JSON array of objects, in slices of about SLICE_ROWS rows; raises MalformedInput if it is not such an array.
+    """Validate a JSON array of objects, in slices; raises MalformedInput if it is not such an array.
 
     Unknown keys that are not kept are forbidden; with `ignore_extra` only in a row that lacks a feature. Absent kept values
     are null. A kept column has the type of its values in this slice, or is text if they have several types.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
-    yield from _validated_array(body, rows.from_array, rows.from_rows, BETWEEN_OBJECTS)
+    yield from validated_array(body, rows.readers, BETWEEN_OBJECTS)
     rows.names.check()
 
 
@@ -135,92 +124,6 @@ def _element(array: bytes, number: int) -> bytes:
     except NOT_IN_BULK:
         found = (elements_of(array) or [])[number : number + 1]
     return found[0]
-
-
-def _validated_array(
-    array: bytes,
-    in_bulk: Callable[[bytes, int], Validated | None],
-    one_by_one: Callable[[Sequence[bytes], int], Validated],
-    between: re.Pattern[bytes],
-) -> Iterator[Validated]:
-    """Cut the text of an array at commas between its elements, and validate one piece at a time, in bulk if possible.
-
-    A matching comma may be within a string or nested deeper. But if a piece is a valid JSON array once enclosed in brackets,
-    it was cut between elements, since the state of a parser at the cut depends only on the text before.
-    """
-    start, size = 0, FIRST_SLICE_BYTES
-    position: int | None = _first_position(array)
-    while position is not None:
-        found, end = _next_piece(array, position, size, start, in_bulk, between)
-        rows = found.batch.num_rows if isinstance(found, Validated) else len(found)
-        if isinstance(found, Validated):
-            yield found
-        else:
-            for i in range(0, rows, SLICE_ROWS):
-                yield one_by_one(found[i : i + SLICE_ROWS], start + i)
-        length = (len(array) if end is None else end) - position
-        size = min(length * SLICE_ROWS // max(rows, 1), MAX_SLICE_BYTES)
-        start += rows
-        position = None if end is None else end + 1
-    if not start:
-        raise MalformedInput("no-rows")
-
-
-def _first_position(array: bytes) -> int:
-    """Return the position after the opening bracket; raises MalformedInput if the text does not begin with one."""
-    position = begins_at(array)
-    if not array.startswith(b"[", position):
-        raise _no_array(array)
-    return position + 1
-
-
-def _next_piece(
-    array: bytes,
-    position: int,
-    size: int,
-    start: int,
-    in_bulk: Callable[[bytes, int], Validated | None],
-    between: re.Pattern[bytes],
-) -> tuple[Validated | list[bytes], int | None]:
-    """Return the next rows, validated or raw, and the position of the comma after them; None if they are the last."""
-    for end in (*islice(commas(between, array, position + size), CUT_ATTEMPTS), None):
-        piece = b"[" + array[position:end] + (b"" if end is None else b"]")
-        if (checked := in_bulk(piece, start)) is not None:
-            return checked, end
-        _check_elements(piece, between)
-        if (rows := elements_of(piece)) is not None:
-            return rows, end
-    raise _no_array(array)
-
-
-class _AnyObject(msgspec.Struct, gc=False):
-    """Any JSON object; its content is discarded."""
-
-
-class _AnyArray(msgspec.Struct, array_like=True, gc=False):
-    """Any JSON array; its content is discarded."""
-
-
-def _check_elements(array: bytes, between: re.Pattern[bytes]) -> None:
-    """Raise MalformedInput if a large array contains anything other than rows: numbers take a hundred times their size."""
-    if len(array) <= 2 * MAX_SLICE_BYTES:
-        return
-    row: Any = _AnyObject if between is BETWEEN_OBJECTS else _AnyArray
-    try:
-        decoded(array, GenericAlias(list, row))
-    except msgspec.ValidationError:
-        raise MalformedInput("json-not-rows") from None
-    except MalformedInput:
-        """Reported by the next reader."""
-
-
-def _no_array(text: bytes) -> MalformedInput:
-    """Tell why a text is not a JSON array."""
-    try:
-        decoded(text, msgspec.Raw)
-    except MalformedInput as error:
-        return error
-    return MalformedInput("json-not-an-array")
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -290,7 +193,8 @@ def _validated_split(
 
         return rows.from_rows([as_object(text, number) for number, text in enumerate(texts, start)], start)
 
-    yield from _validated_array(document["data"], in_bulk, one_by_one, BETWEEN_ARRAYS)
+    without_objects = None if packed is None else partial(validated_packed, packed)
+    yield from validated_array(document["data"], Readers(without_objects, in_bulk, one_by_one), BETWEEN_ARRAYS)
 
 
 def _split_names(text: bytes) -> list[str]:

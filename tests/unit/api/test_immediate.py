@@ -16,7 +16,8 @@ from api.immediate import Answers, ImmediateBatches
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows
 from shared.explanation import Wanted
-from shared.formats.json_rows import SLICE_ROWS, validated_from_document
+from shared.formats.json_rows import validated_from_document
+from shared.formats.json_slices import SLICE_ROWS
 from shared.formats.source import ReadOptions
 from shared.metrics import Metrics
 from shared.models.artifact import Model

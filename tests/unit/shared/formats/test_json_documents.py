@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.contract.contract import Contract
 from shared.errors import MalformedInput, PretError
-from shared.formats import json_by_column, json_numbers, json_pieces, json_rows
+from shared.formats import json_by_column, json_numbers, json_pieces, json_rows, json_slices
 from shared.formats.json_by_column import Column
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_matrix import MatrixRows
@@ -199,7 +199,7 @@ def test_what_is_nested_in_a_column_is_not_taken_apart_however_long_it_is() -> N
 
 
 def test_columns_of_which_one_ends_late_are_no_table() -> None:
-    columns = {name: [1] * json_rows.SLICE_ROWS for name in CONTRACT.names}
+    columns = {name: [1] * json_slices.SLICE_ROWS for name in CONTRACT.names}
     columns["flag"].append(1)
     with pytest.raises(MalformedInput) as error:
         list(validated_from_document(json.dumps({"columns": columns}).encode(), CONTRACT, ReadOptions()))

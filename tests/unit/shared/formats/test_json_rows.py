@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 
 from shared.contract.validated import Tally, Validated
 from shared.errors import ALL_VALID, InvalidRows, MalformedInput, PretError, Report, WrongColumns
-from shared.formats import json_rows
-from shared.formats.json_rows import (
-    SLICE_ROWS,
-    row_from_json,
-    validated_from_document,
-    validated_from_json,
-)
+from shared.formats import json_slices
+from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
+from shared.formats.json_slices import SLICE_ROWS
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_NAME_LENGTH, MAX_REPORTED, InvalidValue
 from tests.factories import Kit, batches_from_json, make_contract
@@ -322,8 +318,8 @@ AWKWARD = [
 
 @pytest.mark.parametrize("size", [1, 40, 100])
 def test_a_body_is_never_cut_within_a_row(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(json_rows, "FIRST_SLICE_BYTES", size)
-    monkeypatch.setattr(json_rows, "MAX_SLICE_BYTES", size)
+    monkeypatch.setattr(json_slices, "FIRST_SLICE_BYTES", size)
+    monkeypatch.setattr(json_slices, "MAX_SLICE_BYTES", size)
     rows = [AWKWARD[(i * i) % len(AWKWARD)] for i in range(60)]
     batches = list(batches_from_json(b" [ " + b" , ".join(rows) + b" ] ", CONTRACT))
     assert [amount for batch in batches for amount in batch.column("amount").to_pylist()] == [
@@ -334,7 +330,7 @@ def test_a_body_is_never_cut_within_a_row(monkeypatch: pytest.MonkeyPatch, size:
 
 
 def test_nested_lists_of_objects_are_not_taken_for_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_rows, "FIRST_SLICE_BYTES", 1)
+    monkeypatch.setattr(json_slices, "FIRST_SLICE_BYTES", 1)
     nested = b'{"amount": 1, "age": 40, "more": [{"a": 1},{"a": 2},{"a": 3},{"a": 4},{"a": 5}]}'
     assert [error.row for error in report_of(read_array, array_of([nested, GOOD, nested])).errors] == [0, 2]
 

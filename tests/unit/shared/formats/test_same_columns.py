@@ -14,7 +14,8 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import WrongColumns
 from shared.formats import arrow, csv_rows, ndjson, parquet
-from shared.formats.json_rows import SLICE_ROWS, validated_from_document
+from shared.formats.json_rows import validated_from_document
+from shared.formats.json_slices import SLICE_ROWS
 from shared.formats.source import LocalFile, ReadOptions
 from tests.factories import INPUTS, make_contract, make_rows
 
