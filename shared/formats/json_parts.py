@@ -41,9 +41,15 @@ def _place(message: str, text: bytes) -> JsonFault:
 def fields_of(text: bytes, kind: Any) -> dict[str, bytes]:
     """Take an object apart into the fields of a struct; raises MalformedInput, and ValidationError if it has others."""
     found, has_nan = decoded(text, kind)
-    raws = {field.encode_name: getattr(found, field.name) for field in msgspec.structs.fields(kind)}
-    texts = {name: bytes(raw) for name, raw in raws.items() if raw is not msgspec.UNSET}
+    texts = texts_of(found)
     return {name: with_nan(value) for name, value in texts.items()} if has_nan else texts
+
+
+def texts_of(found: msgspec.Struct) -> dict[str, bytes]:
+    """Return the fields of a struct of texts that are there, by the names that they have in JSON."""
+    names = zip(found.__struct_encode_fields__, found.__struct_fields__, strict=True)
+    raws = {name: getattr(found, field) for name, field in names}
+    return {name: bytes(raw) for name, raw in raws.items() if raw is not msgspec.UNSET}
 
 
 def elements_of(array: bytes) -> list[bytes] | None:

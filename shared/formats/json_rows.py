@@ -1,7 +1,7 @@
 """JSON request bodies to rows: a single row, or slices small enough not to block the process for long."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -23,7 +23,7 @@ from shared.formats.json_extract import MAX_ROW_BYTES, extract
 from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
-from shared.formats.json_parts import decoded, elements_of, fields_of, not_json
+from shared.formats.json_parts import decoded, elements_of, fields_of, not_json, texts_of
 from shared.formats.json_pieces import (
     BETWEEN_ARRAYS,
     BETWEEN_OBJECTS,
@@ -83,6 +83,9 @@ def validated_from_document(
     """
     if not body.startswith(b"{", begins_at(body)):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
+    if (opened := _opened(body)) is not None:
+        read, parts = opened
+        return read(parts, JsonRows(contract, options, ignore_extra=True), contract, options.keep)
     try:
         [(shape, content)] = fields_of(body, _Document).items()
     except (msgspec.ValidationError, ValueError):
@@ -140,6 +143,34 @@ class _Split(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     columns: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     index: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Opened(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A document with its columns, or the keys of its `dataframe_split`."""
+
+    dataframe_split: _Split | msgspec.UnsetType = msgspec.UNSET
+    columns: dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
+OPENED = msgspec.json.Decoder(_Opened)
+
+ReadParts = Callable[[dict[str, bytes], JsonRows, Contract, Sequence[str]], Iterator[Validated]]
+
+
+def _opened(body: bytes) -> tuple[ReadParts, dict[str, bytes]] | None:
+    """Take a document of columns or of `dataframe_split` apart in one go; None if it is another one, or has a fault."""
+    if body.count(b":") > MAX_KEYS:
+        return None
+    try:
+        found = OPENED.decode(body)
+    except NOT_IN_BULK:
+        return None
+    split, columns = found.dataframe_split, found.columns
+    if isinstance(split, _Split) and columns is msgspec.UNSET:
+        return _validated_split, texts_of(split)
+    if isinstance(columns, dict) and split is msgspec.UNSET:
+        return _validated_columns, {name: bytes(text) for name, text in columns.items()}
+    return None
 
 
 def _columns(text: bytes, rows: JsonRows) -> dict[str, bytes]:
