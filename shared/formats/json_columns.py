@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from types import GenericAlias
 from typing import Any
 
@@ -63,10 +63,23 @@ class JsonRows:
             for feature in contract.features
         } | {name: KEPT_TYPE for name in self._keep if name not in self._features}
         """The msgspec type of each wanted column: features in the order of the contract, then kept columns."""
-        self._packed = None if self._keep else PackedRows.of_objects(contract)
-        row_types = self._make_row_types()
-        self._decoders: list[Any] = [msgspec.json.Decoder(GenericAlias(list, row)) for row in row_types]
-        self._row_decoders: list[Any] = [msgspec.json.Decoder(row) for row in row_types]
+
+    # These are made when needed, as that takes longer than to read some hundred rows.
+    @cached_property
+    def _packed(self) -> PackedRows | None:
+        return None if self._keep else PackedRows.of_objects(self._contract)
+
+    @cached_property
+    def _decoders(self) -> list[Any]:
+        return [msgspec.json.Decoder(GenericAlias(list, row)) for row in self._row_types]
+
+    @cached_property
+    def _row_decoders(self) -> list[Any]:
+        return [msgspec.json.Decoder(row) for row in self._row_types]
+
+    @cached_property
+    def _row_types(self) -> list[Any]:
+        return self._make_row_types()
 
     def _type_of(self, python: type, name: str, nullable: bool) -> Any:
         fast = int | float if python is float and name in self._keep else FAST_TYPES[python]
