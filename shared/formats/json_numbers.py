@@ -44,7 +44,7 @@ def is_simdjson_installed() -> bool:
 
 def vector(array: bytes) -> Numbers:
     """Read an array of numbers, shape (numbers,); raises an error of NOT_IN_BULK for anything else."""
-    if array.find(b"[", 1) >= 0:
+    if array.rfind(b"[") != 0:
         raise ValueError("nested")
     return _flat(_parsed(array))
 
