@@ -15,6 +15,7 @@ import pytest
 
 from scripts.lib.loopback import free_port
 from tests.acceptance.person import Person
+from tests.factories import Kit, put_in_cache
 from tests.hub import HubServer
 from tests.processes import ROOT, wait_for
 
@@ -139,6 +140,13 @@ class Up:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+def small(folder: Path, kit: Kit, **settings: str) -> Up:
+    """A copy of the project that starts with less work: one process of the API, and a small model that was made ready before."""
+    running = Up(copy_of_the_project(folder), settings={"WEB_CONCURRENCY": "1"} | settings)
+    put_in_cache(kit.write(running.folder / "exported_model"), running.folder / ".local" / "models")
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from pret import Client
 from scripts.bench.make_portfolio import write_portfolio
 from scripts.lib import demo_portfolio
 from tests.acceptance.browser import Browser, browser, needs_browser
-from tests.acceptance.conftest import Up, command_line, copy_of_the_project
+from tests.acceptance.conftest import Up, command_line, small
 from tests.factories import Kit
 from tests.processes import http, wait_for
 from ui.texts import LANGUAGES, Texts
@@ -228,8 +228,7 @@ def test_the_model_is_reloaded_with_the_outcome_of_each_process(page: Browser, s
 
 @pytest.mark.timeout(300)
 def test_a_long_form_is_searched_and_ordered_and_keeps_what_was_typed(tmp_path: Path) -> None:
-    many = Up(copy_of_the_project(tmp_path / "project"))
-    long_kit().write(many.folder / "exported_model")
+    many = small(tmp_path / "project", long_kit())
     try:
         many.start()
         with browser(many.console_url, tmp_path) as page:
@@ -272,8 +271,7 @@ def long_kit() -> Kit:
 
 @pytest.mark.timeout(300)
 def test_a_key_is_asked_for_where_one_is_needed(tmp_path: Path, numbers: Kit) -> None:
-    guarded = Up(copy_of_the_project(tmp_path / "project"), settings={"ADMIN_KEYS": "anne:a-key-of-more-than-16-signs"})
-    numbers.write(guarded.folder / "exported_model")
+    guarded = small(tmp_path / "project", numbers, ADMIN_KEYS="anne:a-key-of-more-than-16-signs")
     try:
         guarded.start()
         with browser(guarded.console_url, tmp_path) as page:
@@ -296,8 +294,7 @@ def test_where_everyone_needs_a_key_the_console_asks_for_it_and_shows_what_it_al
     tmp_path: Path, numbers: Kit
 ) -> None:
     listed = f"anne:read:{sha256(b'a-key').hexdigest()}"
-    guarded = Up(copy_of_the_project(tmp_path / "project"), settings={"API_KEYS": listed})
-    numbers.write(guarded.folder / "exported_model")
+    guarded = small(tmp_path / "project", numbers, API_KEYS=listed)
     try:
         guarded.start()
         assert http.get(f"{guarded.url}/model_info").status_code == 401

@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from shared.models import files
-from tests.acceptance.conftest import START_DEADLINE, Up, command_line, copy_of_the_project
+from tests.acceptance.conftest import START_DEADLINE, Up, command_line, copy_of_the_project, small
 from tests.factories import Kit, write_checksums
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -27,8 +27,7 @@ from tests.processes import DEADLINE, http, redis_server, wait_for
 @pytest.fixture
 def own(tmp_path: Path, numbers: Kit) -> Iterator[Up]:
     """A copy of the project for this test alone, with a small model instead of the demo model."""
-    running = Up(copy_of_the_project(tmp_path))
-    numbers.write(running.folder / "exported_model")
+    running = small(tmp_path, numbers)
     try:
         yield running
     finally:
@@ -79,6 +78,7 @@ def test_ctrl_c_while_the_demo_model_is_trained_is_no_error(own: Up) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
 def test_one_process_of_the_api_answers_for_the_other(own: Up, numbers: Kit, number: signal.Signals) -> None:
+    del own.settings["WEB_CONCURRENCY"]
     own.start()
     processes = [process for process in own.processes() if "-m api" in command_line(process)]
     assert len(processes) == 2
