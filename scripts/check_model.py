@@ -20,7 +20,8 @@ from scripts.lib.model_options import add_statements, stated_in
 from scripts.lib.model_report import rejection, report
 from scripts.lib.model_source import gather, is_folder
 from shared.errors import BadArtifact
-from shared.models.artifact import Assumptions, Model
+from shared.models.artifact import Model
+from shared.models.assumptions import Assumptions
 
 EPILOG = """settings, from the environment, .devenv or .env:
   POSITIVE_CLASS, DEFAULT_THRESHOLD  what the service says of models that do not say it themselves

@@ -19,7 +19,7 @@ from scripts.lib.export import replacing
 from scripts.lib.hub_repository import HubRepository, model_file_of
 from scripts.lib.model_source import commit_at, fetch_commit
 from shared.models import trial_load
-from shared.models.artifact import Assumptions
+from shared.models.assumptions import Assumptions
 
 EPILOG = f"""settings, from the environment, .devenv or .env:
   HF_REPO_ID                     repository, OWNER/NAME

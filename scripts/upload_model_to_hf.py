@@ -37,7 +37,8 @@ from scripts.lib.model_report import remarks, score_of, threshold_of
 from scripts.lib.model_source import gather
 from shared.contract import mlmodel
 from shared.errors import BadArtifact
-from shared.models.artifact import Assumptions, Model
+from shared.models.artifact import Model
+from shared.models.assumptions import Assumptions
 from shared.models.files import MLMODEL_FILE, choose, sha256
 
 DEFAULT_FOLDER = ROOT / "exported_model"

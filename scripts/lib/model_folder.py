@@ -16,7 +16,8 @@ from shared.contract.contract import Row
 from shared.errors import BadArtifact, NotExplainable
 from shared.importance import Importance, importance_of
 from shared.models import artifact, files, trial_load
-from shared.models.artifact import NO_ASSUMPTIONS, Assumptions, Model
+from shared.models.artifact import Model
+from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
 from shared.models.example import EXAMPLE_FILE, SERVING_EXAMPLE_FILE
 from shared.models.files import (
     CHECKSUM_FILE,

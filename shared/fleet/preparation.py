@@ -19,8 +19,8 @@ from typing import Protocol
 
 from shared.errors import BadArtifact, ModelError, PretError, SourceUnavailable, Unavailable, VersionUnavailable
 from shared.fleet.records import Blame
-from shared.models.cache import ModelCache
 from shared.models.version import VersionRef
+from shared.models.versions import Versions
 from shared.reasons import Reason
 from shared.settings import Settings
 
@@ -68,7 +68,7 @@ Prepare = Callable[[VersionRef | None], Preparation]
 class PreparationProcess:
     """A preparation in a child process; while there is one for the same version on this machine, it waits for that one."""
 
-    def __init__(self, version: VersionRef | None, models: ModelCache, settings: Settings) -> None:
+    def __init__(self, version: VersionRef | None, models: Versions, settings: Settings) -> None:
         self.started_at = time.monotonic()
         self._version = version
         self._models = models
@@ -155,7 +155,7 @@ def blame_of(error: ModelError | Unavailable) -> Blame:
 
 def main(version: str | None = None, origin: str | None = None) -> int:
     """Prepare the version; the exit code tells, and one line of JSON says which it was, or why there is none."""
-    models = ModelCache.from_settings(Settings())
+    models = Versions.from_settings(Settings())
     try:
         ref = VersionRef(version, origin) if version else models.resolve()
         models.prepare(ref)

@@ -25,6 +25,7 @@ from shared.contract.derivation import derive
 from shared.contract.mlmodel import MLmodel
 from shared.errors import BadArtifact
 from shared.models import classifier, example
+from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
 from shared.models.categories import SeenCategories, seen_categories, uncounted
 from shared.models.evaluator import CatBoostEvaluator
 from shared.models.explainer import Explainer
@@ -41,29 +42,11 @@ from shared.models.files import (
 from shared.models.labels import positive_index, word
 from shared.models.scorer import Scorer
 from shared.models.threshold import Threshold, choose_threshold
+from shared.models.verdict import UNTRIED
 from shared.reasons import Reason
-from shared.settings import Settings
 
 FRONT_MATTER = re.compile(r"\A---\s*\n.*?^---\s*$", re.DOTALL | re.MULTILINE)
 """The YAML at the head of a card, which is there for the Hub."""
-
-
-@dataclass(frozen=True)
-class Assumptions:
-    """What the operator says of models that do not say it themselves."""
-
-    positive_class: str | None = None
-    threshold: float = 0.5
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> "Assumptions":
-        """Read them."""
-        return cls(settings.positive_class, settings.default_threshold)
-
-
-NO_ASSUMPTIONS = Assumptions()
-
-UNTRIED = Reason("evaluator-untried")
 
 
 @dataclass(frozen=True)

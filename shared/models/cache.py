@@ -1,41 +1,28 @@
-"""The model versions that this machine can serve: verified copies on disk, a few of them loaded.
+"""The model versions that this machine can serve, a few of them loaded."""
 
-A version is fetched into a folder of its own and checked there in a process of its own, the trial load; only then is it one of the
-copies. What the trial found of the fast evaluator is noted there too, and found out again where the software or the machine has
-changed.
-"""
-
-import hashlib
-import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
+from typing import Self
 
-from filelock import FileLock
-
-from shared.errors import VersionUnavailable
-from shared.models import artifact, files, proof, trial_load, verdict
-from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions, Model
-from shared.models.copies import Copies
-from shared.models.evaluator import FastEvaluator
-from shared.models.sources import Source, create_source
-from shared.models.version import Resolution, VersionRef
-from shared.reasons import Reason, cut
+from shared.models import artifact, proof
+from shared.models.artifact import Model
+from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
+from shared.models.sources import Source
+from shared.models.version import VersionRef
+from shared.models.versions import Versions
 from shared.settings import EvaluatorChoice, Settings
 
 LOADED_VERSIONS = 3
 """Versions that a process keeps in memory: the active one, a candidate, and one that jobs in flight are pinned to."""
 
-LOCK_TIMEOUT = 600.0
-
 OriginOf = Callable[[str], str | None]
 """From the id of a version to its origin, where somebody noted one."""
 
 
-class ModelCache:
-    """One source, one folder that the processes of the machine share, and what this process has loaded."""
+class ModelCache(Versions):
+    """The versions, and what this process has loaded of them."""
 
     def __init__(
         self,
@@ -45,98 +32,17 @@ class ModelCache:
         origin_of: OriginOf = lambda _: None,
         evaluator_choice: EvaluatorChoice = "auto",
     ) -> None:
-        self._source = source
-        self.copies = Copies(folder)
-        self._folder = folder
-        self._assumptions = assumptions
+        super().__init__(source, folder, assumptions, evaluator_choice)
         self._origin_of = origin_of
-        self._no_proof = _no_proof(evaluator_choice)
         self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings, origin_of: OriginOf = lambda _: None) -> "ModelCache":
+    def from_settings(cls, settings: Settings, origin_of: OriginOf = lambda _: None) -> Self:
         """Make the cache of a process."""
-        assumptions = Assumptions.from_settings(settings)
-        return cls(create_source(settings), settings.model_cache_dir, assumptions, origin_of, settings.evaluator)
-
-    @property
-    def source_name(self) -> str:
-        """The name of the source."""
-        return self._source.name
-
-    @property
-    def source_is_slow(self) -> bool:
-        """Whether resolving may take so long that nobody who serves should wait for it."""
-        return self._source.is_slow
-
-    def resolve(self, revision: str | None = None) -> VersionRef:
-        """Ask the source which version the revision stands for now; one whose id only its files tell is fetched for it."""
-        found = self._source.resolve(revision)
-        return VersionRef(found.version or self.copies.fetched_from(found.origin) or self._install(found), found.origin)
-
-    def is_ready(self, version: str) -> bool:
-        """Whether a verified copy is here, and it is known what may score it."""
-        return self.copies.has(version) and (self._no_proof or self._noted(version)) is not None
-
-    def prepare(self, version: VersionRef) -> None:
-        """Get a verified copy onto this machine, if there is none; raises ModelError or Unavailable, and leaves nothing then."""
-        if not self.copies.has(version.id):
-            self._install(Resolution(version.id, version.origin))
-        self._evaluation(version.id)
-
-    def _install(self, found: Resolution) -> str:
-        """Fetch and verify, once for all processes of the machine, and give the id."""
-        if found.version is not None and Path(found.version).name != found.version:
-            # Versions are read from records; what is one by its form must not lead out of this folder.
-            raise VersionUnavailable("version-gone", version=cut(found.version))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # The others wait and find the copy. A lock of a process that died is void.
-        name = found.version or hashlib.sha256((found.origin or "").encode()).hexdigest()[:12]
-        with FileLock(self._folder / f"{name}.lock", timeout=LOCK_TIMEOUT):
-            if found.version is not None and self.copies.has(found.version):
-                return found.version
-            return self.copies.fetched_from(found.origin) or self._fetch(found)
-
-    def _fetch(self, found: Resolution) -> str:
-        partial = Path(mkdtemp(prefix=files.PARTIAL_PREFIX, dir=self._folder))
-        try:
-            self._source.fetch(found, partial)
-            digest = files.digest(partial)
-            version = found.version or files.folder_version(partial)
-            if version.startswith(files.LOCAL_PREFIX) and files.folder_version(partial) != version:
-                raise VersionUnavailable("version-gone", version=version)
-            # Two origins may have the same content.
-            if not self.copies.has(version):
-                self._try(partial, version)
-                self.copies.add(partial, version, digest)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        if found.origin:
-            self.copies.note_origin(version, found.origin)
-        return version
-
-    def _try(self, folder: Path, version: str) -> None:
-        """Load it in a process of its own, and note what that found of the fast evaluator."""
-        if self._no_proof:
-            trial_load.check(folder, version, self._assumptions)
-        else:
-            found = trial_load.check_and_prove(folder, version, self._assumptions)
-            verdict.write(folder, self._assumptions.positive_class, found)
-
-    def _noted(self, version: str) -> Reason | None:
-        return verdict.read(self._folder / version, self._assumptions.positive_class)
-
-    def _evaluation(self, version: str) -> Reason:
-        """Say whether the fast evaluator may score a copy that is here; one that was proven by other software is tried again."""
-        if self._no_proof:
-            return self._no_proof
-        if (noted := self._noted(version)) is None:
-            with FileLock(self._folder / f"{version}.lock", timeout=LOCK_TIMEOUT):
-                if self._noted(version) is None:
-                    self._try(self._folder / version, version)
-            noted = self._noted(version)
-        return noted or UNTRIED
+        models = super().from_settings(settings)
+        models._origin_of = origin_of
+        return models
 
     def load(self, version: str) -> Model:
         """Give the version from memory or disk, fetched first if need be; raises ModelError or Unavailable."""
@@ -151,10 +57,3 @@ class ModelCache:
             while len(self._loaded) > LOADED_VERSIONS:
                 self._loaded.popitem(last=False)
             return model
-
-
-def _no_proof(choice: EvaluatorChoice) -> Reason | None:
-    """Say why no fast evaluator comes into question on this machine, if so."""
-    if choice == "catboost":
-        return Reason("evaluator-off")
-    return None if FastEvaluator.is_installed() else Reason("evaluator-missing")

@@ -63,15 +63,10 @@ class FastEvaluator:
     """The trees of a model file as pylignum reads and walks them; raises whatever pylignum does of a model it cannot take."""
 
     def __init__(self, file: Path, positive: int) -> None:
-        assert lignum is not None  # noqa: S101 - `is_installed` was asked
+        assert lignum is not None  # noqa: S101 - `is_fast_evaluator_installed` was asked
         self._model = lignum.load(str(file), format="catboost")
         self._positive = positive
         self.name = f"pylignum {lignum.__version__}"
-
-    @staticmethod
-    def is_installed() -> bool:
-        """Whether pylignum is there; it has no wheels for some platforms."""
-        return lignum is not None
 
     def score_table(self, table: Table) -> Scores:
         """Score a few rows."""

@@ -1,9 +1,4 @@
-"""A model is loaded for the first time in a process of its own: a damaged file may crash whoever loads it.
-
-Run as `python -m shared.models.trial_load FOLDER VERSION ASSUMPTIONS [prove]`, of which the third is JSON; where the model must
-not serve, its last line is the reason, as JSON. With `prove` a fast evaluator is tried too, once the model is known to be good:
-then the last line says what came of that.
-"""
+"""A model is loaded for the first time in a process of its own, `trial.py`: a damaged file may crash whoever loads it."""
 
 import json
 import os
@@ -14,12 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared.errors import BadArtifact
-from shared.models import artifact, proof
-from shared.models.artifact import NO_ASSUMPTIONS, UNTRIED, Assumptions
+from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
+from shared.models.verdict import UNTRIED
 from shared.reasons import Reason
 
 TIMEOUT = 120.0
 """Seconds; loading takes a few even on a slow machine."""
+
+PROGRAM = "shared.models.trial"
 
 PROOF_SECONDS = 2
 """Of processor time, by which a start and a reload may become longer; the proof of a usual model takes a quarter of that."""
@@ -50,7 +47,7 @@ def check_and_prove(folder: Path, version: str, assumptions: Assumptions = NO_AS
 def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> Reason:
     # Nothing in the working folder may stand in for a module.
     arguments = [str(folder.resolve()), version, json.dumps(asdict(assumptions)), *prove]
-    command = [sys.executable, "-P", "-m", __name__, *arguments]
+    command = [sys.executable, "-P", "-m", PROGRAM, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False, env=environment)  # noqa: S603
@@ -66,28 +63,3 @@ def _run(folder: Path, version: str, assumptions: Assumptions, *prove: str) -> R
     if done.returncode:
         return Reason("evaluator-crashed", {"code": done.returncode})
     return Reason.from_dict(json.loads(said[-1])) if prove else UNTRIED
-
-
-def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
-    """Try the model; the exit code tells."""
-    try:
-        model = artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
-    except BadArtifact as error:
-        _say(json.dumps(error.reason.as_dict()))
-        return REJECTED
-    if prove:
-        _say(GOOD)
-        # Even native code that does not return is ended by the signals.
-        signal.setitimer(signal.ITIMER_PROF, PROOF_SECONDS)
-        signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
-        _say(json.dumps(proof.prove(model).as_dict()))
-    return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"\n{line}\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

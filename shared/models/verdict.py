@@ -5,6 +5,7 @@ import json
 import platform
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from shared.models import files
@@ -16,7 +17,14 @@ NOTE = ".evaluator"
 PROOF = 1
 """Counts up with each change of the proof or of the evaluators, after which what was proven before no longer counts."""
 
+UNTRIED = Reason("evaluator-untried")
+
 LIBRARIES = ("catboost", "pylignum", "numpy", "pyarrow")
+
+
+def is_fast_evaluator_installed() -> bool:
+    """Whether pylignum is there; it has no wheels for some platforms."""
+    return find_spec("lignum") is not None
 
 
 def read(folder: Path, positive_class: str | None) -> Reason | None:

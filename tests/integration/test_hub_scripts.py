@@ -22,7 +22,7 @@ from scripts.lib.model_card import model_card
 from scripts.lib.model_source import gather
 from shared.fleet.reload import ProcessOutcome
 from shared.models import artifact, files
-from shared.models.artifact import Assumptions
+from shared.models.assumptions import Assumptions
 from shared.models.hub import RemoteFile
 from shared.reasons import Reason
 from shared.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from shared.jobs.queue import CHUNKS, QUEUE_PREFIX
-from shared.models.evaluator import FastEvaluator
+from shared.models.verdict import is_fast_evaluator_installed
 from tests.factories import Kit, fitted, frame, make_kit, make_rows
 from tests.integration.portfolio import PARQUET, as_parquet
 from tests.processes import Service, service, wait_for
@@ -59,7 +59,7 @@ def test_results_are_catboosts_own(running: Service, mixed: Kit, rows: list[dict
     check_results(running, running.submit(rows), mixed.expected(rows), 0.4)
 
 
-@pytest.mark.skipif(not FastEvaluator.is_installed(), reason="there is no pylignum for this platform")
+@pytest.mark.skipif(not is_fast_evaluator_installed(), reason="there is no pylignum for this platform")
 def test_each_model_is_evaluated_by_what_is_proven_for_it(
     running: Service, mixed: Kit, rows: list[dict[str, Any]]
 ) -> None:

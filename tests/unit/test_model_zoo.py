@@ -13,8 +13,8 @@ from shared.formats.format import Format
 from shared.formats.readers import READERS
 from shared.formats.source import LocalFile, ReadOptions
 from shared.models.artifact import Model
-from shared.models.evaluator import FastEvaluator
 from shared.models.proof import PROVEN
+from shared.models.verdict import is_fast_evaluator_installed
 from tests.factories import batches_from_json
 from tests.model_zoo import SERVED, ZOO, as_markdown
 from tests.zoo.seen import expected, load, seen
@@ -73,7 +73,7 @@ LEFT_TO_CATBOOST = {
 """Served kinds that the fast evaluator does not score, and why."""
 
 
-@pytest.mark.skipif(not FastEvaluator.is_installed(), reason="there is no pylignum for this platform")
+@pytest.mark.skipif(not is_fast_evaluator_installed(), reason="there is no pylignum for this platform")
 @pytest.mark.parametrize(("name", "variant"), SERVED.items(), ids=SERVED)
 def test_the_fast_evaluator_scores_all_kinds_but_these(name: str, variant: Variant, tmp_path: Path) -> None:
     found = load(variant.write(tmp_path / "model"), variant).evaluation

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.models.artifact import Assumptions
+from shared.models.assumptions import Assumptions
 from tests.zoo.applicants import TARGET, WORDS
 from tests.zoo.variant import Variant
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.models.artifact import Assumptions
+from shared.models.assumptions import Assumptions
 from shared.models.threshold import DEFAULT, Threshold
 from tests.zoo import training
 from tests.zoo.variant import Variant

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shared.models.artifact import NO_ASSUMPTIONS, Assumptions
+from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
 from shared.models.threshold import DEFAULT, Threshold
 from tests.zoo import artifact, training
 from tests.zoo.applicants import NUMBERS, TARGET

@@ -6,7 +6,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 
-from shared.models.artifact import NO_ASSUMPTIONS
+from shared.models.assumptions import NO_ASSUMPTIONS
 from tests.factories import Kit, put_in_cache
 from tests.model_zoo import SERVED
 from tests.unit.api.client import ApiClient

@@ -16,7 +16,8 @@ from scripts.lib.mlmodel_file import Stated
 from scripts.lib.model_folder import complete, install, state, write_checksums
 from shared.errors import BadArtifact
 from shared.models import artifact, files
-from shared.models.artifact import Assumptions, Model
+from shared.models.artifact import Model
+from shared.models.assumptions import Assumptions
 from tests.factories import Kit, fitted, write_bare_artifact
 
 DATA = pd.DataFrame({"income": np.arange(60) * 1.5, "region": np.arange(60) % 4, "owner": np.arange(60) % 2 == 0})

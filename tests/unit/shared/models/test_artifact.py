@@ -14,7 +14,7 @@ from catboost import CatBoostClassifier, CatBoostRegressor
 
 from shared.errors import BadArtifact
 from shared.models import artifact, files
-from shared.models.artifact import Assumptions
+from shared.models.assumptions import Assumptions
 from shared.models.threshold import Threshold
 from tests.factories import Kit, fitted, write_bare_artifact, write_checksums
 

@@ -12,9 +12,9 @@ import pytest
 from shared.errors import BadArtifact, VersionUnavailable
 from shared.models import artifact, files, trial_load, verdict
 from shared.models.artifact import Model
+from shared.models.assumptions import Assumptions
 from shared.models.cache import LOADED_VERSIONS, ModelCache
 from shared.models.copies import MARK
-from shared.models.evaluator import FastEvaluator
 from shared.models.proof import PROVEN, prove
 from shared.models.sources import FolderSource
 from shared.models.version import Resolution, VersionRef
@@ -238,7 +238,7 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes each proof that is made, by the version."""
     made: list[str] = []
 
-    def check_and_prove(folder: Path, version: str, assumptions: artifact.Assumptions) -> Reason:
+    def check_and_prove(folder: Path, version: str, assumptions: Assumptions) -> Reason:
         made.append(version)
         return prove(artifact.load(folder, version, assumptions))
 
@@ -258,7 +258,7 @@ def test_what_was_proven_otherwise_is_proven_again_and_the_copy_is_not_ready_bef
     source: Path, cache: Path, proofs: list[str], monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     version = take_current(library_of(source, cache)).version
-    assumptions = artifact.Assumptions("1" if change == "positive class" else None)
+    assumptions = Assumptions("1" if change == "positive class" else None)
     if change == "software":
         monkeypatch.setattr(verdict, "circumstances", lambda: ["another processor"])
     if change == "note":
@@ -281,7 +281,7 @@ def test_a_copy_without_a_note_is_loaded_all_the_same(source: Path, cache: Path,
 def test_without_the_fast_evaluator_nothing_is_proven_and_catboost_scores(
     source: Path, cache: Path, proofs: list[str], monkeypatch: pytest.MonkeyPatch, is_installed: bool, why: str
 ) -> None:
-    monkeypatch.setattr(FastEvaluator, "is_installed", lambda: is_installed)
+    monkeypatch.setattr(verdict, "is_fast_evaluator_installed", lambda: is_installed)
     models = ModelCache(FolderSource(source), cache, evaluator_choice="catboost" if is_installed else "auto")
     model = take_current(models)
     assert (model.evaluation, proofs) == (Reason(why), [])

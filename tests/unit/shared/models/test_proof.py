@@ -15,9 +15,10 @@ from shared.models.artifact import Model
 from shared.models.evaluator import Evaluator, FastEvaluator, Scores
 from shared.models.pools import Table
 from shared.models.proof import PROVEN, ROWS
+from shared.models.verdict import is_fast_evaluator_installed
 from tests.factories import Kit, fitted, make_town_kit, write_bare_artifact
 
-pytestmark = pytest.mark.skipif(not FastEvaluator.is_installed(), reason="there is no pylignum for this platform")
+pytestmark = pytest.mark.skipif(not is_fast_evaluator_installed(), reason="there is no pylignum for this platform")
 
 NUMBERS = pd.DataFrame({"x": np.random.default_rng(1).normal(size=400), "y": np.random.default_rng(2).normal(size=400)})
 TARGET = ((NUMBERS["x"] > 0) ^ (NUMBERS["y"] > 0.5)).astype(int)

@@ -1,0 +1,41 @@
+"""The process of a trial load.
+
+Run as `python -m shared.models.trial FOLDER VERSION ASSUMPTIONS [prove]`, of which the third is JSON; where the model must not
+serve, its last line is the reason, as JSON. With `prove` a fast evaluator is tried too, once the model is known to be good: then
+the last line says what came of that.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from shared.errors import BadArtifact
+from shared.models import artifact, proof
+from shared.models.assumptions import Assumptions
+from shared.models.trial_load import GOOD, HANG_SECONDS, PROOF_SECONDS, REJECTED
+
+
+def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
+    """Try the model; the exit code tells."""
+    try:
+        model = artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
+    except BadArtifact as error:
+        _say(json.dumps(error.reason.as_dict()))
+        return REJECTED
+    if prove:
+        _say(GOOD)
+        # Even native code that does not return is ended by the signals.
+        signal.setitimer(signal.ITIMER_PROF, PROOF_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+        _say(json.dumps(proof.prove(model).as_dict()))
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"\n{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
