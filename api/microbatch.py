@@ -9,11 +9,11 @@ import time
 from collections import defaultdict
 
 from api.traffic import Traffic
-from shared.contract.contract import Row
+from shared.contract.contract import RowValues
 from shared.models.artifact import Model
-from shared.scoring import Answer, score
+from shared.scoring import Answer, RowsOfValues, score
 
-Waiting = list[tuple[Row, "asyncio.Future[Answer]"]]
+Waiting = list[tuple[RowValues, "asyncio.Future[Answer]"]]
 
 
 class MicroBatcher:
@@ -23,7 +23,7 @@ class MicroBatcher:
         self._traffic = traffic
         self._waiting: dict[str, Waiting] = defaultdict(list)
 
-    async def score(self, model: Model, row: Row) -> Answer:
+    async def score(self, model: Model, row: RowValues) -> Answer:
         """Score one row that satisfies the model's contract."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -37,7 +37,7 @@ class MicroBatcher:
         waiting = self._waiting.pop(model.version)
         began = time.perf_counter()
         try:
-            predictions = score(model, [row for row, _ in waiting])
+            predictions = score(model, RowsOfValues([row for row, _ in waiting]))
             answers = predictions.answers()
         except Exception as error:
             for _, future in waiting:

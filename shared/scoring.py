@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.contract.contract import Row
+from shared.contract.contract import Row, RowValues
 from shared.errors import NotExplainable
 from shared.explanation import Explanation, Factors, Wanted, strongest_of_each
 from shared.metrics import Metrics
@@ -64,8 +64,15 @@ class StoredRows:
     to_score: pa.BooleanArray | None = None
 
 
-Rows: TypeAlias = Sequence[Row] | pa.RecordBatch | StoredRows
-"""Rows that satisfy the model's contract: a few dicts, a batch in the contract's Arrow schema, or stored rows."""
+@dataclass(frozen=True)
+class RowsOfValues:
+    """A few rows as lists; their categories may be rewritten."""
+
+    rows: Sequence[RowValues]
+
+
+Rows: TypeAlias = Sequence[Row] | RowsOfValues | pa.RecordBatch | StoredRows
+"""Rows that satisfy the model's contract: a few dicts or lists, a batch in the contract's Arrow schema, or stored rows."""
 
 
 class Counts(TypedDict):
@@ -158,6 +165,8 @@ def score(model: Model, rows: Rows, threshold: float | None = None) -> Predictio
             scores[unscored] = np.nan
     elif isinstance(rows, pa.RecordBatch):
         scores = scorer.score_batch(rows)
+    elif isinstance(rows, RowsOfValues):
+        scores = scorer.score_values(rows.rows)
     else:
         scores = scorer.score_rows(rows)
     threshold = model.threshold if threshold is None else threshold

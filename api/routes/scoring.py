@@ -11,11 +11,9 @@ from api.intake.body import JSON, read_json
 from api.language import encoded, language_headers
 from api.reason_options import wanted_in
 from api.services import Services
-from shared.contract.contract import Row
 from shared.explanation import Wanted
 from shared.formats.json_extract import MAX_ROW_BYTES
-from shared.formats.json_rows import row_from_json
-from shared.models.artifact import Model
+from shared.formats.json_rows import row_from_json, values_from_json
 from shared.scoring import explain
 
 INDIVIDUAL_SCORE = "/individual_score"
@@ -54,18 +52,18 @@ class IndividualScore:
 
     async def _score(self, scope: Scope, receive: Receive) -> bytes:
         model = self._services.member.model
-        answer = await self._services.batcher.score(model, await self._row(scope, receive, model))
+        row = values_from_json(await self._body(scope, receive), model.contract)
+        answer = await self._services.batcher.score(model, row)
         return msgspec.json.encode(answer)
 
     async def _explain(self, scope: Scope, receive: Receive, wanted: Wanted) -> bytes:
         model = self._services.member.model
-        row = await self._row(scope, receive, model)
+        row = row_from_json(await self._body(scope, receive), model.contract)
         # In a thread: of some models, an explanation takes milliseconds.
         limiter = self._services.explaining_limiter
         [answer] = await to_thread.run_sync(explain, model, [row], wanted, limiter=limiter)
         self._services.traffic.scored(model, np.array([answer.score]))
         return msgspec.json.encode(answer)
 
-    async def _row(self, scope: Scope, receive: Receive, model: Model) -> Row:
-        body = await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))
-        return row_from_json(body, model.contract)
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        return await read_json(scope, receive, min(MAX_ROW_BYTES, self._services.settings.max_body_bytes))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.contract.contract import Contract, Row
+from shared.contract.contract import Contract, Row, RowValues
 from shared.models.evaluator import Evaluator, Scores
 from shared.models.pools import Table
 
@@ -85,13 +85,19 @@ class Scorer:
         """Score a handful of rows."""
         return self.evaluator.score_table(self.table(rows))
 
+    def score_values(self, rows: Sequence[RowValues]) -> Scores:
+        """Score a handful of rows, whose categories are written as the model reads them."""
+        return self.evaluator.score_table(self._with_categories(rows))
+
     def table(self, rows: Sequence[Row]) -> Table:
         """Write a handful of rows as an evaluator takes them."""
-        table = [list(map(row.get, self._names)) for row in rows]
-        for values in table:
+        return self._with_categories([list(map(row.get, self._names)) for row in rows])
+
+    def _with_categories(self, rows: Sequence[RowValues]) -> Table:
+        for values in rows if self.categories else ():
             for i in self.categories:
                 values[i] = self._category(values[i])
-        return table
+        return rows
 
     def _seconds(self, encoded: pa.RecordBatch) -> float:
         began = time.perf_counter()

@@ -8,7 +8,7 @@ import pytest
 
 from api.microbatch import MicroBatcher
 from api.traffic import Traffic
-from shared.contract.contract import Row
+from shared.contract.contract import Row, RowValues
 from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.models.evaluator import Scores
@@ -23,19 +23,23 @@ class CountingScorer(Scorer):
         super().__init__(model.scorer.evaluator, model.contract, model.scorer.categories)
         self.calls: list[int] = []
 
-    def score_rows(self, rows: Sequence[Row]) -> Scores:
+    def score_values(self, rows: Sequence[RowValues]) -> Scores:
         self.calls.append(len(rows))
-        return super().score_rows(rows)
+        return super().score_values(rows)
 
 
 async def score_of(batcher: MicroBatcher, model: Model, row: Row) -> float:
-    return (await batcher.score(model, row)).score
+    return (await batcher.score(model, values_of(model, row))).score
+
+
+def values_of(model: Model, row: Row) -> RowValues:
+    return [row.get(name) for name in model.contract.names]
 
 
 class FailingScorer(Scorer):
     """A scorer that cannot."""
 
-    def score_rows(self, rows: Sequence[Row]) -> Scores:
+    def score_values(self, rows: Sequence[RowValues]) -> Scores:
         raise ZeroDivisionError
 
 
@@ -73,7 +77,7 @@ def test_models_are_never_mixed(kit: Kit, model: Model) -> None:
 
     async def run() -> None:
         batcher = MicroBatcher(Traffic(Metrics()))
-        await asyncio.gather(*(batcher.score(which, kit.rows[0]) for which in (one, two, one)))
+        await asyncio.gather(*(batcher.score(which, values_of(which, kit.rows[0])) for which in (one, two, one)))
 
     asyncio.run(run())
     assert (one_scorer.calls, two_scorer.calls) == ([2], [1])
