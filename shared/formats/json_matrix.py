@@ -12,7 +12,7 @@ from shared.contract.contract import Contract
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
 from shared.formats.json_numbers import column, is_simdjson_installed, matrix, taking_null
-from shared.formats.json_pieces import BETWEEN_ARRAYS, in_pieces
+from shared.formats.json_pieces import BETWEEN_ARRAYS, flat_pieces
 
 
 class MatrixRows:
@@ -37,7 +37,7 @@ class MatrixRows:
         """
         if self._contract.whole_numbers and may_underflow(array):
             return None
-        values = np.concatenate(list(in_pieces(array, self._decode, BETWEEN_ARRAYS)))
+        values = np.concatenate(list(flat_pieces(array, self._decode, BETWEEN_ARRAYS)))
         features = zip(self._contract.features, self._places, strict=True)
         arrays = [column(values[:, place], feature) for feature, place in features]
         if any(array is None for array in arrays):

@@ -19,7 +19,7 @@ from shared.contract.contract import Contract, Feature
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
 from shared.formats.json_numbers import MISSING, Decode, column, is_simdjson_installed, taking_null, vector
-from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, in_pieces
+from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, flat_pieces
 
 BOOLEAN = np.dtype([("value", "u1")])
 NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
@@ -81,7 +81,7 @@ class PackedRows:
         """
         if self._contract.whole_numbers and may_underflow(array):
             return None
-        content = b"".join(in_pieces(array, self._packed, self._between))
+        content = b"".join(flat_pieces(array, self._packed, self._between))
         if not content:
             return None
         packed = np.frombuffer(content, self._layout)
@@ -102,7 +102,7 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
         text = columns.get(feature.name)
         if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
-        values = np.concatenate(list(in_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
+        values = np.concatenate(list(flat_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
         if (array := column(values, feature)) is None:
             return None
         arrays.append(array)

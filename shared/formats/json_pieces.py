@@ -8,6 +8,8 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
+from shared.formats.json_extract import MAX_ROW_BYTES
+
 NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
 """Errors by which a fast reader gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
 
@@ -59,3 +61,18 @@ def in_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[by
         yield decoded
         position = end + 1
     yield decode(b"[" + array[position:])
+
+
+def flat_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[bytes]) -> Iterator[T]:
+    """Do the same with an array of numbers, or of rows of them; raises an error of NOT_IN_BULK where it holds anything else.
+
+    In such an array all commas that match are between elements, so none of it is tried as a whole.
+    """
+    position: int | None = array.find(b"[") + 1
+    while position is not None:
+        end = next(commas(between, array, position + PIECE_BYTES), None)
+        piece = b"[" + array[position:end] + (b"" if end is None else b"]")
+        if len(piece) > PIECE_BYTES + MAX_ROW_BYTES:
+            raise ValueError("a row is too long")
+        yield decode(piece)
+        position = None if end is None else end + 1

@@ -162,6 +162,20 @@ def test_long_arrays_of_rows_are_cut_between_rows_only(
     assert list(json_pieces.elements_in_pieces(array.encode(), json.loads, between)) == json.loads(array)
 
 
+def test_an_array_that_is_not_flat_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_pieces, "PIECE_BYTES", 100)
+    sizes: list[int] = []
+
+    def decode(piece: bytes) -> Any:
+        sizes.append(len(piece))
+        return msgspec.json.decode(piece, type=list[float])
+
+    for array in (b"[" + b"1," * 200 + b'"x",' + b"1," * 100_000 + b"1]", b"[1" + b" " * 300_000 + b"]"):
+        with pytest.raises(json_pieces.NOT_IN_BULK):
+            list(json_pieces.flat_pieces(array, decode, json_pieces.BETWEEN_VALUES))
+    assert max(sizes) < 200
+
+
 WORDS = [r'"a,b"', r'"\"],"', r'"\\"', r'"\\\",\\"', '""', "null", "[1,2]", '{"a":","}', "NaN", "1"]
 
 
