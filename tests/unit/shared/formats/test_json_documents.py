@@ -24,7 +24,7 @@ from shared.formats.source import ReadOptions
 from tests.factories import make_contract
 from tests.unit.shared.formats.test_json_packed import CONTRACT, OF_NUMBERS, USUAL, Row, same, tables
 
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = settings(max_examples=150, deadline=None)
 
 SHAPES = ("array", "dataframe_records", "dataframe_split", "columns")
 INSERTED = [

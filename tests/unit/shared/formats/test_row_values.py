@@ -71,7 +71,7 @@ TEXTS = [
         "-1",
     ),
 ]
-EXAMPLES = settings(max_examples=400, deadline=None)
+EXAMPLES = settings(max_examples=150, deadline=None)
 
 
 @st.composite
