@@ -11,9 +11,8 @@ from typing import Any
 from scripts.lib.health import http
 from shared.errors import PretError
 from shared.fleet.records import REPORT_TTL, Deployment, Fleet
-from shared.models.copies import Copies
-from shared.models.sources import Source, create_source
 from shared.models.version import Resolution, VersionRef
+from shared.models.versions import Versions
 from shared.redis import connect
 from shared.settings import Settings
 
@@ -36,23 +35,17 @@ class Served:
 
 def look(api_url: str, settings: Settings, stop: threading.Event) -> Served:
     """Tell what is active once this machine's source has had its turn."""
-    source = create_source(settings)
-    status, deployed = _settled(api_url, settings, source.name, stop)
-    if deployed is None or deployed.source != source.name:
+    versions = Versions.from_settings(settings)
+    status, deployed = _settled(api_url, settings, versions.source_name, stop)
+    if deployed is None or deployed.source != versions.source_name:
         return Served(status["version"], EARLIER, ANOTHER_SOURCE if deployed else None)
     try:
-        found = offered(source, Copies(settings.model_cache_dir))
+        found = versions.offered()
     except PretError as error:
         return Served(deployed.active.id, EARLIER, str(error))
     if note := told_of(found, deployed.active, settings):
         return Served(deployed.active.id, EARLIER, note)
     return Served(deployed.active.id, settings.hf_repo_id or settings.model_uri or str(settings.model_dir))
-
-
-def offered(source: Source, copies: Copies) -> Resolution:
-    """Ask the source what it offers now, and fetch nothing: where only files tell the id, it is that of a copy that is here."""
-    found = source.resolve(None)
-    return Resolution(found.version or copies.fetched_from(found.origin), found.origin)
 
 
 def told_of(found: Resolution, active: VersionRef, settings: Settings) -> str | None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from math import ceil, floor
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -299,19 +298,6 @@ class Contract:
                     found.append(not_ordered(name, previous[0], number))
                 previous = (name, float(value))
         return found
-
-    def are_ordered(self, values: RowValues) -> bool:
-        """Whether the features are not below an earlier one, as `unordered` finds them."""
-        for places in self._ordered_places:
-            there = [values[place] for place in places if values[place] is not None]
-            if any(value < before for before, value in pairwise(there)):
-                return False
-        return True
-
-    @cached_property
-    def _ordered_places(self) -> list[list[int]]:
-        places = {name: place for place, name in enumerate(self.names)}
-        return [[places[name] for name in names] for names in self.ordered]
 
     def to_batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """Put validated rows into columns; absent and null become Arrow nulls."""

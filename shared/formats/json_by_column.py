@@ -11,7 +11,7 @@ import msgspec
 from shared.errors import MalformedInput
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_parts import elements_of
-from shared.formats.json_pieces import NOT_IN_BULK
+from shared.formats.json_pieces import NOT_IN_BULK, part_of
 from shared.reasons import cut
 
 PIECE_BYTES = 2**15
@@ -101,7 +101,7 @@ class Column:
     def _next_piece(self, position: int) -> tuple[_Piece, int | None]:
         """Return the piece that begins here, and where the next one does."""
         for end in _ends(self._text, position):
-            piece = self._decoded(b"[" + self._text[position:end] + (b"" if end is None else b"]"))
+            piece = self._decoded(part_of(self._text, position, end))
             if piece is not None:
                 return piece, None if end is None else end + 1
         raise MalformedInput("column-nested", column=cut(self._name))

@@ -77,15 +77,12 @@ class JsonRows:
     def _row_decoders(self) -> list[Any]:
         return [msgspec.json.Decoder(row) for row in self._row_types]
 
-    @cached_property
-    def _row_types(self) -> list[Any]:
-        return self._make_row_types()
-
     def _type_of(self, python: type, name: str, nullable: bool) -> Any:
         fast = int | float if python is float and name in self._keep else FAST_TYPES[python]
         return fast | None if nullable else fast
 
-    def _make_row_types(self) -> list[Any]:
+    @cached_property
+    def _row_types(self) -> list[Any]:
         """Make a type with optional fields that forbids unknown ones; if extra keys are ignored, also one for the reverse."""
         names = {f"f{i}": name for i, name in enumerate(self.types)}
         fields = [(field, self.types[name]) for field, name in names.items()]

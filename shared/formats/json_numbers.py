@@ -30,9 +30,6 @@ NULL = re.compile(rb"null(?<=[\[,:\s]null)(?=[\],}\s])")
 MISSING = float(SystemRandom().randrange(2**52, 2**53))
 """Stands for null. Drawn anew by each process, so that nobody can send it; as a whole number it is decoded fastest."""
 
-TRUE = 0xC3
-"""A boolean as MessagePack."""
-
 Decode = Callable[[bytes], Any]
 Numbers = npt.NDArray[np.float64]
 
@@ -75,12 +72,7 @@ def taking_null(decode: Decode) -> Decode:
 
 
 def column(values: npt.NDArray[Any], feature: Feature) -> pa.Array | None:
-    """Return the values of one feature, of booleans as MessagePack has them; None if they may be others than in the text.
-
-    Also None if a value is missing that must not be.
-    """
-    if feature.kind.python is bool:
-        return pa.array(values == TRUE)
+    """Return the values of one feature, a number; None if they may be others than in the text, or one must not be missing."""
     numbers = values.astype(np.float64)
     missing = numbers == MISSING
     if has_missing := bool(missing.any()):

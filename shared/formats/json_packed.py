@@ -21,6 +21,9 @@ from shared.formats.json_extract import may_underflow
 from shared.formats.json_numbers import MISSING, Decode, column, is_simdjson_installed, taking_null, vector
 from shared.formats.json_pieces import BETWEEN_ARRAYS, BETWEEN_OBJECTS, BETWEEN_VALUES, flat_pieces
 
+TRUE = 0xC3
+"""A boolean as MessagePack."""
+
 BOOLEAN = np.dtype([("value", "u1")])
 NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
 """A value as MessagePack."""
@@ -85,7 +88,7 @@ class PackedRows:
         if not content:
             return None
         packed = np.frombuffer(content, self._layout)
-        arrays = [column(packed[field], feature) for field, feature in self._fields]
+        arrays = [_column(packed[field], feature) for field, feature in self._fields]
         if any(values is None for values in arrays):
             return None
         return validate_columns(self._contract, pa.RecordBatch.from_arrays(arrays, self._contract.names), start)
@@ -103,7 +106,7 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
         if kind is str or text is None or (kind is int and may_underflow(text)):
             return None
         values = np.concatenate(list(flat_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
-        if (array := column(values, feature)) is None:
+        if (array := _column(values, feature)) is None:
             return None
         arrays.append(array)
     return arrays
@@ -116,6 +119,10 @@ def _numbers_of(kind: type) -> Callable[[bytes], npt.NDArray[Any]]:
     decode = taking_null(msgspec.json.Decoder(list[bool] if kind is bool else list[float]).decode)
     packed_as = BOOLEAN if kind is bool else NUMBER
     return lambda array: np.frombuffer(_packed(decode, array), packed_as)["value"]
+
+
+def _column(values: npt.NDArray[Any], feature: Feature) -> pa.Array | None:
+    return pa.array(values == TRUE) if feature.kind.python is bool else column(values, feature)
 
 
 def _field(place: int) -> str:

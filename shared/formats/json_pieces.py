@@ -47,6 +47,11 @@ def commas(between: re.Pattern[bytes], text: bytes, start: int) -> Iterator[int]
             yield found.start(1)
 
 
+def part_of(array: bytes, position: int, end: int | None) -> bytes:
+    """Return the elements between two positions as an array; the end is None for all that follow, with the closing bracket."""
+    return b"[" + array[position:end] + (b"" if end is None else b"]")
+
+
 def in_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[bytes]) -> Iterator[T]:
     """Cut the text of a JSON array at commas, and decode the pieces, each an array; raises what `decode` raises.
 
@@ -55,12 +60,12 @@ def in_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[by
     position = array.find(b"[") + 1
     while (end := next(commas(between, array, position + PIECE_BYTES), None)) is not None:
         try:
-            decoded = decode(b"[" + array[position:end] + b"]")
+            decoded = decode(part_of(array, position, end))
         except NOT_IN_BULK:
             break
         yield decoded
         position = end + 1
-    yield decode(b"[" + array[position:])
+    yield decode(part_of(array, position, None))
 
 
 def flat_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[bytes]) -> Iterator[T]:
@@ -71,7 +76,7 @@ def flat_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[
     position: int | None = array.find(b"[") + 1
     while position is not None:
         end = next(commas(between, array, position + PIECE_BYTES), None)
-        piece = b"[" + array[position:end] + (b"" if end is None else b"]")
+        piece = part_of(array, position, end)
         if len(piece) > PIECE_BYTES + MAX_ROW_BYTES:
             raise ValueError("a row is too long")
         yield decode(piece)

@@ -12,7 +12,7 @@ import msgspec
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.json_parts import decoded, elements_of
-from shared.formats.json_pieces import BETWEEN_OBJECTS, begins_at, commas
+from shared.formats.json_pieces import BETWEEN_OBJECTS, begins_at, commas, part_of
 
 SLICE_ROWS = 2000
 """Approximate number of rows validated at a time: those among which one is invalid are read again, one by one."""
@@ -58,7 +58,7 @@ def validated_array(array: bytes, readers: Readers, between: re.Pattern[bytes]) 
     while position is not None:
         if readers.without_objects and is_bulk and refused < MOST_REFUSED:
             end = next(commas(between, array, position + LARGE_SLICE_BYTES), None)
-            large = readers.without_objects(_piece(array, position, end), start)
+            large = readers.without_objects(part_of(array, position, end), start)
             if large is None:
                 refused, is_bulk = refused + 1, False
                 continue
@@ -90,11 +90,6 @@ def _first_position(array: bytes) -> int:
     return position + 1
 
 
-def _piece(array: bytes, position: int, end: int | None) -> bytes:
-    """Return what is between as an array; the end is None if it is that of the whole one."""
-    return b"[" + array[position:end] + (b"" if end is None else b"]")
-
-
 def _next_piece(
     array: bytes,
     position: int,
@@ -105,7 +100,7 @@ def _next_piece(
 ) -> tuple[Validated | list[bytes], int | None]:
     """Return the next rows, validated or raw, and the position of the comma after them; None if they are the last."""
     for end in (*islice(commas(between, array, position + size), CUT_ATTEMPTS), None):
-        piece = _piece(array, position, end)
+        piece = part_of(array, position, end)
         if (checked := in_bulk(piece, start)) is not None:
             return checked, end
         _check_elements(piece, between)

@@ -61,8 +61,12 @@ class Versions:
 
     def resolve(self, revision: str | None = None) -> VersionRef:
         """Ask the source which version the revision stands for now; one whose id only its files tell is fetched for it."""
-        found = self._source.resolve(revision)
-        return VersionRef(found.version or self.copies.fetched_from(found.origin) or self._install(found), found.origin)
+        found = self._found(revision)
+        return VersionRef(found.version or self._install(found), found.origin)
+
+    def offered(self) -> Resolution:
+        """Ask the source what it offers now, and fetch nothing: where only files tell the id, it is that of a copy that is here."""
+        return self._found(None)
 
     def is_ready(self, version: str) -> bool:
         """Whether a verified copy is here, and it is known what may score it."""
@@ -73,6 +77,10 @@ class Versions:
         if not self.copies.has(version.id):
             self._install(Resolution(version.id, version.origin))
         self._evaluation(version.id)
+
+    def _found(self, revision: str | None) -> Resolution:
+        found = self._source.resolve(revision)
+        return Resolution(found.version or self.copies.fetched_from(found.origin), found.origin)
 
     def _install(self, found: Resolution) -> str:
         """Fetch and verify, once for all processes of the machine, and give the id."""

@@ -21,9 +21,9 @@ from scripts.lib.health import require_redis
 from scripts.lib.loopback import free_port
 from scripts.lib.programs import Ports, Program, StartError, configuration, programs
 from shared.models import files
-from shared.models.copies import Copies
 from shared.models.sources import FolderSource
 from shared.models.version import Resolution, VersionRef
+from shared.models.versions import Versions
 from shared.settings import Settings
 from tests.factories import Kit, make_contract, put_in_cache
 
@@ -232,18 +232,18 @@ class TestServed:
 
     def test_the_source_is_asked_what_it_offers_without_fetching_it(self, numbers: Kit, tmp_path: Path) -> None:
         source = numbers.write(tmp_path / "source")
-        offered = served.offered(FolderSource(source), Copies(tmp_path / "cache"))
+        offered = Versions(FolderSource(source), tmp_path / "cache").offered()
         assert offered == Resolution(files.folder_version(source))
         assert not (tmp_path / "cache").exists()
 
     def test_a_copy_that_is_here_tells_the_id_that_the_source_does_not_know(self, numbers: Kit, tmp_path: Path) -> None:
         origin = "models:/m/2"
         version = put_in_cache(numbers.write(tmp_path / "source"), tmp_path)
-        copies = Copies(tmp_path)
-        assert served.offered(Registry(origin), copies) == Resolution(None, origin)
-        copies.note_origin(version, "models:/m/1")
-        copies.note_origin(version, origin)
-        assert served.offered(Registry(origin), copies) == Resolution(version, origin)
+        versions = Versions(Registry(origin), tmp_path)
+        assert versions.offered() == Resolution(None, origin)
+        versions.copies.note_origin(version, "models:/m/1")
+        versions.copies.note_origin(version, origin)
+        assert versions.offered() == Resolution(version, origin)
 
     @pytest.mark.parametrize(
         ("settings", "offered", "words"),

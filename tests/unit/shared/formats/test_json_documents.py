@@ -108,7 +108,7 @@ def test_the_fast_readers_give_what_the_exact_ones_give(
         patch.setattr(MatrixRows, "of", lambda *_: None)
         patch.setattr(PackedRows, "_of", lambda *_, **__: None)
         patch.setattr(json_rows, "packed_columns", lambda *_: None)
-        patch.setattr(JsonRows, "_make_row_types", lambda _: [])
+        patch.setattr(JsonRows, "_row_types", [])
         patch.setattr(JsonRows, "from_values", lambda *_: None)
         exact = read(body, contract)
     if isinstance(exact, PretError) or isinstance(fast, PretError):
