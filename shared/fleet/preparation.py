@@ -102,7 +102,8 @@ class PreparationProcess:
 
     def _begin(self) -> None:
         """Start the process, unless there is one for the same version."""
-        turn = _take_turn(self._settings.model_cache_dir, self._version)
+        wanted = self._version.id if self._version else f"what is offered by {self._models.source_name}"
+        turn = _take_turn(self._settings.model_cache_dir, wanted)
         if turn is None:
             return
         try:
@@ -118,18 +119,15 @@ class PreparationProcess:
                 os.close(descriptor)
 
 
-def _take_turn(folder: Path, version: VersionRef | None) -> tuple[int, ...] | None:
-    """Lock the version; None if another process has. The lock lasts until whoever inherits the descriptors has ended.
+def _take_turn(folder: Path, wanted: str) -> tuple[int, ...] | None:
+    """Lock what is wanted; None if another process has. The lock lasts until whoever inherits the descriptors has ended.
 
-    There are none where nothing can be locked: the version is not known yet, or the folder takes no file, which the process
-    will find out and say.
+    There are none where nothing can be locked, as the folder takes no file; the process will find that out, and say so.
     """
-    if version is None:
-        return ()
     descriptor = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(version.id.encode()).hexdigest()[:12]
+        name = hashlib.sha256(wanted.encode()).hexdigest()[:12]
         descriptor = os.open(folder / f"{name}.turn", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return (descriptor,)

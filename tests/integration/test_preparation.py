@@ -244,15 +244,28 @@ def test_who_waits_gives_up_in_its_own_time(
     patient.cancel()
 
 
-def test_another_version_and_one_that_is_not_known_yet_wait_for_nobody(
-    hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
+def test_what_is_wanted_of_nobody_else_waits_for_nobody(
+    hub: HubServer, stalled: tuple[VersionRef, ModelCache], numbers: Kit, tmp_path: Path
 ) -> None:
     version, models = stalled
-    wanted = [version, VersionRef("local-000000000000"), None, None]
-    of_all = [PreparationProcess(one, models, of_the_hub(hub, tmp_path)) for one in wanted]
+    elsewhere = Settings(model_dir=numbers.write(tmp_path / "folder"), model_cache_dir=tmp_path / "cache")
+    wanted = [(version, models), (VersionRef("local-000000000000"), models), (None, models)]
+    others = [(None, ModelCache.from_settings(elsewhere))]
+    of_all = [PreparationProcess(one, its, of_the_hub(hub, tmp_path)) for one, its in wanted + others]
     assert len(at_work()) == 4
     for one in of_all:
         one.cancel()
+
+
+def test_one_process_finds_out_what_a_source_offers_and_the_others_ask_after_it(
+    hub: HubServer, stalled: tuple[VersionRef, ModelCache], tmp_path: Path
+) -> None:
+    version, models = stalled
+    of_all = [PreparationProcess(None, models, of_the_hub(hub, tmp_path)) for _ in range(3)]
+    assert [one.outcome() for one in of_all] == [None] * 3
+    assert len(at_work()) == 1
+    hub.heal()
+    assert [outcome_of(one).version for one in of_all] == [version] * 3
 
 
 def test_a_folder_that_takes_no_files_is_named_by_the_one_who_waits_for_nobody(numbers: Kit, tmp_path: Path) -> None:
