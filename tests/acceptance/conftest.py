@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from filelock import FileLock
 
 from scripts.lib.loopback import free_port
 from tests.acceptance.person import Person
@@ -142,6 +143,16 @@ class Up:
         return done.stdout
 
 
+def refusal(up: Up) -> str:
+    """What `./scripts/up` says when it does not start."""
+    done = subprocess.run(
+        ["./scripts/up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 def small(folder: Path, kit: Kit, **settings: str) -> Up:
     """A copy of the project that starts with less work: one process of the API, and a small model that was made ready before."""
     running = Up(copy_of_the_project(folder), settings={"WEB_CONCURRENCY": "1"} | settings)
@@ -150,14 +161,24 @@ def small(folder: Path, kit: Kit, **settings: str) -> Up:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_project(tmp_path_factory.mktemp("project"))
+def demo_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of the demo model, as the first start trains it; trained once, whoever of those that run the tests needs it."""
+    own = tmp_path_factory.getbasetemp()
+    common = own if worker_id == "master" else own.parent
+    folder = common / "demo_model"
+    with FileLock(common / "demo_model.lock"):
+        if not folder.exists():
+            project = Up(copy_of_the_project(common / "training"))
+            project.shell(".venv/bin/python scripts/train_demo_model.py")
+            (project.folder / "exported_model").rename(folder)
+    return folder
 
 
-@pytest.fixture(scope="session")
-def up(project: Path) -> Iterator[Up]:
-    """The service with the demo model, started once for all tests that leave it as it is."""
-    running = Up(project)
+@pytest.fixture(scope="module")
+def up(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The service with the demo model, started once for all tests of a module, which leave it as it is."""
+    running = Up(copy_of_the_project(tmp_path_factory.mktemp("project")))
+    shutil.copytree(demo_model, running.folder / "exported_model")
     try:
         running.start()
         yield running

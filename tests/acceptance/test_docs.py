@@ -1,6 +1,7 @@
 """Every command and every example of the guides does what the guide shows."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -62,8 +63,8 @@ def test_the_way_of_a_model_that_mlflow_has(newcomer: Up) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_way_over_the_hub(newcomer: Up) -> None:
-    newcomer.shell(".venv/bin/python scripts/train_demo_model.py")
+def test_the_way_over_the_hub(newcomer: Up, demo_model: Path) -> None:
+    shutil.copytree(demo_model, newcomer.folder / "exported_model")
     with HubServer() as hub:
         newcomer.settings = {
             "HF_REPO_ID": REPO,

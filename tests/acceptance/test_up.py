@@ -1,4 +1,4 @@
-"""`./scripts/up`: starts, restarts, stops, and says what is wrong."""
+"""`./scripts/up`: starts with whatever it is given, stops, and says what is wrong."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from shared.models import files
-from tests.acceptance.conftest import START_DEADLINE, Up, command_line, copy_of_the_project, small
+from tests.acceptance.conftest import START_DEADLINE, Up, command_line, copy_of_the_project, refusal, small
 from tests.factories import Kit, write_checksums
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
@@ -32,33 +32,6 @@ def own(tmp_path: Path, numbers: Kit) -> Iterator[Up]:
         yield running
     finally:
         running.stop()
-
-
-def refusal(up: Up) -> str:
-    done = subprocess.run(
-        ["./scripts/up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def test_a_crashed_process_is_restarted_and_that_is_said(own: Up) -> None:
-    own.start()
-    for name, words in (
-        ("api", "-m api"),
-        ("worker", "--hostname worker@"),
-        ("reader", "--hostname reader@"),
-        ("redis", "valkey-server"),
-        ("console", "ui/app.py"),
-        ("flower", "worker.monitor"),
-    ):
-        own.process_of(words).kill()
-        said = rf"exited: {name}(-\d)? \(terminated by SIGKILL"
-        wait_for(f"word of the end of {name}", lambda said=said: re.search(said, own.log))  # type: ignore[misc]
-    wait_for("the service", lambda: http.get(f"{own.url}/router_health").json()["status"] == "ready")
-    wait_for("Flower", lambda: http.get(f"{own.flower_url}/healthcheck").is_success)
-    wait_for("the console", lambda: http.get(f"{own.console_url}/_stcore/health").is_success)
 
 
 def test_ctrl_c_while_the_demo_model_is_trained_is_no_error(own: Up) -> None:
@@ -76,40 +49,6 @@ def test_ctrl_c_while_the_demo_model_is_trained_is_no_error(own: Up) -> None:
     assert "Traceback" not in own.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
-def test_one_process_of_the_api_answers_for_the_other(own: Up, numbers: Kit, number: signal.Signals) -> None:
-    del own.settings["WEB_CONCURRENCY"]
-    own.start()
-    processes = [process for process in own.processes() if "-m api" in command_line(process)]
-    assert len(processes) == 2
-    for process in processes:
-        wait_for("both processes", lambda: kinds(own).count("api") == 2)
-        process.send_signal(number)
-        if number is not signal.SIGSTOP:
-            process.wait(DEADLINE)
-        # Each on a connection of its own.
-        for row in numbers.rows[:20]:
-            answer = http.post(f"{own.url}/individual_score", json=row)
-            assert (answer.status_code, answer.json()["score"]) == (200, numbers.expected([row])[0])
-        if number is signal.SIGSTOP:
-            process.send_signal(signal.SIGCONT)
-
-
-def kinds(up: Up) -> list[str]:
-    """Of each process that is alive, what it is."""
-    found = http.get(f"{up.url}/model_status").json()["processes"]
-    pids = {process.pid for process in up.processes()}
-    return [process["kind"] for process in found if process["pid"] in pids]
-
-
-def test_the_table_begins_with_the_console_which_answers(up: Up) -> None:
-    table = up.log.partition("is up after")[2].splitlines()
-    assert table[2] == f"  Console  {up.console_url}"
-    assert "<html" in http.get(up.console_url).text
-    environment = up.process_of("ui/app.py").environ()
-    assert (environment["PRET_URL"], environment["FLOWER_URL"]) == (up.url, up.flower_url)
-
-
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, numbers: Kit) -> None:
     own.start()
     job = http.post(f"{own.url}/multiple_score", json=numbers.rows, headers={"Prefer": "wait=30"}, timeout=60)
@@ -125,16 +64,6 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_the_jobs(own: Up, num
     assert "Installing" not in own.log
 
 
-def test_everything_listens_on_loopback_only(up: Up) -> None:
-    listening = [
-        connection.laddr.ip
-        for process in up.processes()
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-    assert set(listening) == {"127.0.0.1"}
-
-
 @pytest.mark.parametrize("name", ["API_PORT", "UI_PORT", "FLOWER_PORT", "REDIS_PORT"])
 def test_a_busy_port_is_named(own: Up, name: str) -> None:
     with socket.socket() as other:
@@ -143,10 +72,6 @@ def test_a_busy_port_is_named(own: Up, name: str) -> None:
         message = refusal(own)
     assert f"Port {own.ports[name]} is in use" in message
     assert name in message
-
-
-def test_a_second_start_is_refused(up: Up) -> None:
-    assert "already runs" in refusal(up)
 
 
 def test_a_given_redis_is_used(own: Up, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -379,24 +304,6 @@ def test_flower_listens_elsewhere_behind_its_login(own: Up, address: str, prefix
     assert http.get(f"{url}/workers").status_code == 401
     assert http.get(f"{url}/workers", auth=("watcher", "wrong")).status_code == 401
     assert http.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
-
-
-def test_nobody_else_on_the_machine_reads_what_it_writes(up: Up) -> None:
-    local = up.folder / ".local"
-    places = [local, *(local / name for name in ("logs", "logs/worker.log", "valkey", "supervisord.conf"))]
-    assert {place.name: place.stat().st_mode & 0o077 for place in places} == dict.fromkeys(
-        [place.name for place in places], 0
-    )
-
-
-def test_flower_is_for_its_own_pages_alone(up: Up) -> None:
-    url = f"http://127.0.0.1:{up.ports['FLOWER_PORT']}"
-    for name in (None, "localhost:5555", "[::1]"):
-        page = http.get(f"{url}/workers", headers={"Host": name} if name else {})
-        assert (page.status_code, page.headers["x-frame-options"]) == (200, "DENY")
-        assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
-    for name in ("evil.example", "127.0.0.1.evil.example:5555"):
-        assert http.get(f"{url}/workers", headers={"Host": name}).status_code == 421
 
 
 @pytest.mark.parametrize(
