@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from shared.contract.findings import invalid_values
 from shared.contract.mlmodel import DEFAULT_MISSING_CATEGORY
+from shared.contract.objects import object_type
 from shared.contract.text import Language, Text
 from shared.reasons import InvalidValue, cut
 from shared.sentences import INVALID_VALUES
@@ -261,14 +262,10 @@ class Contract:
 
         None if a feature has a name or bounds that msgspec cannot handle.
         """
-        fields = [
-            (f"f{i}", feature.quick_type()) if feature.required else (f"f{i}", feature.quick_type(), None)
-            for i, feature in enumerate(self.features)
-        ]
-        rename = {f"f{i}": name for i, name in enumerate(self.names)}
-        options: Any = {"rename": rename, "forbid_unknown_fields": True, "kw_only": True, "gc": False}
+        optional = dict.fromkeys(feature.name for feature in self.features if not feature.required)
         try:
-            return msgspec.json.Decoder(msgspec.defstruct("Row", fields, **options))
+            row = object_type({feature.name: feature.quick_type() for feature in self.features}, optional)
+            return msgspec.json.Decoder(row) if row else None
         except (ValueError, TypeError, OverflowError):
             return None
 

@@ -23,6 +23,7 @@ from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
 from shared.contract.findings import json_fault
 from shared.contract.matching import SeenNames
+from shared.contract.objects import object_type
 from shared.contract.validated import Validated, Write
 from shared.errors import Report
 from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
@@ -42,8 +43,6 @@ NEGATIVE_ZERO = np.iinfo(np.int64).min
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
 KEPT_TYPE = int | float | bool | str | None
-
-NAME_OF_TYPES = "Row"
 
 
 class JsonRows:
@@ -84,21 +83,13 @@ class JsonRows:
     @cached_property
     def _row_types(self) -> list[Any]:
         """Make a type with optional fields that forbids unknown ones; if extra keys are ignored, also one for the reverse."""
-        names = {f"f{i}": name for i, name in enumerate(self.types)}
-        fields = [(field, self.types[name]) for field, name in names.items()]
-        with_defaults = [self._with_default(field, name) for field, name in names.items()]
-        make: Any = partial(msgspec.defstruct, NAME_OF_TYPES, rename=names, gc=False, kw_only=True)
-        try:
-            strict = make(with_defaults, forbid_unknown_fields=True)
-            return [strict, make(fields)] if self._ignore_extra else [strict]
-        except ValueError:  # a name with a quote or a backslash in it
-            return []
-
-    def _with_default(self, field: str, name: str) -> tuple[Any, ...]:
-        """Make a field, with a default if it is optional. UNSET marks an absent kept column, to record whether any row has it."""
-        if name in self._required:
-            return field, self.types[name]
-        return (field, self.types[name] | UnsetType, UNSET) if name in self._keep else (field, self.types[name], None)
+        # UNSET marks an absent kept column, to record whether any row has it.
+        optional = {name: UNSET if name in self._keep else None for name in self.types if name not in self._required}
+        types = {name: kind | UnsetType if optional.get(name) is UNSET else kind for name, kind in self.types.items()}
+        made = [object_type(types, optional)]
+        if self._ignore_extra:
+            made.append(object_type(self.types, {}, takes_others=True))
+        return [kind for kind in made if kind]
 
     @property
     def readers(self) -> Readers:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Feature
+from shared.contract.objects import object_type
 from shared.contract.validated import Validated
 from shared.formats.json_extract import may_underflow
 from shared.formats.json_numbers import MISSING, Decode, column, is_simdjson_installed, taking_null, vector
@@ -27,8 +28,6 @@ TRUE = 0xC3
 BOOLEAN = np.dtype([("value", "u1")])
 NUMBER = np.dtype([("type", "u1"), ("value", ">f8")])
 """A value as MessagePack."""
-
-NAME_OF_TYPE = "Row"
 
 
 class PackedRows:
@@ -61,21 +60,11 @@ class PackedRows:
         features = {feature.name: feature for feature in contract.features}
         if any(feature.kind.python is str for feature in contract.features):
             return None
-        fields = [_field_of(i, features[name], may_be_absent=not are_arrays) for i, name in enumerate(names)]
-        rename = {_field(i): name for i, name in enumerate(names)}
-        try:
-            row_type = msgspec.defstruct(
-                NAME_OF_TYPE,
-                fields,
-                rename=rename,
-                array_like=are_arrays,
-                forbid_unknown_fields=True,
-                kw_only=True,
-                gc=False,
-            )
-        except ValueError:  # a name with a quote or a backslash in it
-            return None
-        return cls(contract, names, row_type, are_arrays=are_arrays)
+        types = {name: bool if features[name].kind.python is bool else float for name in names}
+        may_be_absent = (name for name, kind in types.items() if kind is float and not features[name].required)
+        defaults = {} if are_arrays else dict.fromkeys(may_be_absent, MISSING)
+        row_type = object_type(types, defaults, is_array=are_arrays)
+        return cls(contract, names, row_type, are_arrays=are_arrays) if row_type else None
 
     def validated(self, array: bytes, start: int) -> Validated | None:
         """Validate a JSON array of such rows; None if there are none, or a number may not be exact.
@@ -127,13 +116,6 @@ def _column(values: npt.NDArray[Any], feature: Feature) -> pa.Array | None:
 
 def _field(place: int) -> str:
     return f"f{place}"
-
-
-def _field_of(place: int, feature: Feature, *, may_be_absent: bool) -> tuple[Any, ...]:
-    """Make the field of a packed row; with a default where the feature may be absent."""
-    if feature.kind.python is bool:
-        return _field(place), bool
-    return (_field(place), float, MISSING) if may_be_absent and not feature.required else (_field(place), float)
 
 
 def _packed(decode: Decode, array: bytes) -> memoryview:

@@ -16,6 +16,7 @@ from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row, RowValues
 from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
+from shared.contract.objects import object_type
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
 from shared.formats.json_by_column import Column, Part
@@ -194,13 +195,10 @@ def _columns(text: bytes, rows: JsonRows) -> dict[str, bytes]:
     if text.count(b":") <= MAX_KEYS:
         columns, has_nan = decoded(text, dict[str, msgspec.Raw])
         return {name: with_nan(bytes(raw)) if has_nan else bytes(raw) for name, raw in columns.items()}
-    fields = [(f"f{i}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for i in range(len(rows.types))]
-    try:
-        kind = msgspec.defstruct(
-            "Columns", fields, rename={f"f{i}": name for i, name in enumerate(rows.types)}, gc=False
-        )
-    except ValueError:  # a name with a quote or a backslash in it
-        raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS) from None
+    wanted = dict.fromkeys(rows.types, msgspec.Raw | msgspec.UnsetType)
+    kind = object_type(wanted, dict.fromkeys(wanted, msgspec.UNSET), takes_others=True)
+    if kind is None:
+        raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS)
     return fields_of(text, kind)
 
 
