@@ -88,11 +88,13 @@ def packed_columns(contract: Contract, columns: Mapping[str, bytes]) -> list[pa.
 
     Raises an error of msgspec for anything else, such as text.
     """
+    if any(feature.kind.python is str or feature.name not in columns for feature in contract.features):
+        return None
     arrays = []
     for feature in contract.features:
         kind = feature.kind.python
-        text = columns.get(feature.name)
-        if kind is str or text is None or (kind is int and may_underflow(text)):
+        text = columns[feature.name]
+        if kind is int and may_underflow(text):
             return None
         values = np.concatenate(list(flat_pieces(text, _numbers_of(kind), BETWEEN_VALUES)))
         if (array := _column(values, feature)) is None:

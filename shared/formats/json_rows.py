@@ -22,6 +22,7 @@ from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
 from shared.formats.json_by_column import Column, Part
 from shared.formats.json_columns import JsonRows, validated_packed
 from shared.formats.json_extract import LARGE_ROW_BYTES, MAX_ROW_BYTES, extract, may_underflow
+from shared.formats.json_flat import flat_columns, flat_split
 from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_nan import with_nan
 from shared.formats.json_packed import PackedRows, packed_columns
@@ -34,7 +35,7 @@ from shared.formats.json_pieces import (
     begins_at,
     elements_in_pieces,
 )
-from shared.formats.json_slices import SLICE_ROWS, Readers, validated_array
+from shared.formats.json_slices import LARGE_SLICE_BYTES, SLICE_ROWS, Readers, validated_array
 from shared.formats.source import ReadOptions
 from shared.reasons import InvalidValue
 
@@ -100,6 +101,8 @@ def validated_from_document(
     """
     if not body.startswith(b"{", begins_at(body)):
         return validated_from_json(body, contract, options, ignore_extra=ignore_extra)
+    if not options.keep and (checked := _validated_flat(body, contract)) is not None:
+        return checked
     if (opened := _opened(body)) is not None:
         read, parts = opened
         return read(parts, JsonRows(contract, options, ignore_extra=True), contract, options.keep)
@@ -169,6 +172,18 @@ class _Opened(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     columns: dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
+def _validated_flat(body: bytes, contract: Contract) -> Iterator[Validated] | None:
+    """Validate a document whose values are all numbers or booleans, the rows of `dataframe_split` in one slice; None for others."""
+    columns = flat_columns(body, contract.names_known)
+    if columns is not None and (arrays := _packed(contract, columns)):
+        return _checked(arrays, contract)
+    if len(body) <= LARGE_SLICE_BYTES and (split := flat_split(body)):
+        names, data = split
+        if (checked := validated_packed(_reader_of_arrays(contract, names), data, 0)) is not None:
+            return iter((checked,))
+    return None
+
+
 OPENED = msgspec.json.Decoder(_Opened)
 
 ReadParts = Callable[[dict[str, bytes], JsonRows, Contract, Sequence[str]], Iterator[Validated]]
@@ -211,7 +226,7 @@ def _validated_split(
     match_columns(contract, names, keep)
     row_type: Any = tuple[tuple(rows.types.get(name, msgspec.Raw) for name in names)]  # type: ignore[misc]
     decoder = msgspec.json.Decoder(list[row_type])
-    packed = None if keep else MatrixRows.of(contract, names) or PackedRows.of_arrays(contract, names)
+    packed = None if keep else _reader_of_arrays(contract, names)
 
     def in_bulk(array: bytes, start: int) -> Validated | None:
         if (checked := validated_packed(packed, array, start)) is not None:
@@ -242,6 +257,10 @@ def _validated_split(
     yield from validated_array(document["data"], Readers(without_objects, in_bulk, one_by_one), BETWEEN_ARRAYS)
 
 
+def _reader_of_arrays(contract: Contract, names: Sequence[str]) -> MatrixRows | PackedRows | None:
+    return MatrixRows.of(contract, names) or PackedRows.of_arrays(contract, names)
+
+
 def _split_names(text: bytes) -> list[str]:
     if text.count(b'"') > 2 * MAX_KEYS:
         raise InputTooLarge("json-too-many-columns", limit=MAX_KEYS)
@@ -256,13 +275,7 @@ def _validated_columns(
 ) -> Iterator[Validated]:
     match_columns(contract, list(document), keep)
     if not keep and (arrays := _packed(contract, document)):
-        if len(set(map(len, arrays))) != 1:
-            raise MalformedInput("column-lengths")
-        batch = pa.RecordBatch.from_arrays(arrays, contract.names)
-        if not batch.num_rows:
-            raise MalformedInput("no-rows")
-        for start in range(0, batch.num_rows, CHECKED_ROWS):
-            yield validate_columns(contract, batch.slice(start, CHECKED_ROWS), start)
+        yield from _checked(arrays, contract)
         return
     # Columns that are not needed are not even decoded.
     columns = {name: Column(name, text, rows) for name, text in document.items() if name in rows.types}
@@ -272,6 +285,17 @@ def _validated_columns(
         start += count
     if not start:
         raise MalformedInput("no-rows")
+
+
+def _checked(arrays: Sequence[pa.Array], contract: Contract) -> Iterator[Validated]:
+    """Validate the columns of all features."""
+    if len(set(map(len, arrays))) != 1:
+        raise MalformedInput("column-lengths")
+    batch = pa.RecordBatch.from_arrays(arrays, contract.names)
+    if not batch.num_rows:
+        raise MalformedInput("no-rows")
+    for start in range(0, batch.num_rows, CHECKED_ROWS):
+        yield validate_columns(contract, batch.slice(start, CHECKED_ROWS), start)
 
 
 def _validated_parts(parts: dict[str, Part], rows: JsonRows, start: int) -> Validated:

@@ -27,6 +27,9 @@ from tests.unit.shared.formats.test_json_packed import CONTRACT, OF_NUMBERS, USU
 EXAMPLES = settings(max_examples=150, deadline=None)
 
 SHAPES = ("array", "dataframe_records", "dataframe_split", "columns")
+PARTS = [["columns", "data"], ["columns", "index", "data"], ["index", "columns", "data"], ["data", "columns"]]
+"""Orders of the parts of `dataframe_split`."""
+
 INSERTED = [
     b"\xef\xbb\xbf",
     b"\xff",
@@ -52,7 +55,7 @@ def bodies(draw: st.DrawFn, contract: Contract) -> bytes:
     rows = draw(tables(contract))
     escaped = draw(st.booleans())
     names = draw(st.permutations([*contract.names, *draw(st.sampled_from([[], [], ["id"], [contract.names[0]]]))]))
-    text = document(rows, draw(st.sampled_from(SHAPES)), names, escaped=escaped)
+    text = document(rows, draw(st.sampled_from(SHAPES)), names, escaped=escaped, parts=draw(st.sampled_from(PARTS)))
     body = text.encode()
     damage = draw(st.sampled_from(["none", "none", "none", "insert", "remove", "cut", "append"]))
     place = draw(st.integers(0, len(body) - 1))
@@ -65,7 +68,7 @@ def bodies(draw: st.DrawFn, contract: Contract) -> bytes:
     return body + draw(st.sampled_from(INSERTED)) if damage == "append" else body
 
 
-def document(rows: Sequence[Row], shape: str, names: Sequence[str], *, escaped: bool) -> str:
+def document(rows: Sequence[Row], shape: str, names: Sequence[str], *, escaped: bool, parts: Sequence[str]) -> str:
     """Write rows, whose values are JSON already."""
 
     def of(pairs: Sequence[tuple[str, str]]) -> str:
@@ -81,7 +84,12 @@ def document(rows: Sequence[Row], shape: str, names: Sequence[str], *, escaped: 
     if shape == "columns":
         columns = [(name, listed(column)) for name, column in zip(names, zip(*values, strict=True), strict=True)]
         return of([(shape, of(columns))])
-    return of([(shape, of([("columns", json.dumps(names)), ("data", listed([listed(row) for row in values]))]))])
+    texts = {
+        "columns": json.dumps(names, ensure_ascii=escaped),
+        "index": json.dumps(list(range(len(rows)))),
+        "data": listed([listed(row) for row in values]),
+    }
+    return of([(shape, of([(part, texts[part]) for part in parts]))])
 
 
 def read(body: bytes, contract: Contract) -> list[Any] | PretError:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
-from shared.formats import json_slices
+from shared.formats import json_rows, json_slices
 from shared.formats.json_pieces import BETWEEN_OBJECTS
 from shared.formats.json_rows import validated_from_document
 from shared.formats.json_slices import MOST_REFUSED, SLICE_ROWS, Readers, validated_array
@@ -88,7 +88,8 @@ def test_what_is_broken_far_behind_is_told(shape: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("size", [1, 30, 1000])
 def test_a_large_slice_ends_between_rows(shape: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_slices, "LARGE_SLICE_BYTES", size)
+    for module in (json_slices, json_rows):
+        monkeypatch.setattr(module, "LARGE_SLICE_BYTES", size)
     slices = slices_of([(i + 0.25, i) for i in range(300)], shape)
     assert len(slices) > 2
     assert [value for each in slices for value in each.batch.column(1).to_pylist()] == list(range(300))
