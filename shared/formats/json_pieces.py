@@ -1,7 +1,7 @@
 """Long texts of JSON, a piece at a time: no other thread of the process runs while one is searched or decoded."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ BETWEEN_ARRAYS = re.compile(rb"\][ \t\r\n]*(,)[ \t\r\n]*\[")
 BLANKS = b" \t\r\n"
 
 T = TypeVar("T")
+Elements = TypeVar("Elements", bound=Sized)
 
 
 def begins_at(text: bytes) -> int:
@@ -68,16 +69,21 @@ def in_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[by
     yield decode(part_of(array, position, None))
 
 
-def flat_pieces(array: bytes, decode: Callable[[bytes], T], between: re.Pattern[bytes]) -> Iterator[T]:
+def flat_pieces(array: bytes, decode: Callable[[bytes], Elements], between: re.Pattern[bytes]) -> Iterator[Elements]:
     """Do the same with an array of numbers, or of rows of them; raises an error of NOT_IN_BULK where it holds anything else.
 
     In such an array all commas that match are between elements, so none of it is tried as a whole.
     """
-    position: int | None = array.find(b"[") + 1
+    first = array.find(b"[") + 1
+    position: int | None = first
     while position is not None:
         end = next(commas(between, array, position + PIECE_BYTES), None)
         piece = part_of(array, position, end)
         if len(piece) > PIECE_BYTES + MAX_ROW_BYTES:
             raise ValueError("a row is too long")
-        yield decode(piece)
+        decoded = decode(piece)
+        # Cut at a comma, a piece with nothing in it is an array too.
+        if not len(decoded) and (position, end) != (first, None):
+            raise ValueError("nothing beside a comma")
+        yield decoded
         position = None if end is None else end + 1

@@ -18,6 +18,7 @@ from shared.formats import json_by_column, json_numbers, json_pieces, json_rows,
 from shared.formats.json_by_column import Column
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_matrix import MatrixRows
+from shared.formats.json_numbers import vector
 from shared.formats.json_packed import PackedRows, packed_columns
 from shared.formats.json_rows import validated_from_document
 from shared.formats.source import ReadOptions
@@ -182,6 +183,24 @@ def test_an_array_that_is_not_flat_is_given_up_at_once(monkeypatch: pytest.Monke
         with pytest.raises(json_pieces.NOT_IN_BULK):
             list(json_pieces.flat_pieces(array, decode, json_pieces.BETWEEN_VALUES))
     assert max(sizes) < 200
+
+
+@pytest.mark.parametrize(
+    "array", ["[1,2,3,]", "[,1,2,3]", "[1,2,,3]", "[1,2, ,3]", "[,]", "[ , ]", "[1,2,3 , ]", "[,,,]"]
+)
+@pytest.mark.parametrize("size", range(12))
+def test_a_comma_with_nothing_beside_it_is_an_error_wherever_the_array_is_cut(
+    array: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_pieces, "PIECE_BYTES", size + 1)
+    for decode in (vector, msgspec.json.Decoder(list[float]).decode):
+        with pytest.raises(json_pieces.NOT_IN_BULK):
+            list(json_pieces.flat_pieces(array.encode(), decode, json_pieces.BETWEEN_VALUES))
+
+
+def test_an_empty_array_is_one_piece() -> None:
+    [piece] = json_pieces.flat_pieces(b"[ ]", vector, json_pieces.BETWEEN_VALUES)
+    assert piece.tolist() == []
 
 
 WORDS = [r'"a,b"', r'"\"],"', r'"\\"', r'"\\\",\\"', '""', "null", "[1,2]", '{"a":","}', "NaN", "1"]
