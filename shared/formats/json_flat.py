@@ -11,8 +11,9 @@ import msgspec
 
 from shared.formats.json_pieces import NOT_IN_BULK, PIECE_BYTES
 
-BLANK = rb"[ \t\r\n]*"
-KEY = re.compile(rb'%b"([^"\\\x00-\x1f]*)"%b:%b(?=\[)' % (BLANK, BLANK, BLANK))
+# No match may take long, as it holds the interpreter.
+BLANK = rb"[ \t\r\n]{0,100}"
+KEY = re.compile(rb'%b"([^"\\\x00-\x1f]{0,1000})"%b:%b(?=\[)' % (BLANK, BLANK, BLANK))
 """A key, without escapes, and what is before an array."""
 COLUMNS = re.compile(rb'%b\{%b"columns"%b:%b\{' % ((BLANK,) * 4))
 SPLIT = re.compile(rb'%b\{%b"dataframe_split"%b:%b\{' % ((BLANK,) * 4))

@@ -27,6 +27,17 @@ def test_columns_are_cut_at_the_end_of_each(body: str) -> None:
     assert flat_columns(body.encode(), NAMES) == {"a": b"[1,2]", "é": b"[3,4]"}
 
 
+@pytest.mark.parametrize("place", ["{", '"columns"', ":", "{", '"a"', "[1]", "}", "}"])
+@pytest.mark.parametrize("filler", [" ", "\n", "x"])
+def test_what_is_long_between_the_arrays_is_not_searched(place: str, filler: str) -> None:
+    long = filler * 1_000_000
+    body = '{"columns": {"a": [1]}}'
+    before, found, after = body.partition(place)
+    assert flat_columns(f"{before}{long}{found}{after}".encode(), NAMES) is None
+    assert flat_columns(f"{before}{found}{long}{after}".encode(), NAMES) is None
+    assert flat_columns(f'{{"columns": {{"{long}": [1]}}}}'.encode(), {long}) is None
+
+
 def test_some_columns_may_be_absent() -> None:
     assert flat_columns(b'{"columns": {"a": []}}', NAMES) == {"a": b"[]"}
 
