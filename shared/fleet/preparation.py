@@ -66,7 +66,7 @@ Prepare = Callable[[VersionRef | None], Preparation]
 
 
 class PreparationProcess:
-    """A preparation in a child process; while there is one for the same version on this machine, it waits for that one."""
+    """A preparation in a child process; while there is one of the same thing on this machine, it waits for that one."""
 
     def __init__(self, version: VersionRef | None, models: Versions, settings: Settings) -> None:
         self.started_at = time.monotonic()
@@ -101,7 +101,7 @@ class PreparationProcess:
                 process.kill()
 
     def _begin(self) -> None:
-        """Start the process, unless there is one for the same version."""
+        """Start the process, unless one gets ready the same version, or the same offer."""
         wanted = self._version.id if self._version else f"what is offered by {self._models.source_name}"
         turn = _take_turn(self._settings.model_cache_dir, wanted)
         if turn is None:
