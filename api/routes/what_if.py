@@ -15,7 +15,8 @@ from api.problems import problems
 from api.reason_schemas import WhatIfBody
 from shared.contract.findings import json_fault
 from shared.formats.json_extract import MAX_ROW_BYTES
-from shared.formats.json_parts import not_json
+from shared.formats.json_nan import with_nan
+from shared.formats.json_parts import decoded, not_json
 from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.json_rows import row_from_json
 from shared.reasons import cut
@@ -41,7 +42,7 @@ async def what_if(request: Request, model: ModelDep, services: ServicesDep, lang
     """Score one applicant with other values of up to 5 features, one at a time, and tell where the decision flips."""
     limit = min(MAX_ROW_BYTES, services.settings.max_body_bytes)
     asked = _request(await read_json(request.scope, request.receive, limit))
-    row = row_from_json(bytes(asked.row), model.contract)
+    row = row_from_json(with_nan(bytes(asked.row)), model.contract)
     found = await to_thread.run_sync(
         try_values, model, row, asked.features, language, limiter=services.explaining_limiter
     )
@@ -50,9 +51,11 @@ async def what_if(request: Request, model: ModelDep, services: ServicesDep, lang
 
 def _request(body: bytes) -> WhatIfRequest:
     try:
-        return msgspec.json.decode(body, type=WhatIfRequest)
+        body.decode()  # what is passed over is not looked at
+        request: WhatIfRequest = decoded(body, WhatIfRequest)[0]
     except msgspec.ValidationError as error:
         detail: dict[str, Any] = {"loc": ("body",), "msg": cut(str(error)), "type": "invalid_request"}
         raise InvalidParameters([detail]) from None
     except NOT_IN_BULK as error:
         raise not_json(*json_fault(str(error), len(body))) from None
+    return request

@@ -37,7 +37,7 @@ class Invalid:
     """The invalid value, without a row number."""
 
 
-NOTHING_INVALID: Mapping[str, Invalid] = MappingProxyType({})
+NOTHING_INVALID: Mapping[str, Sequence[Invalid]] = MappingProxyType({})
 
 
 def wrong_type(feature: Feature, rows: pa.BooleanArray) -> Invalid:
@@ -51,7 +51,7 @@ def validate_columns(
     start: int,
     keep: Sequence[str] = (),
     kept_as_text: bool = False,
-    invalid: Mapping[str, Invalid] = NOTHING_INVALID,
+    invalid: Mapping[str, Sequence[Invalid]] = NOTHING_INVALID,
 ) -> Validated:
     """Validate columns, in any order and of any Arrow type compatible with the feature; other columns are ignored.
 
@@ -66,7 +66,7 @@ def validate_columns(
     for feature in contract.features:
         absent = feature.name not in names
         values = pa.nulls(columns.num_rows) if absent else columns.column(names.index(feature.name))
-        column = _Column(feature, values, invalid.get(feature.name))
+        column = _Column(feature, values, invalid.get(feature.name, ()))
         arrays.append(column.validated())
         found.extend(column.found)
     batch = pa.RecordBatch.from_arrays(arrays, schema=contract.arrow_schema)
@@ -87,7 +87,7 @@ def validate_columns(
 class _Column:
     """The column of one feature, being converted to the contract's type. Invalid values become null and are not checked again."""
 
-    def __init__(self, feature: Feature, column: pa.Array, invalid: Invalid | None) -> None:
+    def __init__(self, feature: Feature, column: pa.Array, invalid: Sequence[Invalid]) -> None:
         self.feature = feature
         self.found: list[Invalid] = []
         """Their row masks never contain null."""
@@ -99,8 +99,8 @@ class _Column:
                 kind=cut(str(column.type)),
                 expected=str(feature.kind.arrow),
             )
-        if invalid is not None:
-            self._mark(invalid.rows, invalid.value)
+        for each in invalid:
+            self._mark(each.rows, each.value)
 
     def validated(self) -> pa.Array:
         """Return the values in the contract's type; the invalid ones are recorded in `found`."""

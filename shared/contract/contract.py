@@ -116,9 +116,9 @@ class Feature:
 
     @cached_property
     def bounds(self) -> tuple[Any, Any]:
-        """Minimum and maximum, or None: those of the metadata, within those of the type."""
+        """Minimum and maximum, or None: those of the metadata, within those of the type; floats for numbers."""
         if self.kind.bounds is None:
-            return self.ge, self.le
+            return None if self.ge is None else float(self.ge), None if self.le is None else float(self.le)
         lowest, highest = self.kind.bounds
         return (
             lowest if self.ge is None else max(lowest, ceil(self.ge)),

@@ -52,7 +52,7 @@ class SeenNames:
         self._keep = keep
         self._not_kept = dict.fromkeys(keep)
         self._some_fit = False
-        self._names: set[str] = set()
+        self._names: dict[str, None] = {}
 
     def note_fitting(self) -> None:
         """Record that some row has names that fit the contract."""
@@ -64,13 +64,14 @@ class SeenNames:
 
     def note(self, names: Iterable[str]) -> None:
         """Record the names of a row, which may include unknown ones."""
-        self._names.update(islice(names, MOST_NOTED - len(self._names)))
+        self._names |= dict.fromkeys(islice(names, MOST_NOTED - len(self._names)))
 
     def check(self) -> None:
         """Raise WrongColumns as for columns: if no row has a column to keep, or features have other names."""
         missing = [] if self._some_fit else missing_features(self._contract, self._names)
         needed = [feature.name for feature in self._contract.features if feature.required and feature.name in missing]
-        unknown = self._names - {*self._contract.names, *self._keep}
+        wanted = {*self._contract.names, *self._keep}
+        unknown = [name for name in self._names if name not in wanted]
         check_spelling([*needed, *self._not_kept] or missing, unknown)
         _check_values(self._contract, self._names, self._keep, missing)
         if self._not_kept:
@@ -104,7 +105,7 @@ def _check_values(contract: Contract, names: Collection[str], keep: Sequence[str
 def are_mostly_known(contract: Contract, names: Collection[str], keep: Collection[str] = ()) -> bool:
     """Whether more than half of the names or of the features have an exact or similar counterpart."""
     there, wanted = set(names), {*contract.names, *keep}
-    unknown = {_plain(name) for name in list(there - wanted)[:MOST_COMPARED]}
+    unknown = {_plain(name) for name in sorted(there - wanted)[:MOST_COMPARED]}
     missing = missing_features(contract, there)[:MOST_COMPARED]
     alike = sum(bool(get_close_matches(_plain(name), unknown, 1, LIKENESS)) for name in missing)
     return 2 * (len(there & wanted) + alike) > min(len(there), len(contract.names))

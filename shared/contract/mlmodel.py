@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.contract.text import OptionalText
@@ -79,6 +89,19 @@ def _one_group(given: Any) -> Any:
     return given
 
 
+def _within_float(bound: float) -> float:
+    """Reject a whole number that has more digits than any float."""
+    try:
+        float(bound)
+    except OverflowError:
+        raise PydanticCustomError("finite_number", "Input should be a finite number") from None
+    return bound
+
+
+Bound = Annotated[StrictInt | Annotated[float, Field(allow_inf_nan=False)], AfterValidator(_within_float)]
+"""A minimum or maximum."""
+
+
 class FeatureNotes(_Part):
     """Optional metadata of a feature."""
 
@@ -93,8 +116,8 @@ class FeatureNotes(_Part):
     """Whether the applicant can do anything about it."""
     protected: StrictBool = False
     """Whether a decision must not be explained with it to the applicant."""
-    ge: StrictInt | float | None = Field(None, allow_inf_nan=False)
-    le: StrictInt | float | None = Field(None, allow_inf_nan=False)
+    ge: Bound | None = None
+    le: Bound | None = None
     values: tuple[StrictStr | StrictInt, ...] | None = Field(None, min_length=1)
     nullable: bool | None = None
 

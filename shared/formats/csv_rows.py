@@ -169,14 +169,16 @@ class _Reader:
                 columns[name] = text_or_missing(column) if feature.kind.python is str else column
                 continue
             columns[name], invalid = values_of(feature, column, self._dialect.decimal, self._options.missing)
-            if invalid is not None:
+            if invalid:
                 found[name] = invalid
-            if invalid is not None or columns[name].type != feature.kind.arrow:
+            if invalid or columns[name].type != feature.kind.arrow:
                 # Most likely, this applies to the next block too.
                 self._as_text = self._as_text | {name}
         return replace(self._validated(table, columns, found), offset=block.start)
 
-    def _validated(self, table: pa.RecordBatch, columns: dict[str, pa.Array], found: dict[str, Invalid]) -> Validated:
+    def _validated(
+        self, table: pa.RecordBatch, columns: dict[str, pa.Array], found: dict[str, list[Invalid]]
+    ) -> Validated:
         batch = pa.RecordBatch.from_pydict(columns) if columns else table.select([])
         validated = validate_columns(self._contract, batch, 0, invalid=found)
         kept = {name: text_or_missing(table[name]) for name in self._options.keep}

@@ -45,7 +45,7 @@ def text_or_missing(text: pa.StringArray, missing: Sequence[str] = ()) -> pa.Str
 
 def values_of(
     feature: Feature, text: pa.StringArray, decimal: str, missing: Sequence[str] = ()
-) -> tuple[pa.Array, Invalid | None]:
+) -> tuple[pa.Array, list[Invalid]]:
     """Parse the fields of a feature; missing values become null, as do unreadable ones, which are invalid.
 
     `missing` are spellings of missing values, beside those that are always known. Whole numbers are returned as float64, or as
@@ -53,7 +53,7 @@ def values_of(
     """
     kind = feature.kind.python
     if kind is str:
-        return text_or_missing(text, missing), None
+        return text_or_missing(text, missing), []
     text = pc.ascii_trim(text, BLANKS)
     text = pc.if_else(pc.is_in(text, pa.array([*MISSING, *missing])), NO_TEXT, text)
     if kind is bool:
@@ -66,16 +66,13 @@ def values_of(
     if kind is int:
         numbers = _without_underflow(text, numbers)
     if kind is int and (large := _large_integers(text, numbers)) is not None:
-        # All get one reason here: a column with several reasons and such numbers is very rare.
         values, odd = large
-        if pc.any(wrong).as_py():
-            return values, wrong_type(feature, pc.or_(wrong, odd))
-        return values, _odd(feature, odd, numbers)
+        return values, _of_wrong_type(feature, wrong) + _odd(feature, odd, numbers)
     return numbers, _of_wrong_type(feature, wrong)
 
 
-def _of_wrong_type(feature: Feature, wrong: pa.BooleanArray) -> Invalid | None:
-    return wrong_type(feature, wrong) if pc.any(wrong).as_py() else None
+def _of_wrong_type(feature: Feature, wrong: pa.BooleanArray) -> list[Invalid]:
+    return [wrong_type(feature, wrong)] if pc.any(wrong).as_py() else []
 
 
 def _numbers(text: pa.StringArray, decimal: str) -> tuple[pa.StringArray, pa.DoubleArray, pa.BooleanArray]:
@@ -125,6 +122,12 @@ def _large_integers(text: pa.StringArray, numbers: pa.DoubleArray) -> tuple[pa.A
     return values, pc.fill_null(pc.invert(pc.or_(whole, plain)), False)
 
 
-def _odd(feature: Feature, odd: pa.BooleanArray, numbers: pa.DoubleArray) -> Invalid | None:
-    first = pc.index(odd, True).as_py()
-    return None if first < 0 else Invalid(odd, feature.finding(numbers[first].as_py()))
+def _odd(feature: Feature, odd: pa.BooleanArray, numbers: pa.DoubleArray) -> list[Invalid]:
+    """Give each of these numbers its own reason, as for a column of floats."""
+    finite, small = pc.is_finite(numbers), pc.less(pc.abs(numbers), BEYOND_INT64)
+    found = []
+    for kind in (pc.invert(finite), pc.and_not(finite, small), small):
+        rows = pc.fill_null(pc.and_(odd, kind), False)
+        if (first := pc.index(rows, True).as_py()) >= 0:
+            found.append(Invalid(rows, feature.finding(numbers[first].as_py())))
+    return found

@@ -163,6 +163,8 @@ class JsonRows:
 
     def from_named_values(self, columns: Mapping[str, Values], start: int) -> Validated | None:
         """Do the same if optional columns may be absent and there may be unknown ones."""
+        if not columns:
+            return None
         rows = len(next(iter(columns.values())))
         return self.from_values([columns.get(name, [None] * rows) for name in self.types], start)
 

@@ -5,10 +5,12 @@ A tolerant parser would make an object of each value, however many a caller nest
 
 import re
 from itertools import islice
+from random import SystemRandom
 
 WORD = re.compile(rb"NaN|Infinity")
-STANDS_FOR = {b"NaN": b"-1e9999999001", b"Infinity": b"1e9999999002"}
-"""Numbers that are too large for a float; whoever sends them gets what they stand for, which is as invalid."""
+_DRAWN = SystemRandom().randrange(10**17, 10**18)
+STANDS_FOR = {b"NaN": b"-1e%d1" % _DRAWN, b"Infinity": b"1e%d2" % _DRAWN}
+"""Numbers that are too large for a float. Drawn anew by each process, so that nobody can send them, not even within a text."""
 
 MAX_WORDS = 100_000
 """Words in one text that are looked at; with more of them it is just no JSON."""

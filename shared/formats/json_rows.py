@@ -309,6 +309,8 @@ def _validated_parts(parts: dict[str, Part], rows: JsonRows, start: int) -> Vali
 
 def _common_count(parts: dict[str, Part]) -> int:
     """Return the number of values, which all columns must have in common."""
+    if not parts:
+        raise MalformedInput("no-rows")
     counts = {part.count for part in parts.values()}
     if len(counts) != 1:
         raise MalformedInput("column-lengths")

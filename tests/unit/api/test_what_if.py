@@ -72,7 +72,10 @@ def test_a_body_of_another_shape_is_rejected(cut_off: ApiClient, body: bytes) ->
     assert kind_of(document) == "invalid-parameters"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"row": {"age": NaN}}', b'{"row": ' + b"[" * 9000, b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"row": {"age": NaN,}}', b'{"row": ' + b"[" * 9000, b"\xff", b'{"row": {"\xff": 1}, "row": {}}'],
+)
 def test_a_body_that_is_not_json_is_rejected(cut_off: ApiClient, body: bytes) -> None:
     assert kind_of(assert_problem(cut_off.post("/what_if", content=body, headers=JSON), 400)) == "json-invalid"
 
@@ -81,6 +84,17 @@ def test_a_body_that_is_not_json_is_rejected(cut_off: ApiClient, body: bytes) ->
 def test_an_invalid_row_is_rejected(cut_off: ApiClient, row: Any) -> None:
     body = json.dumps({"row": row}).encode()
     assert kind_of(assert_problem(cut_off.post("/what_if", content=body, headers=JSON), 422)) == "invalid-rows"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_row_with_nan_is_invalid_as_where_it_is_scored(cut_off: ApiClient, mixed: Kit, word: str) -> None:
+    row = json.dumps(mixed.rows[0] | {"age": float(word.lower())})
+    found = [
+        assert_problem(cut_off.post(path, content=body.encode(), headers=JSON), 422)["errors"]
+        for path, body in (("/what_if", f'{{"row": {row}}}'), ("/individual_score", row))
+    ]
+    assert found[0] == found[1]
+    assert [error["column"] for error in found[0]] == ["age"]
 
 
 def test_other_content_parameters_and_sizes_are_rejected(cut_off: ApiClient, mixed: Kit) -> None:

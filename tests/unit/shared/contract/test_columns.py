@@ -12,7 +12,8 @@ import pytest
 from shared.contract.columns import Invalid, validate_columns, wrong_type
 from shared.contract.contract import Contract
 from shared.contract.matching import match_columns
-from shared.errors import ALL_VALID, WrongColumns
+from shared.errors import ALL_VALID, InvalidRows, WrongColumns
+from shared.formats.json_rows import row_from_json
 from shared.reasons import MAX_REPORTED, InvalidValue, Reason
 from tests.factories import make_contract
 
@@ -224,6 +225,24 @@ def test_what_is_no_whole_number_of_64_bits_is_invalid_for_that(array: pa.Array,
     assert types_of(one("long"), array) == found
 
 
+@pytest.mark.parametrize("kind", ["double", "float", "long"])
+@pytest.mark.parametrize(
+    "bound", [10**18, -(10**18), 2**53 + 1, 2**62, -(2**63), 2**63 - 1, 10**30, -(10**300), 0, 2.5]
+)
+@pytest.mark.parametrize("key", ["ge", "le"])
+def test_a_bound_of_any_size_is_held_as_in_a_row(kind: str, bound: float, key: str) -> None:
+    contract = one(kind, **{key: bound})
+    values = [0, 1, -1, 10**17, -(10**17), 2**62, 2**62 + 2**40, -(2**63)]
+    expected: list[tuple[int | None, str]] = []
+    for place, value in enumerate(values):
+        try:
+            row_from_json(b'{"x": %d}' % value, contract)
+        except InvalidRows as error:
+            expected += [(place, found.type) for found in error.report.errors]
+    array = pa.array(values, pa.int64()) if kind == "long" else pa.array(map(float, values), pa.float64())
+    assert types_of(contract, array) == expected
+
+
 def test_infinity_is_invalid_for_a_double() -> None:
     assert types_of(one("double", le=5), pa.array([float("-inf"), 6, 1])) == [
         (0, "finite_number"),
@@ -291,8 +310,8 @@ def test_only_the_first_errors_are_told_but_all_are_counted_and_every_row_has_it
 def test_what_the_reader_found_invalid_has_that_reason_only() -> None:
     unreadable = InvalidValue(None, "purpose", "literal_error", {"values": ["a"]})
     found = {
-        "age": wrong_type(CONTRACT.features[1], pa.array([True, None])),
-        "purpose": Invalid(pa.array([False, True]), unreadable),
+        "age": [wrong_type(CONTRACT.features[1], pa.array([True, None]))],
+        "purpose": [Invalid(pa.array([False, True]), unreadable)],
     }
     checked = validate_columns(CONTRACT, columns(age=[None, 20], purpose=["a", None]), 0, invalid=found)
     assert [(error.row, error.column, error.message) for error in checked.report.errors] == [

@@ -125,6 +125,15 @@ def test_rows_that_are_all_named_otherwise_are_told_as_columns_would_be(names: l
     assert caught.value.reason.type == kind
 
 
+def test_of_two_spellings_the_last_one_is_named() -> None:
+    for names in (["ext_source_1", "Ext_Source_1", "Âge"], ["Âge", "Ext_Source_1", "ext_source_1"]):
+        seen = SeenNames(CONTRACT, ())
+        seen.note(names)
+        with pytest.raises(WrongColumns) as caught:
+            seen.check()
+        assert names[-1 if names[-1] != "Âge" else 1] in caught.value.reason.params["columns"]
+
+
 @pytest.mark.parametrize("names", [["EXT_SOURCE_1"], ["ext_source_1"], ["customer"], []])
 def test_rows_that_lack_features_are_invalid_one_by_one(names: list[str]) -> None:
     seen = SeenNames(CONTRACT, ())

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -288,6 +289,17 @@ def test_large_integers_keep_their_last_digit_beside_other_notations() -> None:
     assert [error.row for error in checked.report.errors] == [3]
     values = checked.batch.column(0).to_pylist()
     assert values[:3] + values[4:] == [9007199254740993, 5, -9007199254740993, None, 1000]
+
+
+def test_a_value_has_its_own_reason_whatever_is_beside_it() -> None:
+    odd = ["0.5", "x", "inf", "1e19", "-1e300", "1e-400", "-7.5", "9007199254740993", "5", "", "-inf", "1_0"]
+    alone = {text: field(text, "long") for text in odd}
+    for _ in range(50):
+        random.shuffle(odd)
+        (checked,) = slices("\n".join(["x", *(f'"{text}"' for text in odd), ""]).encode(), contract=ONE["long"])
+        found = {odd[error.row or 0]: [error.type] for error in checked.report.errors}
+        good = dict(zip(odd, checked.batch.column(0).to_pylist(), strict=True))
+        assert good | found == alone
 
 
 @pytest.mark.parametrize("read_field", [field, field_beside_trouble])

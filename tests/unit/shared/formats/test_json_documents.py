@@ -261,6 +261,27 @@ def test_columns_without_a_value_are_no_rows(kind: str) -> None:
     assert error.value.reason.type == "no-rows"
 
 
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        ("[{}, {}]", 2),
+        ('{"dataframe_split": {"columns": [], "data": [[], []]}}', 2),
+        ('{"dataframe_split": {"columns": ["a"], "data": [[null], [null]]}}', 2),
+        ('{"dataframe_split": {"columns": [], "data": []}}', 0),
+        ('{"columns": {"a": [null, null]}}', 2),
+        ('{"columns": {}}', 0),
+    ],
+)
+def test_rows_in_which_all_is_missing_are_rows(body: str, rows: int) -> None:
+    contract = make_contract([{"name": name, "type": "double", "required": False} for name in "ab"])
+    try:
+        batches = [checked.batch for checked in validated_from_document(body.encode(), contract, ReadOptions())]
+    except MalformedInput as error:
+        assert (error.reason.type, rows) == ("no-rows", 0)
+    else:
+        assert [row for batch in batches for row in batch.to_pylist()] == [{"a": None, "b": None}] * rows
+
+
 def test_columns_of_other_lengths_are_no_table() -> None:
     columns = {name: [1, 2] for name in CONTRACT.names} | {"flag": [True]}
     with pytest.raises(MalformedInput) as error:

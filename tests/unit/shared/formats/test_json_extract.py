@@ -60,6 +60,11 @@ def verdict(text: str) -> Any:
         ', "amount": 1e999}',
         ', "more": {"a": [1, 2]}}',
         ', "wörd": "\\ud800"}',
+        ', "more": NaN}',
+        ', "more": -Infinity, "age": NaN}',
+        ', "age": NaN, "age": 40}',
+        ', "wörd": "NaN", "amount": NaN}',
+        ', "more": NaN, }',
         ', "wörd": "\ud800"}',
         ", }",
         "",
@@ -127,6 +132,16 @@ def test_no_row_holds_up_the_others_for_long(body: str) -> None:
         return caught.value.reason.type
 
     assert within(0.1, read) in ("invalid-rows", "json-invalid")
+
+
+def test_a_number_that_is_too_small_is_found_beside_one_that_is_none() -> None:
+    with pytest.raises(InvalidRows) as caught:
+        row_from_json(b'{"amount": NaN, "age": 1e-400}', CONTRACT)
+    report: Report = caught.value.report
+    assert [(error.column, error.type) for error in report.errors] == [
+        ("amount", "finite_number"),
+        ("age", "int_from_float"),
+    ]
 
 
 TINY = ["1e-400", "-1e-400", "0.1E-0400", "1e-99999999", "0." + "0" * 400 + "1", "0." + "0" * 300 + "1e-80"]

@@ -1,13 +1,15 @@
 """NaN and Infinity in JSON: found outside of strings only, and written back as they were."""
 
 import json
+import runpy
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.formats.json_nan import MAX_WORDS, with_nan, without_nan
+from shared.formats import json_nan
+from shared.formats.json_nan import MAX_WORDS, STANDS_FOR, with_nan, without_nan
 
 VALUES = st.recursive(
     st.one_of(
@@ -39,3 +41,9 @@ def test_what_is_written_so_is_json_and_can_be_undone(value: Any) -> None:
 def test_with_too_many_of_them_a_text_is_just_no_json() -> None:
     assert without_nan(b"[" + b"NaN," * MAX_WORDS + b"1]") is not None
     assert without_nan(b"[" + b"NaN," * MAX_WORDS + b"NaN]") is None
+
+
+def test_nobody_can_send_what_stands_for_them() -> None:
+    others = runpy.run_path(json_nan.__file__)["STANDS_FOR"]
+    assert others.keys() == STANDS_FOR.keys()
+    assert not {*others.values()} & {*STANDS_FOR.values()}
