@@ -216,6 +216,8 @@ REASONS: dict[str, str] = {
     "model-files-several": "The model folder has several model files: {files}. Keep one, or name it in HF_FILENAME.",
     "model-in-subfolder": "The model is in the folder {folder!r} below this one. Name that folder instead.",
     "model-format": "The model was saved in the format {kind}; this service reads {accepted:or}.",
+    "model-flavour": "MLflow logged this model as {flavours}, not as catboost: what it predicts is not the score of a CatBoost "
+    "file alone.",
     "model-not-a-classifier": "The model is not a classifier of two classes (its loss is {kind}). The loss must be {accepted:or}.",
     "model-classes": "The model has {count} classes; this service takes classifiers of two.",
     "positive-class-unknown": "The classes of the model are {labels:or}, and nothing says which of them the score is the "
@@ -230,7 +232,9 @@ REASONS: dict[str, str] = {
     "golden-scores-differ": "The model does not reproduce the scores in its {file!r}.",
     "golden-class-differs": "The scores in {file!r} are of class {label}; the model is served with those of another class.",
     "trial-timed-out": "The model did not load in time.",
-    "trial-crashed": "The process that tried the model died with exit code {code}: the model file is damaged.",
+    "trial-crashed": "The process that tried the model died with exit code {code}: the model file is damaged, or CatBoost cannot "
+    "score with it.",
+    "trial-failed": "CatBoost cannot score with this model: it fails with {fault}.",
     # Model folders: signature and metadata.
     "mlmodel-invalid": "{file!r} cannot be served: {place}: {fault}.",
     "features-repeated": "Several features have the same name: {columns}. A row gives its values by name, so each feature needs "
@@ -238,6 +242,8 @@ REASONS: dict[str, str] = {
     "features-unknown": "The metadata names features that are not in the signature: {columns}.",
     "features-differ": "Signature and model do not have the same features: they differ in {columns}.",
     "features-count": "The signature has {count} columns, but the model has {expected} features.",
+    "features-numbered": "The model numbers its features, as one that was trained on an array, and the columns of the signature "
+    "are numbers too, but others or in another order ({columns}): nothing says which column is which feature.",
     "features-unsupported": "The model has text or embedding features, which this service does not take: {columns}.",
     "feature-type-unsupported": "Feature {column!r} is of the type {kind} in the signature, which this service does not take.",
     "feature-not-a-category": "Feature {column!r} is a string in the signature, but not a category of the model.",

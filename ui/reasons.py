@@ -38,6 +38,7 @@ WAYS: dict[str, tuple[str, ...]] = {
         "golden-",
         "mlmodel-",
         "model-file",
+        "model-flavour",
         "model-not-a-",
         "trial-",
         "model-classes",

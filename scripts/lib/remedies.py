@@ -108,6 +108,13 @@ REMEDIES: Mapping[str, Remedy] = {
         " and log it with a signature of these names."
     ),
     "features-differ": _LOG_ANEW,
+    "features-numbered": _words(
+        "Train on a frame whose columns have names, and log the model with a signature of that frame."
+    ),
+    "model-flavour": _words(
+        "Log the classifier itself: mlflow.catboost.log_model(classifier, ...). What is done to the data before it belongs into the"
+        " features that clients send, and what is done to its score after it is not served here."
+    ),
     "features-count": _LOG_ANEW,
     "feature-not-a-category": _LOG_ANEW,
     "feature-not-a-fraction": _LOG_ANEW,
@@ -122,7 +129,9 @@ REMEDIES: Mapping[str, Remedy] = {
     "feature-not-bounded": _feature_notes,
     "feature-values-type": _feature_notes,
     "feature-values-range": _feature_notes,
-    "trial-crashed": _words("Fetch the file again, or save the model anew."),
+    "trial-crashed": _words(
+        "Fetch the file again, or save the model anew. If it has categories, final_ctr_computation_mode must be Default."
+    ),
     "checksums-missing": _words("--write adds them."),
     "importance-missing": _words("--write adds it."),
     "groups-unknown": _words("Correct the names in metadata.features and metadata.groups of MLmodel."),

@@ -77,6 +77,8 @@ def _columns(mlmodel: MLmodel, model: ModelFeatures) -> tuple[list[Column], list
         if model.are_numbered:
             return _in_order(given, model), [Reason("model-without-names")]
         raise BadArtifact("features-differ", columns=cut_names(sorted(named.keys() ^ set(model.names))))
+    if model.are_numbered and names != [*model.names]:
+        raise BadArtifact("features-numbered", columns=cut_names(names))
     extra = [name for name in named if name not in model.names]
     assumed = [Reason("signature-columns-unused", {"columns": cut_names(extra)})] if extra else []
     return [named[name] for name in model.names], assumed

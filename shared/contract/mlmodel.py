@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.contract.text import OptionalText
 from shared.errors import BadArtifact
+from shared.reasons import cut_names
 
 DEFAULT_MISSING_CATEGORY = "nan"
 """The default training value of a missing category: `str(nan)`, as written by `astype(str)` of pandas."""
@@ -37,6 +38,9 @@ ANY = "any"
 """What MLflow calls a type that it does not know; without a name, it stands for all columns together."""
 
 DEFAULT_DATA = "model.cb"
+
+PYFUNC = "python_function"
+"""The flavour that every model has, by which MLflow loads it whatever it is."""
 
 Label = StrictInt | float | bool | StrictStr
 """A class label in the metadata."""
@@ -242,13 +246,33 @@ class MLmodel(_Part):
         return str(self._flavour.get("save_format") or "cbm")
 
     @property
+    def others(self) -> list[str]:
+        """What MLflow loads the model with, where that is not CatBoost alone: code may come before or after the trees."""
+        if "catboost" in self.flavors:
+            return []
+        if named := sorted(self.flavors.keys() - {PYFUNC}):
+            return named
+        loader = self._flavour_of(PYFUNC).get("loader_module")
+        return [] if loader in (None, "mlflow.catboost") else [str(loader)]
+
+    @property
     def _flavour(self) -> Mapping[str, Any]:
-        flavour = self.flavors.get("catboost")
+        return self._flavour_of("catboost")
+
+    def _flavour_of(self, name: str) -> Mapping[str, Any]:
+        flavour = self.flavors.get(name)
         return flavour if isinstance(flavour, Mapping) else {}
 
 
 def read(path: Path) -> MLmodel:
-    """Read and validate the file; raises BadArtifact with the location and the reason."""
+    """Read and validate the file; raises BadArtifact with the location and the reason, or for a model of another flavour."""
+    found = _read(path)
+    if found.others:
+        raise BadArtifact("model-flavour", flavours=cut_names(found.others))
+    return found
+
+
+def _read(path: Path) -> MLmodel:
     try:
         content = yaml.safe_load(path.read_bytes())
         # A key without a value counts as absent.

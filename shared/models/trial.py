@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.errors import BadArtifact
 from shared.models import artifact, proof
+from shared.models.artifact import Model
 from shared.models.assumptions import Assumptions
 from shared.models.trial_load import GOOD, HANG_SECONDS, PROOF_SECONDS, REJECTED
 
@@ -20,6 +21,7 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
     """Try the model; the exit code tells."""
     try:
         model = artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
+        _score(model)
     except BadArtifact as error:
         _say(json.dumps(error.reason.as_dict()))
         return REJECTED
@@ -30,6 +32,15 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
         signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
         _say(json.dumps(proof.prove(model).as_dict()))
     return 0
+
+
+def _score(model: Model) -> None:
+    """Score a row of zeros and unknown categories: not every model that loads can. Raises BadArtifact, or ends the process."""
+    row = ["0" if place in model.scorer.categories else 0.0 for place in range(len(model.contract.names))]
+    try:
+        model.scorer.evaluator.score_table([row])
+    except Exception as error:
+        raise BadArtifact("trial-failed", fault=type(error).__name__) from error
 
 
 def _say(line: str) -> None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from pydantic import SecretStr
@@ -21,7 +23,7 @@ from shared.models.sources import FolderSource
 from shared.models.version import VersionRef
 from shared.reasons import Reason
 from shared.settings import Settings
-from tests.factories import Kit
+from tests.factories import Kit, fitted, write_bare_artifact
 from tests.hub import HubServer
 from tests.integration.test_reload import REPO, TOKEN, publish
 from tests.processes import ROOT, wait_for
@@ -73,6 +75,22 @@ def test_it_kills_no_command_either(deadly: Path, capsys: pytest.CaptureFixture[
     assert out.startswith("Rejected: The process that tried the model died with exit code -")
     assert "Fetch the file again" in out
     assert {path.name: path.read_bytes() for path in deadly.iterdir()} == before
+
+
+def test_a_model_that_loads_and_crashes_its_first_score_is_rejected(tmp_path: Path) -> None:
+    data = pd.DataFrame({"income": np.linspace(0, 1, 60), "town": [*"uvwxyz"] * 10})
+    # Without the tables of its categories, CatBoost writes a file that it cannot score with.
+    classifier = fitted(
+        data,
+        data["town"] > "w",
+        cat_features=["town"],
+        one_hot_max_size=2,
+        final_ctr_computation_mode="Skip",
+    )
+    inputs = [{"name": "income", "type": "double"}, {"name": "town", "type": "string"}]
+    folder = write_bare_artifact(tmp_path / "model", classifier, inputs)
+    with pytest.raises(BadArtifact, match="CatBoost cannot score with it"):
+        trial_load.check_and_prove(folder, "local-000000000000")
 
 
 ENDS = {

@@ -59,6 +59,18 @@ def removed(name: str) -> Finish:
     return lambda _, folder: (folder / name).unlink()
 
 
+def of_flavour(*names: str, loader: str = "mlflow.catboost") -> Finish:
+    """Have MLflow load it otherwise."""
+
+    def finish(variant: Variant, folder: Path) -> None:
+        flavors: dict[str, Any] = {name: {} for name in names} | {
+            "python_function": {"loader_module": loader, "python_version": "3.11.7"}
+        }
+        artifact.write_mlmodel(folder, variant.columns, variant.metadata, flavors=flavors)
+
+    return finish
+
+
 def saved_as(save_format: str) -> Finish:
     def finish(variant: Variant, folder: Path) -> None:
         variant.model.save_model(str(folder / "model.cb"), format=save_format)
@@ -127,6 +139,14 @@ VARIANTS = (
     Variant("no MLmodel", finish=removed("MLmodel"), rejected="model-file-missing"),
     Variant("MLmodel that is not YAML", finish=beside("MLmodel", "flavors: ["), rejected="model-file-not-yaml"),
     Variant("saved as ONNX", finish=told(save_format="onnx"), rejected="model-format"),
+    Variant("of MLflow's flavour `sklearn`", finish=of_flavour("sklearn"), rejected="model-flavour"),
+    Variant("of MLflow's flavour `onnx`", finish=of_flavour("onnx"), rejected="model-flavour"),
+    Variant(
+        "of one's own class for `mlflow.pyfunc`, around a CatBoost file",
+        finish=then(called("artifacts/inner.cbm"), of_flavour(loader="mlflow.pyfunc.model")),
+        rejected="model-flavour",
+    ),
+    Variant("of the flavour `python_function` alone, which loads it by `mlflow.catboost`", finish=of_flavour()),
     Variant("cut off", finish=cut, rejected="model-file-unreadable"),
     Variant("a pointer of Git LFS in its place", finish=beside("model.cb", POINTER), rejected="model-file-pointer"),
     Variant("another thing altogether", finish=beside("model.cb", "a text"), rejected="model-file-unreadable"),

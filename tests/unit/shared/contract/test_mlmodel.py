@@ -176,7 +176,9 @@ def test_the_positive_class_is_read_as_it_stands(tmp_path: Path, label: Any) -> 
         ({}, "model.cb", "cbm"),
         ({"catboost": None}, "model.cb", "cbm"),
         ({"catboost": {"data": "model.cbm", "save_format": "json"}}, "model.cbm", "json"),
-        ({"sklearn": {"pickled_model": "x"}}, "model.cb", "cbm"),
+        ({"catboost": {"data": "a.cbm"}, "sklearn": {}, "python_function": {"loader_module": "a"}}, "a.cbm", "cbm"),
+        ({"python_function": {"loader_module": "mlflow.catboost"}}, "model.cb", "cbm"),
+        ({"python_function": None}, "model.cb", "cbm"),
     ],
 )
 def test_file_and_format_are_those_of_the_catboost_flavour(
@@ -184,6 +186,21 @@ def test_file_and_format_are_those_of_the_catboost_flavour(
 ) -> None:
     found = read(tmp_path, yaml.safe_dump(GOOD | {"flavors": flavors}))
     assert (found.data, found.save_format) == (data, save_format)
+
+
+@pytest.mark.parametrize(
+    ("flavors", "named"),
+    [
+        ({"sklearn": {"pickled_model": "x"}}, "sklearn"),
+        ({"sklearn": None, "python_function": {"loader_module": "mlflow.sklearn"}}, "sklearn"),
+        ({"python_function": {"loader_module": "mlflow.pyfunc.model"}}, "mlflow.pyfunc.model"),
+        ({"python_function": {"loader_module": "scoring.catboost"}}, "scoring.catboost"),
+        ({"xgboost": {}, "onnx": {}}, "'onnx', 'xgboost'"),
+    ],
+)
+def test_a_model_of_another_flavour_is_a_bad_artifact(tmp_path: Path, flavors: Any, named: str) -> None:
+    with pytest.raises(BadArtifact, match=named):
+        read(tmp_path, yaml.safe_dump(GOOD | {"flavors": flavors}))
 
 
 @pytest.mark.parametrize("threshold", ["high", "0.4", -0.01, 1.01, float("nan"), float("inf"), [0.5], True])
