@@ -95,13 +95,14 @@ def _numbers(feature: Feature, own: Any, borders: Borders, room: tuple[float, fl
     range_from: RangeFrom = "model" if feature.ge is None or feature.le is None else "contract"
     if range_from == "model" and not len(borders):
         return None
-    lowest = float(borders[0]) if feature.ge is None else float(feature.ge)
-    highest = _beyond(borders) if feature.le is None else float(feature.le)
+    is_whole = feature.kind.python is int
+    lowest = _first(borders, is_whole) if feature.ge is None else float(feature.ge)
+    highest = _beyond(borders, is_whole) if feature.le is None else float(feature.le)
     if own is not None:
         lowest, highest = min(lowest, own), max(highest, own)
     lowest, highest = max(lowest, room[0]), min(highest, room[1])
     inner = borders[(borders >= lowest) & (borders < highest)]
-    make = _whole if feature.kind.python is int else _fractions
+    make = _whole if is_whole else _fractions
     segments = tuple(
         Segment(own if own is not None and _is_between(own, low, high) else middle, low, high)
         for low, middle, high in make(feature, inner, lowest, highest)
@@ -112,7 +113,8 @@ def _numbers(feature: Feature, own: Any, borders: Borders, room: tuple[float, fl
 
 def _is_between(own: float, low: float, high: float) -> bool:
     """Whether the model takes a value for one from `low` to `high`: it reads numbers of 64 bits as of 32."""
-    return low <= own <= high or low <= float(np.float32(own)) <= high
+    with np.errstate(over="ignore"):
+        return low <= own <= high or low <= float(np.float32(own)) <= high
 
 
 def _whole(feature: Feature, inner: Borders, lowest: float, highest: float) -> Iterable[tuple[int, int, int]]:
@@ -131,9 +133,16 @@ def _fractions(_: Feature, inner: Borders, lowest: float, highest: float) -> Ite
     return zip(lows.tolist(), _plain_between(lows, highs), highs.tolist(), strict=True)
 
 
-def _beyond(borders: Borders) -> float:
+def _first(borders: Borders, is_whole: bool) -> float:
+    """Return a value that the model takes for one below the first border, which belongs to them."""
+    return floor(borders[0]) if is_whole else float(borders[0])
+
+
+def _beyond(borders: Borders, is_whole: bool) -> float:
+    """Return a value above the last border, by some part of the span."""
     last, span = float(borders[-1]), float(borders[-1] - borders[0])
-    return last + (MARGIN * span or max(1.0, abs(last) * MARGIN))
+    highest = last + (MARGIN * span or max(1.0, abs(last) * MARGIN))
+    return max(highest, floor(last) + 1) if is_whole else highest
 
 
 def _plain_between(lows: Borders, highs: Borders) -> list[float]:

@@ -188,3 +188,47 @@ def test_a_value_that_the_model_rounds_to_a_border_keeps_its_place(model: Model,
             given = [point.value for point in curve.points]
             assert float(value) in given
             assert given == sorted(given)
+
+
+def whole_numbers(folder: Path, values: Any, target: Any, **notes: Any) -> Model:
+    """A model of a whole number, which nothing bounds unless `notes` do, and of something else."""
+    data = pd.DataFrame({"n": values, "x": np.linspace(0, 1, len(values))})
+    classifier = fitted(data, target, iterations=40, learning_rate=0.5)
+    inputs = [{"name": "n", "type": "long"}, {"name": "x", "type": "double"}]
+    return artifact.load(write_bare_artifact(folder, classifier, inputs, features={"n": notes}), "v")
+
+
+def test_a_flag_that_is_a_whole_number_has_both_its_values(tmp_path: Path) -> None:
+    flags = np.arange(200) % 2
+    model = whole_numbers(tmp_path, flags, flags == 1)
+    for own in (0, 1):
+        [curve] = curves(model, {"n": own, "x": 0.5}, "n")
+        assert [point.value for point in curve.points] == [0, 1]
+        assert curve.flips_at == 1 - own
+
+
+@pytest.mark.parametrize(
+    ("scale", "notes"),
+    [
+        (1, {}),
+        (1, {"ge": 0}),
+        (1, {"le": 3}),
+        (1, {"ge": -5, "le": 9}),
+        (-1, {}),
+        (-1, {"ge": -3}),
+        (1000, {}),
+        (10**8, {}),
+    ],
+)
+def test_whole_numbers_before_the_first_border_and_after_the_last_are_tried(
+    tmp_path: Path, scale: int, notes: dict[str, int]
+) -> None:
+    values = np.arange(400) % 4
+    for refused in ([0], [3], [1], [0, 1], [2, 3], [0, 3]):
+        model = whole_numbers(tmp_path / str(refused), scale * values, np.isin(values, refused), **notes)
+        for own in range(4):
+            [curve] = curves(model, {"n": scale * own, "x": 0.5}, "n")
+            scores = {round(score(model, [{"n": scale * value, "x": 0.5}]).scores[0], 12) for value in range(4)}
+            assert {round(point.score, 12) for point in curve.points} >= scores
+            assert curve.flips_at is not None
+            assert decision(model, {"n": curve.flips_at, "x": 0.5}) != decision(model, {"n": scale * own, "x": 0.5})
