@@ -18,7 +18,7 @@ from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
 from shared.models.evaluator import Scores
-from shared.models.explainer import TOLERANCE, Contributions
+from shared.models.explainer import Contributions
 from shared.models.shapley import Values
 
 EXPLAINED_ROWS = 8192
@@ -237,11 +237,6 @@ def rows_per_second(model: Model, *, explains: bool) -> float:
 
 
 def check_explained(scores: Scores, contributions: Contributions) -> None:
-    """Raise NotExplainable unless the contributions of the rows add up to their scores, NaN for a row that is not scored.
-
-    CatBoost shares out other values than the score where a model was changed after the training, such as its scale.
-    """
-    with np.errstate(over="ignore"):
-        explained = 1 / (1 + np.exp(-contributions.raw_scores))
-    if (np.abs(explained - scores) > TOLERANCE).any():
+    """Raise NotExplainable unless the contributions of the rows add up to their scores, NaN for a row that is not scored."""
+    if not contributions.add_up_to(scores):
         raise NotExplainable("explanation-differs")

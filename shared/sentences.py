@@ -200,6 +200,8 @@ REASONS: dict[str, str] = {
     "no-model-card": "The model has no card (README.md).",
     "explanation-without-weights": "The scores of this model cannot be explained: its file does not say how many rows of the "
     "training each leaf had. Save it with CatBoost 0.9 or later.",
+    "explanation-of-empty-leaves": "The scores of this model cannot be explained: leaves that no row of the training reached have "
+    "a value, so what CatBoost says of a row would depend on the rows beside it.",
     "explanation-of-constant": "The scores of this model cannot be explained: it gives all applicants the same score.",
     "explanation-failed": "The scores of this model cannot be explained: CatBoost fails with {fault}.",
     "importance-unknown": "Nothing tells how much the features of the model weigh: it has neither importance.json nor golden rows. "

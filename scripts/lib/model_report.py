@@ -7,6 +7,7 @@ from scripts.lib.model_folder import who_states_the_class
 from scripts.lib.remedies import remedy
 from shared.contract.contract import Contract, Feature
 from shared.contract.derivation import WHY_NULLABLE
+from shared.errors import NotExplainable
 from shared.models.artifact import Model
 from shared.models.labels import word
 from shared.reasons import Reason, cut
@@ -43,9 +44,19 @@ def _head(model: Model, stated: Stated) -> list[str]:
         "threshold": threshold_of(model, stated),
         "integrity": model.integrity,
         "example": "none" if model.input_example is None else "one row",
+        "reasons": _reasons(model),
     }
     width = max(map(len, facts))
     return [f"{name.ljust(width)}  {value}" for name, value in facts.items()]
+
+
+def _reasons(model: Model) -> str:
+    """Say whether its scores can be explained."""
+    try:
+        _ = model.explainer
+    except NotExplainable as error:
+        return f"none. {error}"
+    return "exact SHAP values"
 
 
 def remarks(model: Model, *, with_remedies: bool = False) -> list[str]:

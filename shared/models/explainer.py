@@ -18,6 +18,7 @@ from catboost import CatBoostClassifier, CatBoostError, Pool
 from shared.contract.contract import Row
 from shared.errors import NotExplainable
 from shared.models import classifier as facts
+from shared.models.evaluator import Scores
 from shared.models.leaf_table import LeafTable
 from shared.models.pools import pool_of_batch, pool_of_table
 from shared.models.scorer import Scorer
@@ -30,7 +31,10 @@ SOFTMAX = "MultiClass"
 """The loss whose probability of one of two classes depends on the difference of two values."""
 
 TRIALS = 32
-"""Rows on which a table of leaves is compared with CatBoost."""
+"""Rows on which a table of leaves is compared with CatBoost, and the sums with the scores."""
+
+ALONE = 4
+"""Of these, the rows that are explained without the others, too."""
 
 SPEED_REPEATS = 16
 SPEED_TRIALS = 2
@@ -52,12 +56,26 @@ class Contributions:
         sums: Values = self.base_value + self.values.sum(axis=1)
         return sums
 
+    def add_up_to(self, scores: Scores) -> bool:
+        """Whether they give the scores of the rows, of which one that is not scored has NaN.
+
+        CatBoost shares out other values where a model was changed after the training, and of trees of `Depthwise` or `Lossguide`.
+        """
+        with np.errstate(over="ignore"):
+            explained = 1 / (1 + np.exp(-self.raw_scores))
+        return not (np.abs(explained - scores) > TOLERANCE).any()
+
+    def equal(self, other: "Contributions") -> bool:
+        """Whether they are those of the other ones."""
+        is_same_base = abs(self.base_value - other.base_value) <= TOLERANCE
+        return is_same_base and float(np.abs(self.values - other.values).max()) <= TOLERANCE
+
 
 class Explainer:
     """Explains the scores of one model; no state between calls, and several threads may call it at the same time.
 
     A row alone takes some 20 microseconds where a `LeafTable` equals CatBoost, else milliseconds, without the GIL.
-    Raises NotExplainable for a model that CatBoost cannot explain. To make an explainer takes a part of a second.
+    Raises NotExplainable for a model whose scores neither explains. To make an explainer takes a part of a second.
     """
 
     def __init__(
@@ -76,6 +94,10 @@ class Explainer:
         self._is_softmax = facts.loss_of(classifier) == SOFTMAX
         self._tried = self._trials(known_rows)
         self._table = self._proven_table()
+        if not self._explain(pool_of_table(self._tried, self._categories)).add_up_to(
+            scorer.evaluator.score_table(self._tried)
+        ):
+            raise NotExplainable("explanation-differs")
 
     @cached_property
     def rows_per_second(self) -> float:
@@ -102,10 +124,11 @@ class Explainer:
         return time.perf_counter() - began
 
     def _explain(self, pool: Pool) -> Contributions:
-        if self._table is None:
-            return self._by_catboost(pool)
+        return self._by_catboost(pool) if self._table is None else self._by_table(self._table, pool)
+
+    def _by_table(self, table: LeafTable, pool: Pool) -> Contributions:
         sign = 1 if self._positive else -1
-        return Contributions(sign * self._table.base_value, sign * self._table.explain(pool))
+        return Contributions(sign * table.base_value, sign * table.explain(pool))
 
     def _by_catboost(self, pool: Pool) -> Contributions:
         try:
@@ -128,12 +151,16 @@ class Explainer:
         pool = pool_of_table(self._tried, self._categories)
         # First, since CatBoost may be unable to explain the model.
         expected = self._by_catboost(pool)
-        if (table := LeafTable.of(self._classifier)) is None:
-            return None
-        sign = 1 if self._positive else -1
-        differences = np.abs(sign * table.explain(pool) - expected.values)
-        is_equal = max(abs(sign * table.base_value - expected.base_value), float(differences.max())) <= TOLERANCE
-        return table if is_equal else None
+        some = self._by_catboost(pool_of_table(self._tried[:ALONE], self._categories))
+        # With values in leaves that no row of the training reached, as monotone constraints bring about, CatBoost takes the rows
+        # that it is given for some of the training, too: an applicant would have other reasons alone than in a job.
+        depends = not some.equal(Contributions(expected.base_value, expected.values[:ALONE]))
+        compared = LeafTable.of(self._classifier, pool if depends else None)
+        if compared is not None and self._by_table(compared, pool).equal(expected):
+            return LeafTable.of(self._classifier) if depends else compared
+        if depends:
+            raise NotExplainable("explanation-of-empty-leaves")
+        return None
 
     def _trials(self, known_rows: Sequence[Row]) -> list[list[Any]]:
         """Make rows in which values of known ones, borders of the model and missing values meet at random."""

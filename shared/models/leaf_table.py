@@ -99,11 +99,17 @@ class LeafTable:
     """Of each of them, its first entry."""
 
     @classmethod
-    def of(cls, classifier: CatBoostClassifier) -> Self | None:
-        """Work it out; None for a model of other trees, of larger ones, or of several values in a leaf."""
+    def of(cls, classifier: CatBoostClassifier, explained: Pool | None = None) -> Self | None:
+        """Work it out; None for a model of other trees, of larger ones, or of several values in a leaf.
+
+        With `explained`, it is as CatBoost explains these rows where leaves that no row of the training reached have a value: they
+        count for nothing, but the rows count as if they had been in the training.
+        """
         document = _document(classifier)
         if document is None or not _is_fit(document):
             return None
+        if explained is not None:
+            _add_rows(document, classifier.calc_leaf_indexes(explained))
         subjects = _subjects(document.features_info)
         asked = [[subjects[split.split_index] for split in tree.splits or ()] for tree in document.oblivious_trees]
         of_trees = [list(dict.fromkeys(questions)) for questions in asked]
@@ -145,6 +151,14 @@ def _document(classifier: CatBoostClassifier) -> _Document | None:
         classifier.save_model(str(path), format=JSON)
         return msgspec.json.decode(path.read_bytes(), type=_Document)
     return None
+
+
+def _add_rows(document: _Document, reached: Places) -> None:
+    """Add rows to those of the training, by the leaf that each reaches in each tree, shape (rows, trees)."""
+    for tree, leaves in zip(document.oblivious_trees, reached.T, strict=True):
+        rows = np.bincount(leaves, minlength=len(tree.leaf_weights))
+        tree.leaf_weights = (tree.leaf_weights + rows).tolist()
+        tree.leaf_values = np.where(np.array(tree.leaf_weights) > 0, tree.leaf_values, 0.0).tolist()
 
 
 def _is_fit(document: _Document) -> bool:

@@ -37,8 +37,7 @@ def _means(leaves: Values, weights: Values) -> Values:
 
     The answers are the digits of a number in base 3, that to the first question lowest.
     """
-    # With CatBoost, a leaf that no row of the training reached counts for nothing.
-    means = np.where(weights > 0, leaves, 0.0)[:, :, None]
+    means = leaves[:, :, None]
     # The first question stands in the lowest bit of a leaf, and is asked last.
     while means.shape[1] > 1:
         below, above = weights[:, 0::2], weights[:, 1::2]

@@ -68,6 +68,7 @@ def test_a_whole_model_is_fit_and_its_contract_is_shown(mixed: Kit, tmp_path: Pa
         "threshold  0.4 (metadata.best_threshold)",
         "integrity  checksums",
         "example    one row",
+        "reasons    exact SHAP values",
         "",
         "feature   type     required  nullable  allowed           why nullable, or why not",
         "income    double   yes       no        >= 0              the model was trained without missing values of it",
@@ -270,7 +271,7 @@ def test_odd_names_stay_in_their_line(tmp_path: Path, capsys: Capture) -> None:
     write_bare_artifact(tmp_path / "model", fitted(data, (data[names[0]] > 40).astype(int)), inputs)
     code, lines = check(capsys, "model")
     assert code == 0
-    assert [line.split("  ")[0] for line in lines[8:12]] == ["доход", 'a,"b"', "line\\nend", "\\x1b[31m"]
+    assert [line.split("  ")[0] for line in lines[9:13]] == ["доход", 'a,"b"', "line\\nend", "\\x1b[31m"]
 
 
 @pytest.mark.parametrize(

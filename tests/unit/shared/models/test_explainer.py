@@ -1,5 +1,6 @@
 """Explanations agree with CatBoost's own SHAP values, and add up to the score."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from catboost import CatBoostClassifier, Pool
 
 from shared.errors import NotExplainable
-from shared.models import artifact, leaf_table
+from shared.importance import importance_of
+from shared.models import artifact, leaf_table, shapley
 from shared.models.artifact import Model
 from shared.models.explainer import Contributions
+from shared.scoring import rows_per_second
+from shared.what_if import what_if
 from tests.factories import Kit, Row, fitted, frame, make_rows, without_leaf_weights, write_bare_artifact
 
 ROWS = 200
@@ -59,7 +63,7 @@ KINDS: dict[str, tuple[bool, dict[str, Any]]] = {
     "combinations of categories": (True, {"depth": 6, "iterations": 60, "learning_rate": 0.3}),
     "categories compared one by one": (True, {"one_hot_max_size": 20}),
     "one tree of one question": (True, {"iterations": 1, "depth": 1}),
-    "trees that differ by branch": (False, {"grow_policy": "Lossguide"}),
+    "trees that differ by branch, of one question": (False, {"grow_policy": "Lossguide", "max_leaves": 2}),
 }
 """Whether the leaves are looked up, and how the model is trained."""
 
@@ -82,6 +86,78 @@ def test_any_kind_of_trees_is_explained_as_by_catboost(tmp_path: Path, kind: str
     data.loc[0, ["town", "job"]] = ["not seen", ""]
     check(model.explainer.explain_rows(rows), catboosts(classifier, data[:ROWS]))
     assert model.explainer.is_prepared == is_prepared
+
+
+@pytest.mark.parametrize("parameters", [{}, {"depth": 6, "iterations": 60}, {"cat_features": ["town"]}])
+def test_with_monotone_constraints_an_applicant_has_the_same_reasons_alone_and_among_others(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    random = np.random.default_rng(3)
+    data = pd.DataFrame({name: random.normal(size=400) for name in ("age", "income", "debt")})
+    if "cat_features" in parameters:
+        data["town"] = random.choice(["a", "b", "c", "d"], 400)
+    target = random.random(400) < 1 / (1 + np.exp(data["income"] - data["age"]))
+    classifier = fitted(data, target, monotone_constraints={"age": 1, "income": -1}, **parameters)
+    weights, values = np.array(classifier.get_leaf_weights()), np.array(classifier.get_leaf_values())
+    assert ((weights == 0) & (values != 0)).any()
+    inputs = [{"name": name, "type": "string" if name == "town" else "double"} for name in data]
+    model = artifact.load(write_bare_artifact(tmp_path, classifier, inputs), "v")
+    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in data[:50].to_dict("records")]
+    # These are in none of the data, and reach leaves in which no row of the training was.
+    rows += [row | {"age": -row["age"], "debt": 3 * row["debt"]} for row in rows]
+    together = model.explainer.explain_rows(rows)
+    for place, row in enumerate(rows):
+        alone = model.explainer.explain_rows([row])
+        assert alone.base_value == together.base_value
+        assert alone.values[0].tolist() == together.values[place].tolist()
+    assert together.add_up_to(model.scorer.score_rows(rows))
+
+
+def test_it_is_averaged_over_the_training_alone(tmp_path: Path) -> None:
+    """One tree, of two questions: a leaf that the training did not reach has a value, as a constraint may give it one."""
+    base, found = shapley.leaf_values(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[5.0, 0.0, 3.0, 2.0]]), (0, 1))
+    mean = (5 * 1 + 3 * 4 + 2 * 8) / 10
+    # What is said when only the first answer is known, and when only the second one is.
+    first = [(5 * 1 + 5 * 4) / 10, (5 * 2 + 5 * 8) / 10]
+    second = [1.0, (3 * 4 + 2 * 8) / 5]
+    assert base.tolist() == [pytest.approx(mean)]
+    for leaf, value in enumerate([1.0, 2.0, 4.0, 8.0]):
+        one, other = first[leaf & 1], second[leaf >> 1]
+        expected = [(one - mean + value - other) / 2, (other - mean + value - one) / 2]
+        assert found[0, leaf].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("policy", ["Lossguide", "Depthwise"])
+def test_contributions_that_do_not_add_up_are_found_before_anything_is_told(tmp_path: Path, policy: str) -> None:
+    random = np.random.default_rng(3)
+    data = pd.DataFrame({name: random.normal(size=400) for name in "abc"})
+    classifier = fitted(data, data["a"] * data["b"] > data["c"], grow_policy=policy, depth=5)
+    found = catboosts(classifier, data)
+    raw = classifier.predict(data, prediction_type="RawFormulaVal")
+    assert np.abs(found.sum(axis=1) - raw).max() > 1e-6, "CatBoost explains these trees now: say so in docs/reasons.md"
+    inputs = [{"name": name, "type": "double"} for name in data]
+    folder = write_bare_artifact(tmp_path, classifier, inputs)
+    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in data[:5].to_dict("records")]
+    scores = artifact.load(folder, "v").scorer.score_rows(rows).tolist()
+    (folder / "golden.json").write_text(json.dumps({"rows": rows, "scores": scores}))
+    model = artifact.load(folder, "v")
+    for tell in (
+        lambda: importance_of(model),
+        lambda: what_if(model, rows[0], None, "en"),
+        lambda: rows_per_second(model, explains=True),
+    ):
+        with pytest.raises(NotExplainable, match="do not add up"):
+            tell()
+
+
+def test_values_in_empty_leaves_of_trees_that_no_table_holds_are_not_explained(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    data = pd.DataFrame({name: random.normal(size=400) for name in "abc"})
+    classifier = fitted(data, data["a"] > data["b"], monotone_constraints={"a": 1}, depth=9)
+    inputs = [{"name": name, "type": "double"} for name in data]
+    model = artifact.load(write_bare_artifact(tmp_path, classifier, inputs), "v")
+    with pytest.raises(NotExplainable, match="leaves that no row of the training reached"):
+        _ = model.explainer
 
 
 def test_a_table_that_differs_from_catboost_is_not_used(numbers: Kit, tmp_path: Path, monkeypatch: Any) -> None:
