@@ -50,7 +50,6 @@ def validate_columns(
     columns: pa.RecordBatch,
     start: int,
     keep: Sequence[str] = (),
-    kept_as_text: bool = False,
     invalid: Mapping[str, Sequence[Invalid]] = NOTHING_INVALID,
 ) -> Validated:
     """Validate columns, in any order and of any Arrow type compatible with the feature; other columns are ignored.
@@ -73,7 +72,7 @@ def validate_columns(
     found += list(_unordered(contract, batch, found))
     kept = {}
     for name in keep:
-        kept[name], beyond = kept_column(columns.column(names.index(name)), name, as_text=kept_as_text)
+        kept[name], beyond = kept_column(columns.column(names.index(name)), name)
         if beyond is not None:
             found.append(Invalid(beyond, InvalidValue(None, cut(name), "kept_date")))
     return Validated(

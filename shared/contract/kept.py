@@ -1,6 +1,6 @@
 """Kept columns: the types and values that every format of results can write exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 import pyarrow as pa
@@ -33,7 +33,7 @@ DAY = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 1
 """Length of a day in each unit of a timestamp."""
 
 
-def kept_column(column: pa.Array, name: str, *, as_text: bool = False) -> tuple[pa.Array, pa.BooleanArray | None]:
+def kept_column(column: pa.Array, name: str) -> tuple[pa.Array, pa.BooleanArray | None]:
     """Convert a kept column to a type that every format can write; raises WrongColumns if it is nested or binary.
 
     Also returns the rows whose date no format can write, if there are any; they are null in the column.
@@ -46,7 +46,15 @@ def kept_column(column: pa.Array, name: str, *, as_text: bool = False) -> tuple[
     beyond = _beyond_years(values)
     if beyond is not None:
         values = pc.if_else(beyond, pa.scalar(None, kind), values)
-    return pc.cast(values, pa.string()) if as_text else values, beyond
+    return values, beyond
+
+
+def common_type(kinds: Iterable[pa.DataType]) -> pa.DataType:
+    """Return the type that holds the values of all: float64 of whole numbers and fractions, otherwise text where they differ."""
+    different = {*kinds} - {pa.null()}
+    if len(different) < 2:
+        return different.pop() if different else pa.null()
+    return pa.float64() if different == {pa.int64(), pa.float64()} else pa.string()
 
 
 def _kept_kind(kind: pa.DataType) -> pa.DataType | None:

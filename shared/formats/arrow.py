@@ -138,7 +138,7 @@ def needed_columns(names: Sequence[str], options: ReadOptions, contract: Contrac
 def check_types(schema: pa.Schema, options: ReadOptions, contract: Contract) -> None:
     """Raise WrongColumns if no row of these columns could be valid."""
     nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
-    validate_columns(contract, nothing, 0, options.keep, options.kept_as_text)
+    validate_columns(contract, nothing, 0, options.keep)
 
 
 def validate_batches(
@@ -150,7 +150,7 @@ def validate_batches(
     """
     end = start
     for rows in ahead(piece for batch in _gathered(batches) for piece in _slices(batch)):
-        yield validate_columns(contract, rows, end, options.keep, options.kept_as_text)
+        yield validate_columns(contract, rows, end, options.keep)
         end += rows.num_rows
     if end == start:
         raise MalformedInput("no-rows")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from types import GenericAlias
+from types import GenericAlias, NoneType
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
 from shared.contract.findings import json_fault
+from shared.contract.kept import common_type
 from shared.contract.matching import SeenNames
 from shared.contract.objects import object_type
 from shared.contract.validated import Validated, Write
@@ -43,6 +44,8 @@ NEGATIVE_ZERO = np.iinfo(np.int64).min
 FAST_TYPES: dict[type, Any] = {float: float, int: int | float, bool: bool, str: str}
 MIXED_NUMBERS = (int | float, int | float | None)
 KEPT_TYPE = int | float | bool | str | None
+KEPT_TYPES = {NoneType: pa.null(), bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+"""Of a value of JSON; one that is nested has none."""
 
 
 class JsonRows:
@@ -51,7 +54,7 @@ class JsonRows:
     def __init__(self, contract: Contract, options: ReadOptions, *, ignore_extra: bool) -> None:
         self._contract = contract
         self._keep = tuple(dict.fromkeys(options.keep))
-        self._as_text = options.kept_as_text
+        self._kept_types = options.kept_types or (None,) * len(options.keep)
         self._ignore_extra = ignore_extra
         self._features = set(contract.names)
         self._required = {feature.name for feature in contract.features if feature.required}
@@ -238,7 +241,7 @@ class JsonRows:
     def _kept(self, columns: dict[str, Values]) -> pa.RecordBatch | None:
         if not self._keep:
             return None
-        arrays = [kept_array(columns[name], as_text=self._as_text) for name in self._keep]
+        arrays = [kept_array(columns[name], kind) for name, kind in zip(self._keep, self._kept_types, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, list(self._keep))
 
 
@@ -263,16 +266,18 @@ def _told(found: Sequence[Sequence[InvalidValue]], write: Write, separator: str)
     return pa.array([separator.join(map(write, each)) if each else None for each in found], pa.string())
 
 
-def kept_array(values: Values, *, as_text: bool = False) -> pa.Array:
-    """Return scalars as one column of their common type, else as JSON text. Nested values become null."""
-    kinds = set(map(type, values)) - {type(None)}
-    if not kinds and not as_text:
-        return pa.nulls(len(values))
-    if not as_text and kinds in ({bool}, {int}, {float}, {str}, {int, float}):
+def kept_array(values: Values, kind: pa.DataType | None = None) -> pa.Array:
+    """Return scalars as one column of this type, or of their common one; as JSON text if it does not hold them all.
+
+    Nested values become null.
+    """
+    own = common_type(KEPT_TYPES.get(each, pa.string()) for each in {*map(type, values)})
+    kind = kind or own
+    if common_type([own, kind]) == kind != pa.string():
         try:
-            return _numbers(values) if kinds & {int, float} else pa.array(values)
+            return pa.array(values, kind)
         except NOT_IN_BULK:
-            pass  # too large an integer
+            """A whole number that is too large, or beside fractions."""
     return pa.array([_as_text(value) for value in values], pa.string())
 
 

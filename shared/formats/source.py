@@ -7,6 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import pyarrow as pa
+
 DELIMITER = ","
 """Default delimiter of CSV."""
 
@@ -22,8 +24,8 @@ class ReadOptions:
     decimal: str = "."
     missing: tuple[str, ...] = ()
     """CSV: further spellings of a missing value, exactly so, in every feature."""
-    kept_as_text: bool = False
-    """Read kept columns as text, because the values of one of them have several types."""
+    kept_types: tuple[pa.DataType, ...] | None = None
+    """JSON: types of the kept columns, in their order, where some rows alone would suggest others."""
 
 
 Check = Callable[[bytes], object]

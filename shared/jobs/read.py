@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Lock
 
 from shared.contract.validated import Tally, Validated
@@ -84,10 +83,8 @@ def _read(attempt: Attempt, model: Model, source: StoredFile, life: "_SignsOfLif
             if life.places:
                 write_index(life.places, stored, at.storage)
             return stored
-        except KeptTypesDiffer:
-            if options.kept_as_text:
-                raise
-            options = replace(options, kept_as_text=True)
+        except KeptTypesDiffer as error:
+            options = error.solved(options)
             tally.clear()
 
 

@@ -1,7 +1,7 @@
 """From validated rows to stored chunks: one Arrow IPC file of small record batches, a fixed number per chunk, for any format."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
@@ -9,9 +9,11 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.contract.kept import common_type
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, MalformedInput
 from shared.formats.parallel import ahead
+from shared.formats.source import ReadOptions
 from shared.jobs.blobs import batch_writer
 from shared.jobs.job import Job
 from shared.memory import slice_rows
@@ -36,7 +38,17 @@ ERROR_COLUMN, ERRORS_COLUMN = "error", "errors"
 
 
 class KeptTypesDiffer(Exception):
-    """A kept column does not have the same type throughout the file."""
+    """A column does not have the same type throughout the file; `types` are those that hold the values of all rows."""
+
+    def __init__(self, types: tuple[pa.DataType, ...]) -> None:
+        super().__init__()
+        self.types = types
+
+    def solved(self, options: ReadOptions) -> ReadOptions:
+        """Give the options with which to read again; raises itself if that has been done."""
+        if options.kept_types == self.types:
+            raise self
+        return replace(options, kept_types=self.types)
 
 
 def sizes_for(model: Model, chunk_rows: int | None, *, explains: bool = False) -> tuple[int, int]:
@@ -76,7 +88,7 @@ def store_rows(
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
     encoded = encoded_rows(slices, job, model)
-    with ExitStack() as files:
+    with ExitStack() as files, _of_kept(job, model):
         write_rows = write_echo = None
         for batch in regrouped(ahead(encoded) if in_thread else encoded, batch_rows):
             own, echo = parted(batch, job, model)
@@ -93,15 +105,31 @@ def store_rows(
     return replace(job, rows=rows, rows_read=rows)
 
 
+@contextmanager
+def _of_kept(job: Job, model: Model) -> Iterator[None]:
+    """Let KeptTypesDiffer tell the types of the kept columns only."""
+    try:
+        yield
+    except KeptTypesDiffer as error:
+        first = len(model.contract.features) + job.is_flagged
+        raise KeptTypesDiffer(error.types[first : first + len(job.keep)]) from None
+
+
 def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Regroup record batches into batches of `size` rows; the last one may be smaller. Raises KeptTypesDiffer."""
+    """Regroup record batches into batches of `size` rows; the last one may be smaller.
+
+    Raises KeptTypesDiffer, once it has seen the types of all batches.
+    """
+    batches = iter(batches)
     waiting: list[pa.RecordBatch] = []
     rows = 0
     schema = None
     for batch in batches:
         schema = batch.schema if schema is None else schema
         if batch.schema != schema:
-            raise KeptTypesDiffer
+            rest = {tuple(each.schema.types) for each in batches}
+            seen = {tuple(schema.types), tuple(batch.schema.types), *rest}
+            raise KeptTypesDiffer(tuple(map(common_type, zip(*seen, strict=True))))
         while rows + batch.num_rows >= size:
             missing = size - rows
             head = batch.slice(0, missing)

@@ -18,6 +18,8 @@ from shared.storage import Storage
 COUNTED_VALUES = 100_000
 """Invalid values of a JSON body are counted up to about this number; a body full of them would keep a thread busy for long."""
 
+ReadRows = Callable[[ReadOptions], Iterable[Validated]]
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -33,7 +35,7 @@ class Intake:
     def submit_rows(
         self,
         body: bytes,
-        read: Callable[[ReadOptions], Iterable[Validated]],
+        read: ReadRows,
         job: Job,
         model: Model,
         key: str | None = None,
@@ -47,14 +49,8 @@ class Intake:
         (`expiry`).
         """
         tally = Tally(enough=COUNTED_VALUES)
-        options = job.read_options
         try:
-            try:
-                stored = self._store(tally.watch(read(options), job.on_invalid), job, model)
-            except KeptTypesDiffer:
-                tally.clear()
-                slices = read(replace(options, kept_as_text=True))
-                stored = self._store(tally.watch(slices, job.on_invalid), job, model)
+            stored = self._store(read, job, model, tally)
             if job.rows_left is not None and (stored.rows or 0) > job.rows_left:
                 raise InputTooLarge("rows-left-exceeded", limit=job.rows_left)
             with self.storage.write(job.upload_blob) as file:
@@ -71,8 +67,15 @@ class Intake:
         """
         return self._start(replace(job, stage=Stage.READING), key, fingerprint, ALL_VALID)
 
-    def _store(self, slices: Iterable[Validated], job: Job, model: Model) -> Job:
-        return store_rows(slices, job, model, self.storage, self.chunk_rows)
+    def _store(self, read: ReadRows, job: Job, model: Model, tally: Tally) -> Job:
+        options = job.read_options
+        while True:
+            slices = tally.watch(read(options), job.on_invalid)
+            try:
+                return store_rows(slices, job, model, self.storage, self.chunk_rows)
+            except KeptTypesDiffer as error:
+                options = error.solved(options)
+                tally.clear()
 
     def _start(self, job: Job, key: str | None, fingerprint: str, report: Report) -> Job:
         with tracing.span("publish job", "producer", pret_job=job.id):

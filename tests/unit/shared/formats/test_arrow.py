@@ -119,7 +119,7 @@ def test_rows_are_the_same_however_they_are_written(
 @KINDS
 def test_one_large_record_batch_is_read_in_slices(kind: Kind, way: Way, tmp_path: Path) -> None:
     data = table(150_000)
-    options = ReadOptions(keep=("word", "age"), kept_as_text=True)
+    options = ReadOptions(keep=("word", "age"))
     slices = read(kind, kind[1](data), tmp_path, options)
     in_parts = way == "in parts" and kind[0] is arrow.read_file
     assert [piece.batch.num_rows for piece in slices] == ([50_000] * 3 if in_parts else [65536, 65536, 18928])

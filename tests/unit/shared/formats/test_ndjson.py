@@ -4,8 +4,9 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import pyarrow as pa
 import pytest
 
 from shared.contract.validated import Validated
@@ -43,8 +44,8 @@ class Memory:
         yield Path()
 
 
-def read(content: bytes, keep: tuple[str, ...] = (), most: int | None = None, as_text: bool = False) -> list[Validated]:
-    return list(ndjson.read(Memory(content, most), ReadOptions(keep=keep, kept_as_text=as_text), CONTRACT))
+def read(content: bytes, keep: tuple[str, ...] = (), most: int | None = None, **options: Any) -> list[Validated]:
+    return list(ndjson.read(Memory(content, most), ReadOptions(keep=keep, **options), CONTRACT))
 
 
 def ages(slices: list[Validated]) -> list[int | None]:
@@ -150,10 +151,30 @@ def test_kept_values_have_their_common_type_or_are_text(
 ) -> None:
     content = "\n".join(f'{{"age": 20, "id": {value}}}' for value in values).encode()
     for extra in (b"", b'\n{"age": 1e999, "id": null}'):  # in bulk, and row by row
-        for as_text, expected in ((False, kept), (True, text)):
-            [checked] = read(content + extra, ("id",), as_text=as_text)
+        for types, expected in ((None, kept), ((pa.string(),), text)):
+            [checked] = read(content + extra, ("id",), kept_types=types)
             assert checked.kept is not None
             assert checked.kept.column("id").to_pylist()[:2] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept"),
+    [
+        (["1", "null"], pa.float64(), [1.0, None]),
+        (["null", "null"], pa.int64(), [None, None]),
+        (["true"], pa.bool_(), [True]),
+        (["1"], pa.string(), ["1"]),
+        # No float is this number, so all must become text.
+        (["9007199254740993"], pa.float64(), ["9007199254740993"]),
+        (["1.5"], pa.int64(), ["1.5"]),
+    ],
+)
+def test_kept_values_have_the_type_that_all_rows_need(values: list[str], kind: pa.DataType, kept: list[object]) -> None:
+    content = "\n".join(f'{{"age": 20, "id": {value}}}' for value in values).encode()
+    [checked] = read(content, ("id",), kept_types=(kind,))
+    assert checked.kept is not None
+    assert checked.kept.column("id").to_pylist() == kept
+    assert checked.kept.column("id").type == (pa.string() if isinstance(kept[0], str) else kind)
 
 
 def test_a_kept_feature_is_kept_as_it_came_even_if_it_is_invalid() -> None:

@@ -52,7 +52,7 @@ def reader_of(way: Way, whole: Reader, parts: RangeReader) -> Callable[[Path, Re
 def assert_same(slices: list[Validated], data: pa.Table, contract: Contract, options: ReadOptions) -> None:
     """See that the slices are what the contract says of the whole table."""
     [batch] = data.combine_chunks().to_batches()
-    whole = validate_columns(contract, batch, 0, options.keep, options.kept_as_text)
+    whole = validate_columns(contract, batch, 0, options.keep)
     assert pa.Table.from_batches([piece.batch for piece in slices]).combine_chunks().to_batches() == [whole.batch]
     if whole.kept is not None:
         kept = [piece.kept for piece in slices]

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 
 from shared.contract.validated import Validated
 from shared.errors import IdempotencyConflict, InvalidRows, RedisUnavailable, StorageUnavailable
 from shared.formats.format import Format
+from shared.formats.json_columns import kept_array
 from shared.formats.source import ReadOptions
 from shared.jobs import expiry
 from shared.jobs.job import READING, Job, JobState, Stage
@@ -51,13 +54,20 @@ def test_no_two_jobs_share_an_id(bench: Workbench, numbers: Kit) -> None:
     assert bench.submit(numbers.rows[:1]).id != bench.submit(numbers.rows[:1]).id
 
 
-def test_kept_columns_that_do_not_fit_together_are_read_again_as_text(bench: Workbench, numbers: Kit) -> None:
-    rows: list[Row] = [row | {"id": i} for i, row in enumerate(numbers.rows[:400] * 10)]
-    rows[-1]["id"] = "last"
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(1, "last"), (1, 0.5), (None, 7), (None, "a"), (0.5, 3), (True, 1), (2**60 + 1, 0.5), (None, None), ("a", 1)],
+)
+def test_a_kept_column_has_one_type_wherever_its_values_change(
+    bench: Workbench, numbers: Kit, first: Any, last: Any
+) -> None:
+    values = [first] * 3990 + [last] * 10
+    rows: list[Row] = [row | {"id": value} for row, value in zip(numbers.rows[:400] * 10, values, strict=True)]
     job = bench.submit(rows, chunk_rows=1000, keep=("id",))
     bench.score_all(job)
-    ids = [value for batch in bench.results(job).batches() for value in batch.column("id").to_pylist()]
-    assert ids == [*(str(i) for i in range(3999)), "last"]
+    ids = pa.chunked_array([batch.column("id") for batch in bench.results(job).batches()])
+    expected = kept_array(values)
+    assert (ids.type, ids.to_pylist()) == (expected.type, expected.to_pylist())
     assert len([name for name in bench.stored_files() if "echo-" in name]) == 1
 
 
