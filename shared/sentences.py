@@ -302,7 +302,8 @@ REASONS: dict[str, str] = {
     "hub-file-damaged": "{file!r} arrived damaged: it does not match the Hub's checksum. Try again.",
     "mlflow-timed-out": "MLflow does not answer.",
     "mlflow-not-installed": "MODEL_URI needs MLflow. Install the extra 'train', or publish the model to the Hub.",
-    "mlflow-model-unknown": "MLflow has no such model. Is it registered, and MLFLOW_TRACKING_URI right?",
+    "mlflow-model-unknown": "MLflow has no such model. Is it named with its version or alias, as in models:/NAME@ALIAS, and is "
+    "MLFLOW_TRACKING_URI right?",
     "mlflow-module-missing": "MLflow needs the Python module {module!r} to fetch the model. Install it beside MLflow.",
     "mlflow-failed": "MLflow does not provide the model ({fault}). Does its server answer? Can its files be read from here?",
     "model-not-fetched": "The model could not be fetched: {fault}.",

@@ -1,5 +1,6 @@
 """Brings a model from where a team has it into a folder: from another folder, from MLflow, or from Hugging Face Hub."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from shared.models.mlflow_source import MlflowSource
 from shared.settings import Settings
 
 HUB_SCHEME = "hub:"
+ADDRESS = re.compile("[a-z][a-z0-9+.-]*:/")
 
 
 def is_folder(source: str) -> bool:
@@ -28,6 +30,10 @@ def gather(source: str, settings: CommandSettings, folder: Path) -> None:
         _from_hub(source.removeprefix(HUB_SCHEME), settings, folder)
     elif source.startswith(MLFLOW_SCHEMES):
         _from_mlflow(source, settings, folder)
+    elif scheme := ADDRESS.match(source):
+        raise CommandError(
+            f"Models are not read from {scheme[0]} addresses: give a folder, models:/NAME@ALIAS, runs:/RUN/PATH or hub:OWNER/NAME."
+        )
     else:
         _from_folder(Path(source), folder)
 
@@ -55,6 +61,10 @@ def fetch_commit(repository: HubRepository, snapshot: Snapshot, settings: Settin
 
 
 def _from_folder(source: Path, folder: Path) -> None:
+    if source.is_file():
+        raise CommandError(
+            f"{command.shown_path(source)} is a file; give its folder, in which there must be a file {MLMODEL_FILE}, too."
+        )
     if not source.is_dir():
         raise CommandError(f"There is no folder {command.shown_path(source)}; train or export a model first.")
     folder.mkdir()

@@ -1,8 +1,8 @@
 """Which categories a model saw in training, as far as its file tells: it keeps their hashes, and scores all others alike.
 
-Of a feature whose categories the trees count (CTR), CatBoost keeps the hash of each. Of one that is compared with single
-categories (one-hot), it keeps those that some tree compares with; they are all of them if they are as many as could be.
-Of a feature that only occurs in combinations with others nothing can be told, nor of one that no tree uses.
+Of a feature whose categories the trees count (CTR), CatBoost keeps the hash of each, up to `ctr_leaf_count_limit`. Of one that is
+compared with single categories (one-hot), it keeps those that some tree compares with; they are all of them if they are as many as
+could be. Of a feature that only occurs in combinations with others nothing can be told, nor of one that no tree uses.
 
 How CatBoost hashes is its own affair. So CatBoost itself is asked: by a model whose one tree splits on whether a category is in
 a table.
@@ -128,12 +128,15 @@ def seen_categories(
     document = _document(classifier)
     if document is None:
         return NOTHING_SEEN
-    tables, most = _tables(document.ctr_data), _most_compared(classifier)
+    tables, most = _tables(document.ctr_data), _option(classifier, "one_hot_max_size")
+    most_counted = _option(classifier, "ctr_leaf_count_limit")
     found: dict[str, _Seen] = {}
     for category in document.features_info.categorical_features:
         name = names[category.flat_feature_index]
-        if category.feature_index in tables:
-            found[name] = _Seen(tables[category.feature_index])
+        if (table := tables.get(category.feature_index)) is not None:
+            # Of a full one, CatBoost has left out the rarest.
+            if most_counted is None or len(table) < most_counted:
+                found[name] = _Seen(table)
         elif category.values and most is not None:
             shown = {example[name] for example in examples if name in example}
             if seen := _compared(category.values, shown, most):
@@ -176,11 +179,11 @@ def _tables(data: Mapping[str, msgspec.Raw]) -> dict[int, list[str]]:
     return found
 
 
-def _most_compared(classifier: CatBoostClassifier) -> int | None:
-    """Give how many categories a feature has at most that are compared one by one; None if the file does not say."""
+def _option(classifier: CatBoostClassifier, name: str) -> int | None:
+    """Give a whole number with which the model was trained; None if the file does not say."""
     with suppress(CatBoostError):
-        most: Any = classifier.get_all_params().get("one_hot_max_size")
-        return None if most is None else int(most)
+        given: Any = classifier.get_all_params().get(name)
+        return None if given is None else int(given)
     return None
 
 

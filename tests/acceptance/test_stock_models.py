@@ -184,7 +184,10 @@ def test_a_model_of_the_registry_is_checked(person: Person, stock: Stock) -> Non
         "integrity  none",
     ]
     absent = person.pret("check", "models:/credit@nobody")
-    absent.rejected("MLflow has no such model. Is it registered, and MLFLOW_TRACKING_URI right?")
+    absent.rejected(
+        "MLflow has no such model. Is it named with its version or alias, as in models:/NAME@ALIAS, and is "
+        "MLFLOW_TRACKING_URI right?"
+    )
     assert person.left() == set()
 
 

@@ -297,6 +297,24 @@ def test_a_folder_that_is_not_there(capsys: Capture) -> None:
     assert capsys.readouterr() == ("", "There is no folder nothing; train or export a model first.\n")
 
 
+@pytest.mark.parametrize(
+    "source", ["file:///models/credit", "s3://key:word@bucket/model", "mlflow-artifacts:/1/model", "https://hub/model"]
+)
+def test_an_address_of_another_kind(capsys: Capture, source: str) -> None:
+    assert check_model.main([source]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.partition(":/")[0]) == ("", f"Models are not read from {source.partition(':/')[0]}")
+    assert "word" not in err
+
+
+def test_a_file_in_place_of_its_folder(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "model.cbm").write_bytes(b"")
+    assert check_model.main(["model.cbm"]) == 1
+    assert (
+        capsys.readouterr().err == "model.cbm is a file; give its folder, in which there must be a file MLmodel, too.\n"
+    )
+
+
 def test_the_help_tells_settings_and_exit_codes(capsys: Capture) -> None:
     with pytest.raises(SystemExit, match="0"):
         check_model.main(["--help"])

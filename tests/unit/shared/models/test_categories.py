@@ -115,6 +115,16 @@ def test_nothing_is_told_of_a_sum_of_models_that_would_be_wrong(classifier: CatB
         assert not seen.are_unseen(feature, list(map(str, DATA[feature].unique()))).any()
 
 
+@pytest.mark.parametrize(
+    ("most", "features"), [(5, {"sex"}), (len(JOBS), {"sex"}), (20, {"sex", "job"}), (301, set(CATEGORIES))]
+)
+def test_nothing_is_told_of_a_table_that_may_have_been_cut(most: int, features: set[str]) -> None:
+    seen = seen_by(trained(ctr_leaf_count_limit=most), SEXES)
+    assert seen.features == features
+    for feature in features:
+        assert not seen.are_unseen(feature, list(map(str, DATA[feature].unique()))).any()
+
+
 def test_nothing_is_told_of_a_feature_in_no_tree() -> None:
     target = (DATA["amount"] > 0.5).astype(int)
     alone = fitted(DATA[["amount", "town"]], target, cat_features=["town"], iterations=2, depth=1)
