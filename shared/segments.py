@@ -121,7 +121,7 @@ def _whole(feature: Feature, inner: Borders, lowest: float, highest: float) -> I
     """Give the ends and the middle of each segment of whole numbers; of one without any, the ends the wrong way round."""
     least, most = feature.bounds
     ends = [int(end) for end in np.unique(np.floor(inner)) if least <= end < most]
-    lows = [max(ceil(lowest), least), *(end + 1 for end in ends)]
+    lows = [max(ceil(lowest), least), *map(_whole_above, ends)]
     highs = [*ends, min(floor(highest), most)]
     return ((low, (low + high) // 2, high) for low, high in zip(lows, highs, strict=True))
 
@@ -142,7 +142,12 @@ def _beyond(borders: Borders, is_whole: bool) -> float:
     """Return a value above the last border, by some part of the span."""
     last, span = float(borders[-1]), float(borders[-1] - borders[0])
     highest = last + (MARGIN * span or max(1.0, abs(last) * MARGIN))
-    return max(highest, floor(last) + 1) if is_whole else highest
+    return max(highest, _whole_above(floor(last))) if is_whole else highest
+
+
+def _whole_above(end: int) -> int:
+    """Return the first whole number above another one that the model, which reads numbers as of 32 bits, takes for a larger one."""
+    return max(end + 1, ceil(float(np.nextafter(np.float32(end), np.float32(inf)))))
 
 
 def _plain_between(lows: Borders, highs: Borders) -> list[float]:

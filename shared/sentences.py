@@ -245,7 +245,7 @@ REASONS: dict[str, str] = {
     "features-differ": "Signature and model do not have the same features: they differ in {columns}.",
     "features-count": "The signature has {count} columns, but the model has {expected} features.",
     "features-numbered": "The model numbers its features, as one that was trained on an array, and the columns of the signature "
-    "are numbers too, but others or in another order ({columns}): nothing says which column is which feature.",
+    "are numbers too, but not the same ones in the same order ({columns}): nothing says which column is which feature.",
     "features-unsupported": "The model has text or embedding features, which this service does not take: {columns}.",
     "feature-type-unsupported": "Feature {column!r} is of the type {kind} in the signature, which this service does not take.",
     "feature-not-a-category": "Feature {column!r} is a string in the signature, but not a category of the model.",
@@ -302,8 +302,8 @@ REASONS: dict[str, str] = {
     "hub-file-damaged": "{file!r} arrived damaged: it does not match the Hub's checksum. Try again.",
     "mlflow-timed-out": "MLflow does not answer.",
     "mlflow-not-installed": "MODEL_URI needs MLflow. Install the extra 'train', or publish the model to the Hub.",
-    "mlflow-model-unknown": "MLflow has no such model. Is it named with its version or alias, as in models:/NAME@ALIAS, and is "
-    "MLFLOW_TRACKING_URI right?",
+    "mlflow-model-unknown": "MLflow has no such model. Is it registered, or its run there; is it named with a version or an alias, "
+    "as in models:/NAME@ALIAS; and is MLFLOW_TRACKING_URI right?",
     "mlflow-module-missing": "MLflow needs the Python module {module!r} to fetch the model. Install it beside MLflow.",
     "mlflow-failed": "MLflow does not provide the model ({fault}). Does its server answer? Can its files be read from here?",
     "model-not-fetched": "The model could not be fetched: {fault}.",

@@ -17,7 +17,6 @@ from shared.contract.findings import json_fault
 from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_nan import with_nan
 from shared.formats.json_parts import decoded, not_json
-from shared.formats.json_pieces import NOT_IN_BULK
 from shared.formats.json_rows import row_from_json
 from shared.reasons import cut
 from shared.what_if import what_if as try_values
@@ -56,6 +55,6 @@ def _request(body: bytes) -> WhatIfRequest:
     except msgspec.ValidationError as error:
         detail: dict[str, Any] = {"loc": ("body",), "msg": cut(str(error)), "type": "invalid_request"}
         raise InvalidParameters([detail]) from None
-    except NOT_IN_BULK as error:
+    except UnicodeDecodeError as error:
         raise not_json(*json_fault(str(error), len(body))) from None
     return request

@@ -89,6 +89,9 @@ _LOG_ANEW = _words(
     "Log the model with a signature that fits it: signature=infer_signature(X, y), of the frame that it was trained on."
 )
 
+_SCORES_NOTHING = _words(
+    "Fetch the file again, or save the model anew. If it has categories, final_ctr_computation_mode must be Default."
+)
 _EXAMPLE_ANEW = _words("Log the model with rows that it takes: input_example=X.head().")
 
 REMEDIES: Mapping[str, Remedy] = {
@@ -112,8 +115,8 @@ REMEDIES: Mapping[str, Remedy] = {
         "Train on a frame whose columns have names, and log the model with a signature of that frame."
     ),
     "model-flavour": _words(
-        "Log the classifier itself: mlflow.catboost.log_model(classifier, ...). What is done to the data before it belongs into the"
-        " features that clients send, and what is done to its score after it is not served here."
+        "Log the classifier itself: mlflow.catboost.log_model(classifier, ...). Steps before the model belong in the features that"
+        " clients send; steps after the score are not served."
     ),
     "features-count": _LOG_ANEW,
     "feature-not-a-category": _LOG_ANEW,
@@ -129,9 +132,8 @@ REMEDIES: Mapping[str, Remedy] = {
     "feature-not-bounded": _feature_notes,
     "feature-values-type": _feature_notes,
     "feature-values-range": _feature_notes,
-    "trial-crashed": _words(
-        "Fetch the file again, or save the model anew. If it has categories, final_ctr_computation_mode must be Default."
-    ),
+    "trial-crashed": _SCORES_NOTHING,
+    "trial-failed": _SCORES_NOTHING,
     "checksums-missing": _words("--write adds them."),
     "importance-missing": _words("--write adds it."),
     "groups-unknown": _words("Correct the names in metadata.features and metadata.groups of MLmodel."),

@@ -116,7 +116,7 @@ class Feature:
 
     @cached_property
     def bounds(self) -> tuple[Any, Any]:
-        """Minimum and maximum, or None: those of the metadata, within those of the type; floats for numbers."""
+        """Minimum and maximum, or None: those of the metadata, within those of the type; floats for fractions."""
         if self.kind.bounds is None:
             return None if self.ge is None else float(self.ge), None if self.le is None else float(self.le)
         lowest, highest = self.kind.bounds

@@ -246,8 +246,8 @@ class MLmodel(_Part):
         return str(self._flavour.get("save_format") or "cbm")
 
     @property
-    def others(self) -> list[str]:
-        """What MLflow loads the model with, where that is not CatBoost alone: code may come before or after the trees."""
+    def instead_of_catboost(self) -> list[str]:
+        """What MLflow loads the model with, where it has no flavour of CatBoost's: there may be code before or after the trees."""
         if "catboost" in self.flavors:
             return []
         if named := sorted(self.flavors.keys() - {PYFUNC}):
@@ -267,8 +267,8 @@ class MLmodel(_Part):
 def read(path: Path) -> MLmodel:
     """Read and validate the file; raises BadArtifact with the location and the reason, or for a model of another flavour."""
     found = _read(path)
-    if found.others:
-        raise BadArtifact("model-flavour", flavours=cut_names(found.others))
+    if found.instead_of_catboost:
+        raise BadArtifact("model-flavour", flavours=cut_names(found.instead_of_catboost))
     return found
 
 

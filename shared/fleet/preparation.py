@@ -101,7 +101,7 @@ class PreparationProcess:
                 process.kill()
 
     def _begin(self) -> None:
-        """Start the process, unless one gets ready the same version, or the same offer."""
+        """Start the process, unless one is preparing the same version, or what the same source offers."""
         wanted = self._version.id if self._version else f"what is offered by {self._models.source_name}"
         turn = _take_turn(self._settings.model_cache_dir, wanted)
         if turn is None:

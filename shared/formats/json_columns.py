@@ -54,7 +54,8 @@ class JsonRows:
     def __init__(self, contract: Contract, options: ReadOptions, *, ignore_extra: bool) -> None:
         self._contract = contract
         self._keep = tuple(dict.fromkeys(options.keep))
-        self._kept_types = options.kept_types or (None,) * len(options.keep)
+        kinds = options.kept_types or (None,) * len(self._keep)
+        self._kept_types = [None if kind is None else pa.type_for_alias(kind) for kind in kinds]
         self._ignore_extra = ignore_extra
         self._features = set(contract.names)
         self._required = {feature.name for feature in contract.features if feature.required}
@@ -271,13 +272,14 @@ def kept_array(values: Values, kind: pa.DataType | None = None) -> pa.Array:
 
     Nested values become null.
     """
-    own = common_type(KEPT_TYPES.get(each, pa.string()) for each in {*map(type, values)})
-    kind = kind or own
-    if common_type([own, kind]) == kind != pa.string():
+    kinds = {*map(type, values)}
+    own = common_type(KEPT_TYPES.get(each, pa.string()) for each in kinds)
+    kind = common_type([own, kind]) if kind else own
+    if kind != pa.string() or kinds <= {str, NoneType}:
         try:
             return pa.array(values, kind)
         except NOT_IN_BULK:
-            """A whole number that is too large, or beside fractions."""
+            """A whole number that is too large, or that no float is equal to."""
     return pa.array([_as_text(value) for value in values], pa.string())
 
 

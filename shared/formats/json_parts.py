@@ -28,14 +28,15 @@ def decoded(text: bytes, kind: Any) -> tuple[Any, bool]:
     except msgspec.ValidationError:
         raise
     except NOT_IN_BULK as error:
-        raise not_json(*_place(str(error), written)) from None
+        raise not_json(*_place(str(error), written, has_nan=True)) from None
 
 
-def _place(message: str, text: bytes) -> JsonFault:
-    """Find the line and the character of an error of msgspec, which tells the byte."""
+def _place(message: str, text: bytes, *, has_nan: bool = False) -> JsonFault:
+    """Find the line and the character of an error of msgspec, which tells the byte; NaN counts as it was sent."""
     fault, _, position = json_fault(message, len(text))
-    before = text.rfind(b"\n", 0, position)
-    return JsonFault(fault, text.count(b"\n", 0, position) + 1, position - before - 1 if before >= 0 else position)
+    begin = text.rfind(b"\n", 0, position) + 1
+    character = len(with_nan(text[begin:position])) if has_nan else position - begin
+    return JsonFault(fault, text.count(b"\n", 0, position) + 1, character)
 
 
 def fields_of(text: bytes, kind: Any) -> dict[str, bytes]:

@@ -84,7 +84,7 @@ def validated_from_json(
     """Validate a JSON array of objects, in slices; raises MalformedInput if it is not such an array.
 
     Unknown keys that are not kept are forbidden; with `ignore_extra` only in a row that lacks a feature. Absent kept values
-    are null. A kept column has the type of its values in this slice, or is text if they have several types.
+    are null. A kept column has the type that `options` say, or the common one of its values in this slice.
     """
     rows = JsonRows(contract, options, ignore_extra=ignore_extra)
     yield from validated_array(body, rows.readers, BETWEEN_OBJECTS)

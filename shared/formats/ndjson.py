@@ -8,11 +8,12 @@ import msgspec
 import pydantic_core
 
 from shared.contract.contract import Contract
-from shared.contract.findings import json_fault
+from shared.contract.findings import JsonFault, json_fault
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.json_columns import JsonRows
 from shared.formats.json_extract import MAX_ROW_BYTES
+from shared.formats.json_parts import decoded
 from shared.formats.source import ReadOptions, Text
 
 BLOCK_BYTES = 2**20
@@ -87,14 +88,18 @@ def _blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 def _check_lines(lines: Sequence[bytes], first: int) -> None:
     """Raise MalformedInput for a line that is not JSON; NaN and Infinity pass, since their rows can be identified."""
     for number, line in enumerate(lines, first):
-        if _is_filled(line):
-            try:
-                if len(line) > MAX_ROW_BYTES:
-                    msgspec.json.decode(line, type=msgspec.Raw)  # validates everything without building objects
-                else:
-                    pydantic_core.from_json(line, allow_inf_nan=True)
-            except (ValueError, RecursionError) as error:
-                found = json_fault(str(error), len(line))
-                raise MalformedInput(
-                    "ndjson-invalid", line=number, character=found.character, fault=found.fault
-                ) from None
+        if _is_filled(line) and (found := _fault_of(line)):
+            raise MalformedInput("ndjson-invalid", line=number, character=found.character, fault=found.fault)
+
+
+def _fault_of(line: bytes) -> JsonFault | None:
+    try:
+        if len(line) > MAX_ROW_BYTES:
+            decoded(line, msgspec.Raw)  # validates everything without building objects
+        else:
+            pydantic_core.from_json(line, allow_inf_nan=True)
+    except MalformedInput as error:
+        return JsonFault(**error.reason.params)
+    except (ValueError, RecursionError) as error:
+        return json_fault(str(error), len(line))
+    return None

@@ -7,8 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import pyarrow as pa
-
 DELIMITER = ","
 """Default delimiter of CSV."""
 
@@ -24,8 +22,8 @@ class ReadOptions:
     decimal: str = "."
     missing: tuple[str, ...] = ()
     """CSV: further spellings of a missing value, exactly so, in every feature."""
-    kept_types: tuple[pa.DataType, ...] | None = None
-    """JSON: types of the kept columns, in their order, where some rows alone would suggest others."""
+    kept_types: tuple[str, ...] | None = None
+    """JSON: Arrow's names of the types of the kept columns, in their order, where some rows alone would suggest others."""
 
 
 Check = Callable[[bytes], object]

@@ -1,9 +1,10 @@
 """From validated rows to stored chunks: one Arrow IPC file of small record batches, a fixed number per chunk, for any format."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from uuid import uuid4
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ ERROR_COLUMN, ERRORS_COLUMN = "error", "errors"
 
 
 class KeptTypesDiffer(Exception):
-    """A column does not have the same type throughout the file; `types` are those that hold the values of all rows."""
+    """A kept column does not have the same type throughout the file; `types` are those that hold the values of all rows."""
 
     def __init__(self, types: tuple[pa.DataType, ...]) -> None:
         super().__init__()
@@ -46,9 +47,10 @@ class KeptTypesDiffer(Exception):
 
     def solved(self, options: ReadOptions) -> ReadOptions:
         """Give the options with which to read again; raises itself if that has been done."""
-        if options.kept_types == self.types:
+        names = tuple(map(str, self.types))
+        if options.kept_types == names:
             raise self
-        return replace(options, kept_types=self.types)
+        return replace(options, kept_types=names)
 
 
 def sizes_for(model: Model, chunk_rows: int | None, *, explains: bool = False) -> tuple[int, int]:
@@ -88,9 +90,10 @@ def store_rows(
     job = replace(job, attempt=uuid4().hex[:8], chunk_rows=size, batch_rows=batch_rows)
     rows = 0
     encoded = encoded_rows(slices, job, model)
-    with ExitStack() as files, _of_kept(job, model):
+    kept = slice(_width(job, model), _width(job, model) + len(job.keep))
+    with ExitStack() as files:
         write_rows = write_echo = None
-        for batch in regrouped(ahead(encoded) if in_thread else encoded, batch_rows):
+        for batch in regrouped(ahead(encoded) if in_thread else encoded, batch_rows, kept):
             own, echo = parted(batch, job, model)
             if write_rows is None:
                 write_rows = files.enter_context(batch_writer(job.rows_blob, own.schema, storage))
@@ -105,20 +108,10 @@ def store_rows(
     return replace(job, rows=rows, rows_read=rows)
 
 
-@contextmanager
-def _of_kept(job: Job, model: Model) -> Iterator[None]:
-    """Let KeptTypesDiffer tell the types of the kept columns only."""
-    try:
-        yield
-    except KeptTypesDiffer as error:
-        first = len(model.contract.features) + job.is_flagged
-        raise KeptTypesDiffer(error.types[first : first + len(job.keep)]) from None
-
-
-def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+def regrouped(batches: Iterable[pa.RecordBatch], size: int, kept: slice = slice(None)) -> Iterator[pa.RecordBatch]:
     """Regroup record batches into batches of `size` rows; the last one may be smaller.
 
-    Raises KeptTypesDiffer, once it has seen the types of all batches.
+    Raises KeptTypesDiffer where types are different, once it has seen all batches; `kept` tells which columns are kept ones.
     """
     batches = iter(batches)
     waiting: list[pa.RecordBatch] = []
@@ -127,8 +120,8 @@ def regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Recor
     for batch in batches:
         schema = batch.schema if schema is None else schema
         if batch.schema != schema:
-            rest = {tuple(each.schema.types) for each in batches}
-            seen = {tuple(schema.types), tuple(batch.schema.types), *rest}
+            schemas = chain([schema, batch.schema], (each.schema for each in batches))
+            seen = {tuple(each.types[kept]) for each in schemas}
             raise KeptTypesDiffer(tuple(map(common_type, zip(*seen, strict=True))))
         while rows + batch.num_rows >= size:
             missing = size - rows
@@ -152,8 +145,13 @@ def encoded_rows(slices: Iterable[Validated], job: Job, model: Model) -> Iterato
 
 def parted(batch: pa.RecordBatch, job: Job, model: Model) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Separate what is scored of encoded rows from what is repeated in the results."""
-    width, count = len(model.contract.features) + job.is_flagged, batch.num_columns
+    width, count = _width(job, model), batch.num_columns
     return batch.select(range(width)), batch.select(range(width, count))
+
+
+def _width(job: Job, model: Model) -> int:
+    """Count the columns of encoded rows that are scored, before those that are repeated."""
+    return len(model.contract.features) + job.is_flagged
 
 
 def _encoded(validated: Validated, job: Job, model: Model) -> pa.RecordBatch:

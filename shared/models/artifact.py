@@ -23,7 +23,7 @@ from shared.contract import mlmodel
 from shared.contract.contract import Contract, Row
 from shared.contract.derivation import derive
 from shared.contract.mlmodel import MLmodel
-from shared.errors import BadArtifact
+from shared.errors import BadArtifact, NotExplainable
 from shared.models import classifier, example
 from shared.models.assumptions import NO_ASSUMPTIONS, Assumptions
 from shared.models.categories import SeenCategories, seen_categories, uncounted
@@ -86,10 +86,19 @@ class Model:
         examples = list(map(self.scorer.categories_of, self.known_rows))
         return seen_categories(self.classifier, self.contract.names, examples, self.size)
 
-    @cached_property
+    @property
     def explainer(self) -> Explainer:
-        """What explains its scores; raises NotExplainable."""
-        return Explainer(self.classifier, self.scorer, self.positive, self.known_rows)
+        """What explains its scores; raises NotExplainable. The first time, it takes a part of a second, also to find out that."""
+        if isinstance(self._explainer, Reason):
+            raise NotExplainable.of(self._explainer)
+        return self._explainer
+
+    @cached_property
+    def _explainer(self) -> Explainer | Reason:
+        try:
+            return Explainer(self.classifier, self.scorer, self.positive, self.known_rows)
+        except NotExplainable as error:
+            return error.reason
 
     @cached_property
     def borders(self) -> Mapping[int, npt.NDArray[np.float64]]:

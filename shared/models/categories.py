@@ -135,7 +135,7 @@ def seen_categories(
         name = names[category.flat_feature_index]
         if (table := tables.get(category.feature_index)) is not None:
             # Of a full one, CatBoost has left out the rarest.
-            if most_counted is None or len(table) < most_counted:
+            if most_counted is not None and len(table) < most_counted:
                 found[name] = _Seen(table)
         elif category.values and most is not None:
             shown = {example[name] for example in examples if name in example}

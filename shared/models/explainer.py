@@ -1,7 +1,7 @@
 """Explanations: what each feature adds to the score of a row, as exact SHAP values in log-odds of the positive class.
 
-The values are CatBoost's own (`get_feature_importance` with `ShapValues`): a score is the average over the training and what each
-feature adds to it, shared out evenly among features that work together.
+The values are CatBoost's own (`get_feature_importance` with `ShapValues`), unless those depend on the rows beside a row: a score is
+the average over the training and what each feature adds to it, shared out evenly among features that work together.
 """
 
 import time
@@ -75,7 +75,7 @@ class Explainer:
     """Explains the scores of one model; no state between calls, and several threads may call it at the same time.
 
     A row alone takes some 20 microseconds where a `LeafTable` equals CatBoost, else milliseconds, without the GIL.
-    Raises NotExplainable for a model whose scores neither explains. To make an explainer takes a part of a second.
+    Raises NotExplainable for a model whose scores cannot be explained. To make an explainer takes a part of a second.
     """
 
     def __init__(

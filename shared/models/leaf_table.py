@@ -109,7 +109,7 @@ class LeafTable:
         if document is None or not _is_fit(document):
             return None
         if explained is not None:
-            _add_rows(document, classifier.calc_leaf_indexes(explained))
+            _add_rows(document, classifier.calc_leaf_indexes(explained, thread_count=1))
         subjects = _subjects(document.features_info)
         asked = [[subjects[split.split_index] for split in tree.splits or ()] for tree in document.oblivious_trees]
         of_trees = [list(dict.fromkeys(questions)) for questions in asked]

@@ -43,7 +43,9 @@ def _means(leaves: Values, weights: Values) -> Values:
         below, above = weights[:, 0::2], weights[:, 1::2]
         weights = below + above
         low, high = means[:, 0::2], means[:, 1::2]
-        mean = (low * below[:, :, None] + high * above[:, :, None]) / np.where(weights > 0, weights, 1.0)[:, :, None]
+        # Where no row of the training was on either side, neither side is the likelier one.
+        share = np.divide(above, weights, out=np.full_like(weights, 0.5), where=weights > 0)[:, :, None]
+        mean = low * (1 - share) + high * share
         means = np.stack([low, high, mean], axis=2).reshape(len(means), len(weights[0]), -1)
     return means[:, 0]
 

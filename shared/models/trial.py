@@ -10,11 +10,14 @@ import signal
 import sys
 from pathlib import Path
 
+from catboost import CatBoostError
+
 from shared.errors import BadArtifact
 from shared.models import artifact, proof
 from shared.models.artifact import Model
 from shared.models.assumptions import Assumptions
 from shared.models.trial_load import GOOD, HANG_SECONDS, PROOF_SECONDS, REJECTED
+from shared.reasons import Reason
 
 
 def main(folder: str, version: str, assumptions: str, prove: str | None = None) -> int:
@@ -23,8 +26,9 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
         model = artifact.load(Path(folder), version, Assumptions(**json.loads(assumptions)))
         _score(model)
     except BadArtifact as error:
-        _say(json.dumps(error.reason.as_dict()))
-        return REJECTED
+        return _reject(error.reason)
+    except CatBoostError as error:
+        return _reject(Reason("trial-failed", {"fault": type(error).__name__}))
     if prove:
         _say(GOOD)
         # Even native code that does not return is ended by the signals.
@@ -35,12 +39,14 @@ def main(folder: str, version: str, assumptions: str, prove: str | None = None) 
 
 
 def _score(model: Model) -> None:
-    """Score a row of zeros and unknown categories: not every model that loads can. Raises BadArtifact, or ends the process."""
+    """Score a row of zeros and unknown categories: with some models that load, CatBoost raises, or ends the process."""
     row = ["0" if place in model.scorer.categories else 0.0 for place in range(len(model.contract.names))]
-    try:
-        model.scorer.evaluator.score_table([row])
-    except Exception as error:
-        raise BadArtifact("trial-failed", fault=type(error).__name__) from error
+    model.scorer.evaluator.score_table([row])
+
+
+def _reject(reason: Reason) -> int:
+    _say(json.dumps(reason.as_dict()))
+    return REJECTED
 
 
 def _say(line: str) -> None:

@@ -228,8 +228,8 @@ def test_an_mlflow_model_is_exported_and_published(person: Person, mixed: Kit) -
     assert str(person.folder).encode() not in b"".join(repository.values())
     assert "Nothing has changed" in person.upload("models:/credit/1").output
     person.upload("models:/credit@none").rejected(
-        "MLflow has no such model. Is it named with its version or alias, as in models:/NAME@ALIAS, and is "
-        "MLFLOW_TRACKING_URI right?"
+        "MLflow has no such model. Is it registered, or its run there; is it named with a version or an alias, "
+        "as in models:/NAME@ALIAS; and is MLFLOW_TRACKING_URI right?"
     )
     assert person.left() == {"v1", "mlflow.db", "artifacts"}
 

@@ -185,8 +185,8 @@ def test_a_model_of_the_registry_is_checked(person: Person, stock: Stock) -> Non
     ]
     absent = person.pret("check", "models:/credit@nobody")
     absent.rejected(
-        "MLflow has no such model. Is it named with its version or alias, as in models:/NAME@ALIAS, and is "
-        "MLFLOW_TRACKING_URI right?"
+        "MLflow has no such model. Is it registered, or its run there; is it named with a version or an alias, "
+        "as in models:/NAME@ALIAS; and is MLFLOW_TRACKING_URI right?"
     )
     assert person.left() == set()
 

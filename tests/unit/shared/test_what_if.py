@@ -218,6 +218,8 @@ def test_a_flag_that_is_a_whole_number_has_both_its_values(tmp_path: Path) -> No
         (-1, {"ge": -3}),
         (1000, {}),
         (10**8, {}),
+        # Between neighbours, the model sees no others.
+        (2**31, {}),
     ],
 )
 def test_whole_numbers_before_the_first_border_and_after_the_last_are_tried(
@@ -232,3 +234,12 @@ def test_whole_numbers_before_the_first_border_and_after_the_last_are_tried(
             assert {round(point.score, 12) for point in curve.points} >= scores
             assert curve.flips_at is not None
             assert decision(model, {"n": curve.flips_at, "x": 0.5}) != decision(model, {"n": scale * own, "x": 0.5})
+
+
+def test_a_whole_number_above_the_last_border_is_above_it_in_32_bits(tmp_path: Path) -> None:
+    values = np.array([1_700_000_000, 1_700_000_256] * 100)
+    model = whole_numbers(tmp_path, values, values > 1_700_000_000)
+    [curve] = curves(model, {"n": 1_700_000_000, "x": 0.5}, "n")
+    assert curve.flips_at is not None
+    assert not decision(model, {"n": 1_700_000_000, "x": 0.5})
+    assert decision(model, {"n": curve.flips_at, "x": 0.5})

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
+from shared.errors import MalformedInput
 from shared.formats import json_nan
 from shared.formats.json_nan import MAX_WORDS, STANDS_FOR, with_nan, without_nan
+from shared.formats.json_parts import decoded
 
 VALUES = st.recursive(
     st.one_of(
@@ -47,3 +50,23 @@ def test_nobody_can_send_what_stands_for_them() -> None:
     others = runpy.run_path(json_nan.__file__)["STANDS_FOR"]
     assert others.keys() == STANDS_FOR.keys()
     assert not {*others.values()} & {*STANDS_FOR.values()}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[NaN, NaN, 1,]",
+        '{"a": NaN, "b": }',
+        '{"a": [\n1,\nNaN, -Infinity, x]}',
+        "[NaN",
+        "[NaN]]",
+        '{"a": 1,\n "NaN": NaN,,}',
+    ],
+)
+def test_what_is_no_json_beside_them_is_told_with_its_place_in_what_was_sent(body: str) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        decoded(body.encode(), Raw)
+    with pytest.raises(MalformedInput) as plain:
+        # As long, and JSON.
+        decoded(body.replace("-Infinity", "123456789").replace("NaN", "123").encode(), Raw)
+    assert caught.value.reason == plain.value.reason

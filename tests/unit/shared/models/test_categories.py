@@ -109,8 +109,12 @@ def test_of_a_feature_compared_with_single_values_it_is_told_only_where_all_of_t
     assert "sex" not in seen_by(classifier, SEXES).features
 
 
-def test_nothing_is_told_of_a_sum_of_models_that_would_be_wrong(classifier: CatBoostClassifier) -> None:
-    whole: Any = sum_models([classifier, trained(random_seed=5)])
+@pytest.mark.parametrize("parameters", [{}, {"ctr_leaf_count_limit": 5}])
+def test_nothing_is_told_of_a_sum_of_models_that_would_be_wrong(
+    classifier: CatBoostClassifier, parameters: dict[str, Any]
+) -> None:
+    other = trained(random_seed=5, **parameters)
+    whole: Any = sum_models([classifier if not parameters else trained(**parameters), other])
     for feature in (seen := seen_by(whole, SEXES)).features:
         assert not seen.are_unseen(feature, list(map(str, DATA[feature].unique()))).any()
 

@@ -127,6 +127,32 @@ def test_it_is_averaged_over_the_training_alone(tmp_path: Path) -> None:
         assert found[0, leaf].tolist() == pytest.approx(expected)
 
 
+def test_a_question_that_changes_nothing_for_a_row_adds_nothing() -> None:
+    """On one side of the second question no row of the training was; there the first one makes no difference."""
+    _, found = shapley.leaf_values(np.array([[1.0, 2.0, 8.0, 8.0]]), np.array([[5.0, 5.0, 0.0, 0.0]]), (0, 1))
+    for leaf in (2, 3):
+        assert found[0, leaf, 0] == pytest.approx((0.5 if leaf & 1 else -0.5) / 2)
+    _, found = shapley.leaf_values(np.array([[1.0, 1.0, 8.0, 8.0]]), np.array([[5.0, 5.0, 0.0, 0.0]]), (0, 1))
+    assert found[0].tolist() == [[0, 0], [0, 0], [0, 7], [0, 7]]
+
+
+def test_that_a_model_cannot_be_explained_is_found_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make(*_: object) -> None:
+        made.append(1)
+        raise NotExplainable("explanation-differs")
+
+    data = pd.DataFrame({"a": np.arange(50.0)})
+    folder = write_bare_artifact(tmp_path, fitted(data, data["a"] > 20), [{"name": "a", "type": "double"}])
+    model = artifact.load(folder, "v")
+    monkeypatch.setattr(artifact, "Explainer", make)
+    for _ in range(3):
+        with pytest.raises(NotExplainable, match="do not add up"):
+            _ = model.explainer
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("policy", ["Lossguide", "Depthwise"])
 def test_contributions_that_do_not_add_up_are_found_before_anything_is_told(tmp_path: Path, policy: str) -> None:
     random = np.random.default_rng(3)
