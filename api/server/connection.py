@@ -8,13 +8,16 @@ from functools import cache
 from http import HTTPStatus
 from math import inf
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.access.browsers import OF_API
 from api.errors import HEADERS, problem
 from api.server.connections import Connections
+from api.server.exchange import Exchange
 from api.server.limits import KEPT_OPEN, MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SLOWEST, Limits
 from shared.reasons import Reason
 from shared.settings import settings_or_exit
@@ -91,7 +94,7 @@ class Connection(HttpToolsProtocol):
         self._head_since = None
         self._body_since, self._body_then = self._others.now, self._body
         self._others.begin(self)
-        super().on_headers_complete()
+        self._hand_over()
         # What stands in trailers must not join the headers, which the application has already.
         self.headers = []
 
@@ -99,18 +102,25 @@ class Connection(HttpToolsProtocol):
         """Take a piece of a body."""
         self._silent = 0
         self._body += len(body)
-        if not self._is_refused:
-            super().on_body(body)
+        cycle = self.cycle
+        if self._is_refused or cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """End a body."""
         if self.parser.should_upgrade() or self._is_refused:
             return
         self._silent = 0
-        super().on_message_complete()
-        if self._is_idle:
+        if self.cycle.response_complete:
             # Answered before its body had come: nothing else limits how long the next request may take.
             self._head_since = self._others.now
+        else:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Begin with the next request, or wait for it; as uvicorn does, but for a timer each time, which `look` makes needless."""
@@ -178,6 +188,35 @@ class Connection(HttpToolsProtocol):
                 # httptools takes what follows such a head for the other protocol, and so drops the body.
                 data = self._head_without_offers(method) + data[offer.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
+
+    def _hand_over(self) -> None:
+        """Give the request to the application, once those before it are answered."""
+        parser, scope = self.parser, self.scope
+        url, version = httptools.parse_url(self.url), parser.get_http_version()
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["raw_path"], scope["query_string"] = url.path, url.query or b""
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        is_free = self._is_idle
+        self.cycle = Exchange(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if is_free:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _head_without_offers(self, method: bytes) -> bytes:
         lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]

@@ -72,7 +72,7 @@ def values_from_json(body: bytes, contract: Contract) -> RowValues:
         except NOT_IN_BULK:
             """Perhaps it is only written in another way."""
         else:
-            if not (contract.ordered and contract.unordered(dict(zip(contract.names, values, strict=True)))):
+            if contract.is_ordered(values):
                 return values
     row = row_from_json(body, contract)
     return list(map(row.get, contract.names))

@@ -1,0 +1,102 @@
+"""A request and its response: uvicorn's cycle for httptools, which writes a short response at once.
+
+uvicorn looks at each header on its own, and writes the head before the body. Both take longer than the trees of a single score.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+JOINED_BYTES = 2**14
+"""Pieces of a body up to this length are written together with the head; to copy longer ones would take longer."""
+
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+NO_TEXT = bytes(sign for sign in (*range(0x20), 0x7F) if sign != ord("\t"))
+"""What no header may contain (RFC 9110, 5.5)."""
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Exchange(RequestResponseCycle):
+    """A request under way. Names of headers are lower case, as ASGI has it, and how long a body is tells Content-Length alone."""
+
+    _head = b""
+    """What waits for the first piece of the body."""
+
+    async def send(self, message: Any) -> None:
+        """Take a message of the application; raises RuntimeError for one that does not belong here."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.start" and not self.response_started:
+            self._begin(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body" and self.response_started and not self.response_complete:
+            self._go_on(message.get("body", b""), message.get("more_body", False))
+        else:
+            raise RuntimeError(f"The ASGI message '{kind}' is not expected here.")
+
+    async def receive(self) -> Any:
+        """Return the next piece of the body, or that the client is gone."""
+        if self.more_body or self.disconnected or self.response_complete or not self.message_event.is_set():
+            return await super().receive()
+        # Most bodies have come as a whole before the application asks.
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    def _begin(self, status: int, given: Headers) -> None:
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        headers = [*self.default_headers, *given]
+        fields = dict(headers)
+        length = fields.get(b"content-length")
+        self.expected_content_length = int(length or 0)
+        self.chunked_encoding = length is None and self.scope["method"] != "HEAD" and status not in WITHOUT_BODY
+        if self.chunked_encoding:
+            headers.append((b"transfer-encoding", b"chunked"))
+        if b"connection" in fields:
+            self.keep_alive = self.keep_alive and b"close" not in fields[b"connection"].lower()
+        elif not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [b": ".join(header) for header in headers]
+        text = b"".join(lines)
+        # A line break in a value would begin a header of its own.
+        if len(text.translate(None, NO_TEXT)) < len(text):
+            raise RuntimeError("A header has a sign that none may have.")
+        self._head = STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n"
+        if self.chunked_encoding:
+            # What is not known yet may take its time: of events, the client wants to know that they will come.
+            self._write(b"")
+
+    def _go_on(self, body: bytes, more_body: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+            if not more_body:
+                body += b"0\r\n\r\n"
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more_body):
+                raise RuntimeError("The body is not as long as Content-Length says.")
+        self._write(body)
+        if not more_body:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _write(self, body: bytes) -> None:
+        head, self._head = self._head, b""
+        if len(body) <= JOINED_BYTES:
+            self.transport.write(head + body)
+        else:
+            if head:
+                self.transport.write(head)
+            self.transport.write(body)
