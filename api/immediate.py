@@ -6,6 +6,7 @@ A batch that is too large, or does not get its turn soon, must become a job.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import anyio
 import msgspec
@@ -19,8 +20,11 @@ from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.scoring import StoredRows, rows_per_second, score_counted, strongest_factors
 
-PATIENCE = 0.5
-"""Seconds that a batch waits for its turn; some thirty of 10,000 rows take that long with a model of 200 trees."""
+PATIENCE = 2.0
+"""Most seconds that a batch waits for its turn. If it became a job sooner, that would hold up others for longer than it itself."""
+
+PATIENT_SHARE = 0.5
+"""Of the time that the caller waits: in the rest of it, a job may be done."""
 
 LONGEST = 1.0
 """Seconds that scoring a batch may take: with a slow model, several workers are faster than this one thread."""
@@ -48,14 +52,17 @@ class ImmediateBatches:
         self._metrics = metrics
         self._turn = anyio.Lock()
 
-    async def answers(self, read: ReadRows, model: Model, explain: int | None = None) -> Answers | None:
+    async def answers(
+        self, read: ReadRows, model: Model, explain: int | None = None, wait: float = inf
+    ) -> Answers | None:
         """Return the answers to the rows that `read` validates, with `explain` reasons each; None if they must become a job.
 
-        Raises InvalidRows if there are invalid ones, NotExplainable, and whatever `read` raises.
+        The caller waits for `wait` seconds. Raises InvalidRows if there are invalid ones, NotExplainable, and whatever `read`
+        raises.
         """
         if not self._most_rows:
             return None
-        with anyio.move_on_after(PATIENCE) as waiting:
+        with anyio.move_on_after(min(PATIENCE, PATIENT_SHARE * wait)) as waiting:
             await self._turn.acquire()
         if waiting.cancelled_caught:
             return None

@@ -97,14 +97,14 @@ class Submission:
             raise UnsupportedInput("content-type-unsupported", accepted=READABLE)
         return await (self.file(format) if FORMATS[format].is_file else self.json())
 
-    async def rows(self, *, is_waited_for: bool) -> Job | bytes:
+    async def rows(self, wait: float) -> Job | bytes:
         """Accept a JSON document of rows without unknown keys; return the job, or at once the answers as JSON.
 
-        Answers need a caller that waits, and no key, which would have to be stored. Until there must be a job, neither
-        Redis nor the storage is used.
+        Answers need a caller that waits, for `wait` seconds, and no key, which would have to be stored. Until there must be a
+        job, neither Redis nor the storage is used.
         """
         limit = self._services.settings.max_body_bytes
-        is_immediate = is_waited_for and self._key is None
+        is_immediate = wait > 0 and self._key is None
         if not is_immediate:
             await self._admit(limit)
         read_rows = partial(validated_from_document, ignore_extra=False)
@@ -112,8 +112,8 @@ class Submission:
             body = await read_json(self._scope, self._receive, limit, take)
             if is_immediate:
                 read = partial(read_rows, body, self._model.contract, ReadOptions())
-                immediate = self._services.immediate
-                if (answers := await immediate.answers(read, self._model, self._options.explain)) is not None:
+                explain, immediate = self._options.explain, self._services.immediate
+                if (answers := await immediate.answers(read, self._model, explain, wait)) is not None:
                     self._services.quotas.count_rows(self._caller, answers.rows)
                     return answers.text
                 await self._admit(limit)

@@ -62,7 +62,7 @@ async def multiple_score(
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
     submission = Submission(request, model, services, SubmitOptions(explain=explain), key)
-    job = await submission.rows(is_waited_for=bool(wait))
+    job = await submission.rows(wait or 0.0)
     if isinstance(job, bytes):
         return Response(job, 200, headers, JSON)
     if wait is not None:

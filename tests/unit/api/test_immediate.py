@@ -254,19 +254,21 @@ def test_one_batch_is_scored_at_a_time_and_the_next_waits_its_turn_or_is_a_job(
         assert may_end.wait(10)
         yield from slices_of(kit.rows[:3], model)
 
-    async def run() -> tuple[Answers | None, Answers | None, Answers | None]:
+    async def run() -> list[Answers | None]:
         first = asyncio.create_task(batches.answers(slowly, model))
         await asyncio.to_thread(underway.wait, 10)
+        patience = immediate.PATIENCE
         monkeypatch.setattr(immediate, "PATIENCE", 0.01)
-        second = await batches.answers(lambda: slices_of(kit.rows[:3], model), model)
-        monkeypatch.setattr(immediate, "PATIENCE", 10.0)
+        impatient = [await batches.answers(lambda: slices_of(kit.rows[:3], model), model)]
+        monkeypatch.setattr(immediate, "PATIENCE", patience)
+        impatient.append(await batches.answers(lambda: slices_of(kit.rows[:3], model), model, wait=0.01))
         third = asyncio.create_task(batches.answers(lambda: slices_of(kit.rows[:3], model), model))
         await asyncio.sleep(0)
         may_end.set()
-        return await first, second, await third
+        return [await first, *impatient, await third]
 
-    first, second, third = asyncio.run(run())
-    assert second is None
+    first, *impatient, third = asyncio.run(run())
+    assert impatient == [None, None]
     assert first is not None
     assert first == third
 
