@@ -12,13 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.contract.contract import Row, RowValues
-from shared.errors import NotExplainable
 from shared.explanation import Explanation, Factors, Wanted, strongest_of_each
 from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.models.categories import UnseenCount
 from shared.models.evaluator import Scores
-from shared.models.explainer import Contributions
 from shared.models.shapley import Values
 
 EXPLAINED_ROWS = 8192
@@ -190,7 +188,7 @@ def explain(model: Model, rows: Sequence[Row], wanted: Wanted, threshold: float 
     """
     predictions = score(model, rows, threshold)
     contributions = model.explainer.explain_rows(rows)
-    check_explained(predictions.scores, contributions)
+    contributions.check(predictions.scores)
     factors = Factors(model.contract)
     return [
         ExplainedAnswer(**msgspec.structs.asdict(answer), explanation=factors.explain(contributions, row, wanted))
@@ -222,7 +220,7 @@ def strongest_factors(model: Model, rows: StoredRows, predictions: Predictions, 
     for start in range(0, len(scored), EXPLAINED_ROWS):
         piece = scored[start : start + EXPLAINED_ROWS]
         contributions = model.explainer.explain_encoded(rows.encoded.take(pa.array(piece)))
-        check_explained(predictions.scores[piece], contributions)
+        contributions.check(predictions.scores[piece])
         sums = factors.sums(contributions.values)
         strongest = strongest_of_each(sums, count)
         places[piece] = strongest
@@ -234,9 +232,3 @@ def rows_per_second(model: Model, *, explains: bool) -> float:
     """Tell about how many rows one core scores in a second, and also explains if it `explains` them; raises NotExplainable."""
     scored = model.scorer.rows_per_second
     return 1 / (1 / scored + 1 / model.explainer.rows_per_second) if explains else scored
-
-
-def check_explained(scores: Scores, contributions: Contributions) -> None:
-    """Raise NotExplainable unless the contributions of the rows add up to their scores, NaN for a row that is not scored."""
-    if not contributions.add_up_to(scores):
-        raise NotExplainable("explanation-differs")

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.access.browsers import OF_API
@@ -31,6 +30,8 @@ OFFERS = (b"upgrade", b"http2-settings")
 
 class Connection(HttpToolsProtocol):
     """A connection to a client."""
+
+    cycle: Exchange
 
     def __init__(self, *arguments: Any, connections: Connections, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -102,13 +103,8 @@ class Connection(HttpToolsProtocol):
         """Take a piece of a body."""
         self._silent = 0
         self._body += len(body)
-        cycle = self.cycle
-        if self._is_refused or cycle.response_complete:
-            return
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        cycle.message_event.set()
+        if not (self._is_refused or self.cycle.response_complete):
+            self.cycle.take(body)
 
     def on_message_complete(self) -> None:
         """End a body."""

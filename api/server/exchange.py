@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 JOINED_BYTES = 2**14
@@ -39,6 +40,19 @@ class Exchange(RequestResponseCycle):
             self._go_on(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"The ASGI message '{kind}' is not expected here.")
+
+    def take(self, piece: bytes) -> None:
+        """Take a piece of the body for the application; while much of it waits there, nothing more is read."""
+        if not self.body:
+            # The application gets most pieces before the next one comes, so they need not be copied.
+            self.body = piece  # type: ignore[assignment]
+        else:
+            if isinstance(self.body, bytes):
+                self.body = bytearray(self.body)
+            self.body += piece
+        if len(self.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.message_event.set()
 
     async def receive(self) -> Any:
         """Return the next piece of the body, or that the client is gone."""

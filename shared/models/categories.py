@@ -128,8 +128,8 @@ def seen_categories(
     document = _document(classifier)
     if document is None:
         return NOTHING_SEEN
-    tables, most = _tables(document.ctr_data), _option(classifier, "one_hot_max_size")
-    most_counted = _option(classifier, "ctr_leaf_count_limit")
+    tables, options = _tables(document.ctr_data), _options(classifier)
+    most, most_counted = options.get("one_hot_max_size"), options.get("ctr_leaf_count_limit")
     found: dict[str, _Seen] = {}
     for category in document.features_info.categorical_features:
         name = names[category.flat_feature_index]
@@ -179,12 +179,12 @@ def _tables(data: Mapping[str, msgspec.Raw]) -> dict[int, list[str]]:
     return found
 
 
-def _option(classifier: CatBoostClassifier, name: str) -> int | None:
-    """Give a whole number with which the model was trained; None if the file does not say."""
+def _options(classifier: CatBoostClassifier) -> dict[str, Any]:
+    """Give with what the model was trained; nothing if the file does not say."""
     with suppress(CatBoostError):
-        given: Any = classifier.get_all_params().get(name)
-        return None if given is None else int(given)
-    return None
+        options: dict[str, Any] = classifier.get_all_params()
+        return options
+    return {}
 
 
 def _keys(values: Sequence[int]) -> list[str]:

@@ -56,14 +56,15 @@ class Contributions:
         sums: Values = self.base_value + self.values.sum(axis=1)
         return sums
 
-    def add_up_to(self, scores: Scores) -> bool:
-        """Whether they give the scores of the rows, of which one that is not scored has NaN.
+    def check(self, scores: Scores) -> None:
+        """Raise NotExplainable unless they give the scores of the rows, of which one that is not scored has NaN.
 
         CatBoost shares out other values where a model was changed after the training, and of trees of `Depthwise` or `Lossguide`.
         """
         with np.errstate(over="ignore"):
             explained = 1 / (1 + np.exp(-self.raw_scores))
-        return not (np.abs(explained - scores) > TOLERANCE).any()
+        if (np.abs(explained - scores) > TOLERANCE).any():
+            raise NotExplainable("explanation-differs")
 
     def equal(self, other: "Contributions") -> bool:
         """Whether they are those of the other ones."""
@@ -93,11 +94,12 @@ class Explainer:
         self._categories = classifier.get_cat_feature_indices()
         self._is_softmax = facts.loss_of(classifier) == SOFTMAX
         self._tried = self._trials(known_rows)
-        self._table = self._proven_table()
-        if not self._explain(pool_of_table(self._tried, self._categories)).add_up_to(
-            scorer.evaluator.score_table(self._tried)
-        ):
-            raise NotExplainable("explanation-differs")
+        pool = pool_of_table(self._tried, self._categories)
+        # First, since CatBoost may be unable to explain the model.
+        expected = self._by_catboost(pool)
+        self._table = self._proven_table(pool, expected)
+        own = expected if self._table is None else self._by_table(self._table, pool)
+        own.check(scorer.evaluator.score_table(self._tried))
 
     @cached_property
     def rows_per_second(self) -> float:
@@ -146,11 +148,8 @@ class Explainer:
         own, other = found[:, self._positive], found[:, 1 - self._positive]
         return own - other if self._is_softmax else own
 
-    def _proven_table(self) -> LeafTable | None:
-        """Make a table, and give it if it equals CatBoost on rows made for the model."""
-        pool = pool_of_table(self._tried, self._categories)
-        # First, since CatBoost may be unable to explain the model.
-        expected = self._by_catboost(pool)
+    def _proven_table(self, pool: Pool, expected: Contributions) -> LeafTable | None:
+        """Make a table, and give it if it equals what CatBoost says of the trials in the pool."""
         some = self._by_catboost(pool_of_table(self._tried[:ALONE], self._categories))
         # With values in leaves that no row of the training reached, as monotone constraints bring about, CatBoost takes the rows
         # that it is given for some of the training, too: an applicant would have other reasons alone than in a job.

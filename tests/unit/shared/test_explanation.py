@@ -12,7 +12,7 @@ from shared.errors import NotExplainable
 from shared.explanation import Explanation, Factors, Told, Wanted
 from shared.models import artifact
 from shared.models.explainer import Contributions
-from shared.scoring import check_explained, explain
+from shared.scoring import explain
 from tests.factories import Kit, make_contract, make_rows
 
 INPUTS = [{"name": name, "type": "double"} for name in ("income", "rent", "age", "own", "sex")]
@@ -96,6 +96,6 @@ def test_base_and_contributions_give_the_score(numbers: Kit, mixed: Kit, tmp_pat
 
 def test_contributions_that_do_not_add_up_are_not_told() -> None:
     contributions = Contributions(0.0, np.array([[0.5, 0.5], [-800.0, 0.0]]))
-    check_explained(np.array([1 / (1 + exp(-1.0)), 0.0]), contributions)
+    contributions.check(np.array([1 / (1 + exp(-1.0)), 0.0]))
     with pytest.raises(NotExplainable, match="do not add up"):
-        check_explained(np.array([0.7, 0.0]), contributions)
+        contributions.check(np.array([0.7, 0.0]))

@@ -3,7 +3,7 @@ import logging
 from typing import Any
 
 import pytest
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
 from api.server.exchange import JOINED_BYTES, Exchange
 
@@ -25,6 +25,9 @@ class Written(asyncio.Transport):
 
     def close(self) -> None:
         self.is_closed = True
+
+    def pause_reading(self) -> None:
+        pass
 
     def resume_reading(self) -> None:
         pass
@@ -159,8 +162,8 @@ class TestReceive:
     def test_a_body_that_is_complete_is_there_at_once_and_once(self) -> None:
         async def received() -> list[Any]:
             exchange = Client().exchange
-            exchange.body, exchange.more_body = bytearray(b"abc"), False
-            exchange.message_event.set()
+            exchange.take(b"abc")
+            exchange.more_body = False
             first = await exchange.receive()
             waiting = asyncio.create_task(exchange.receive())
             await asyncio.sleep(0)
@@ -179,9 +182,8 @@ class TestReceive:
             exchange = Client().exchange
             found = []
             for piece, more in ((b"ab", True), (b"c", False)):
-                exchange.body += piece
+                exchange.take(piece)
                 exchange.more_body = more
-                exchange.message_event.set()
                 found.append(await exchange.receive())
             return found
 
@@ -189,3 +191,24 @@ class TestReceive:
             {"type": "http.request", "body": b"ab", "more_body": True},
             {"type": "http.request", "body": b"c", "more_body": False},
         ]
+
+    def test_pieces_that_come_before_they_are_asked_for_are_one(self) -> None:
+        async def received() -> Any:
+            exchange = Client().exchange
+            for piece in (b"a", b"b", b"c"):
+                exchange.take(piece)
+            return await exchange.receive()
+
+        assert asyncio.run(received()) == {"type": "http.request", "body": b"abc", "more_body": True}
+
+    def test_while_much_waits_nothing_is_read(self) -> None:
+        async def run() -> list[bool]:
+            exchange = Client().exchange
+            paused = []
+            for size in (HIGH_WATER_LIMIT, 1):
+                exchange.take(b"x" * size)
+                paused.append(exchange.flow.read_paused)
+            await exchange.receive()
+            return [*paused, exchange.flow.read_paused]
+
+        assert asyncio.run(run()) == [False, True, False]

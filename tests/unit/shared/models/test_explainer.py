@@ -110,10 +110,10 @@ def test_with_monotone_constraints_an_applicant_has_the_same_reasons_alone_and_a
         alone = model.explainer.explain_rows([row])
         assert alone.base_value == together.base_value
         assert alone.values[0].tolist() == together.values[place].tolist()
-    assert together.add_up_to(model.scorer.score_rows(rows))
+    together.check(model.scorer.score_rows(rows))
 
 
-def test_it_is_averaged_over_the_training_alone(tmp_path: Path) -> None:
+def test_it_is_averaged_over_the_training_alone() -> None:
     """One tree, of two questions: a leaf that the training did not reach has a value, as a constraint may give it one."""
     base, found = shapley.leaf_values(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[5.0, 0.0, 3.0, 2.0]]), (0, 1))
     mean = (5 * 1 + 3 * 4 + 2 * 8) / 10
