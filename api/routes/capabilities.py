@@ -8,7 +8,7 @@ from api.routes.jobs import MAX_JOBS
 from api.routes.results import MAX_PAGE
 from api.schemas import Capabilities, EncodingBody, FormatBody, LimitsBody
 from shared.formats.format import ENCODING_ENDINGS, ENCODINGS, FORMATS
-from shared.formats.json_extract import MAX_ROW_BYTES
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.jobs.job import ON_INVALID
 from shared.jobs.results import RESULT_COLUMNS
 from shared.version import service_version

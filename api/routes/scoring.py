@@ -12,7 +12,7 @@ from api.language import encoded, language_headers
 from api.reason_options import wanted_in
 from api.services import Services
 from shared.explanation import Wanted
-from shared.formats.json_extract import MAX_ROW_BYTES
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json, values_from_json
 from shared.scoring import explain
 

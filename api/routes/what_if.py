@@ -14,9 +14,9 @@ from api.parameters import KnownParameters
 from api.problems import problems
 from api.reason_schemas import WhatIfBody
 from shared.contract.findings import json_fault
-from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_nan import with_nan
 from shared.formats.json_parts import decoded, not_json
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json
 from shared.reasons import cut
 from shared.what_if import what_if as try_values

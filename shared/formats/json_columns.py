@@ -21,16 +21,15 @@ from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row
-from shared.contract.findings import json_fault
 from shared.contract.kept import common_type
 from shared.contract.matching import SeenNames
 from shared.contract.objects import object_type
 from shared.contract.validated import Validated, Write
-from shared.errors import Report
-from shared.formats.json_extract import MAX_ROW_BYTES, extract, may_underflow
+from shared.errors import MalformedInput, Report
+from shared.formats.json_extract import extract, may_underflow
 from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_packed import PackedRows
-from shared.formats.json_pieces import BETWEEN_OBJECTS, NOT_IN_BULK, elements_in_pieces
+from shared.formats.json_pieces import BETWEEN_OBJECTS, MAX_ROW_BYTES, NOT_IN_BULK, elements_in_pieces
 from shared.formats.json_slices import Readers
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED, InvalidValue, cut
@@ -197,12 +196,8 @@ class JsonRows:
         invalid: list[InvalidValue] = []
         try:
             text, _ = extract(text, self.types, self._contract.whole_numbers)
-        except NOT_IN_BULK as error:
-            fault, line, character = json_fault(str(error), len(text))
-            invalid = [
-                InvalidValue(number, None, "json_invalid", {"fault": fault, "line": line, "character": character})
-            ]
-            return {}, {}, invalid
+        except MalformedInput as error:
+            return {}, {}, [InvalidValue(number, None, "json_invalid", error.reason.params)]
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:

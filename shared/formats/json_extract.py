@@ -12,15 +12,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from shared.formats.json_nan import with_nan, without_nan
+from shared.contract.findings import json_fault
+from shared.errors import MalformedInput
+from shared.formats.json_nan import with_nan
+from shared.formats.json_parts import decoded, not_json
 from shared.reasons import MAX_REPORTED
 
 LARGE_ROW_BYTES = 2**14
 """Rows of this length or less are validated as they are."""
-
-MAX_ROW_BYTES = 2**18
-"""Maximum length of a row that is searched for errors."""
-
 
 SMALL_NUMBER = re.compile(rb"[eE]-0*(?:[3-9][0-9]|[1-9][0-9]{2,})")
 MANY_ZEROS = b"0" * 290
@@ -71,50 +70,33 @@ def extract(text: bytes, names: Collection[str], whole_numbers: Collection[str] 
     """Reduce a large row to the values of `names`, without what is nested in them, and to some of its other keys.
 
     In a row of any size, a number that is too small for a float is written as the smallest one where it should be a whole
-    number: 0 is a whole number, and it is not. Raises an error of msgspec, or a ValueError, if a large row is not JSON.
+    number: 0 is a whole number, and it is not. Raises MalformedInput if a large row is not JSON.
     """
     is_large = len(text) > LARGE_ROW_BYTES
     if not is_large and not may_underflow(text):
         return Extract(text)
-    text.decode()  # msgspec does not validate text that it skips
     try:
-        strict = _strict(text)
-    except msgspec.DecodeError:
+        text.decode()  # msgspec does not validate text that it skips
+        content, has_nan = decoded(text, msgspec.Raw)
+    except UnicodeDecodeError as error:
+        raise not_json(*json_fault(str(error), len(text))) from None
+    except MalformedInput:
         if is_large:
             raise
         return Extract(text)
     try:
-        values = msgspec.json.decode(strict, type=dict[str, msgspec.Raw])
+        values = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
         return Extract(b"[]")
     unknown = [name for name in values if name not in names]
     known = [
-        b"%s:%s" % (_encoded(name), _outline(with_nan(bytes(value)), name in whole_numbers))
+        b"%s:%s"
+        % (_encoded(name), _outline(with_nan(bytes(value)) if has_nan else bytes(value), name in whole_numbers))
         for name, value in values.items()
         if name in names
     ]
     others = [b"%s:null" % _encoded(name) for name in unknown[:MAX_REPORTED]]
     return Extract(b"{%s}" % b",".join([*known, *others]), len(unknown) - len(others))
-
-
-def _strict(text: bytes) -> bytes:
-    """Return a text without the NaN and Infinity that pydantic takes for JSON; raises DecodeError if it is none all the same."""
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        written = without_nan(text)
-        if written is None or not _is_json(written):
-            raise
-        return written
-    return text
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
 
 
 def _encoded(name: str) -> bytes:

@@ -8,10 +8,11 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
-from shared.formats.json_extract import MAX_ROW_BYTES
-
 NOT_IN_BULK = (msgspec.DecodeError, pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
 """Errors by which a fast reader gives up. ValueError: invalid UTF-8, or NaN; ArithmeticError: a number is too large."""
+
+MAX_ROW_BYTES = 2**18
+"""Maximum length of a row that is searched for errors."""
 
 PIECE_BYTES = 2**16
 """Approximate size of a piece; takes 1 ms at most."""

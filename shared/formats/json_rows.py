@@ -14,14 +14,13 @@ from pydantic import ValidationError
 
 from shared.contract.columns import validate_columns
 from shared.contract.contract import Contract, Row, RowValues
-from shared.contract.findings import json_fault
 from shared.contract.matching import match_columns
 from shared.contract.objects import object_type
 from shared.contract.validated import Validated
 from shared.errors import InputTooLarge, InvalidRows, MalformedInput, Report
 from shared.formats.json_by_column import Column, Part
 from shared.formats.json_columns import JsonRows, validated_packed
-from shared.formats.json_extract import LARGE_ROW_BYTES, MAX_ROW_BYTES, extract, may_underflow
+from shared.formats.json_extract import LARGE_ROW_BYTES, extract, may_underflow
 from shared.formats.json_flat import flat_columns, flat_split
 from shared.formats.json_matrix import MatrixRows
 from shared.formats.json_nan import with_nan
@@ -31,6 +30,7 @@ from shared.formats.json_pieces import (
     BETWEEN_ARRAYS,
     BETWEEN_OBJECTS,
     BETWEEN_VALUES,
+    MAX_ROW_BYTES,
     NOT_IN_BULK,
     begins_at,
     elements_in_pieces,
@@ -50,10 +50,7 @@ SHAPES = ("dataframe_split", "dataframe_records", "columns")
 
 def row_from_json(body: bytes, contract: Contract) -> Row:
     """Read one row from a JSON object; raises MalformedInput or InvalidRows."""
-    try:
-        text, omitted = extract(body, contract.names_known, contract.whole_numbers)
-    except NOT_IN_BULK as error:
-        raise not_json(*json_fault(str(error), len(body))) from None
+    text, omitted = extract(body, contract.names_known, contract.whole_numbers)
     try:
         row = contract.row_adapter.validate_json(text)
     except ValidationError as error:

@@ -12,8 +12,8 @@ from shared.contract.findings import JsonFault, json_fault
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats.json_columns import JsonRows
-from shared.formats.json_extract import MAX_ROW_BYTES
 from shared.formats.json_parts import decoded
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.formats.source import ReadOptions, Text
 
 BLOCK_BYTES = 2**20

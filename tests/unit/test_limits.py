@@ -13,7 +13,7 @@ from api.intake import admission, form, options, submission
 from api.routes import jobs, model, results
 from api.server import limits
 from shared import explanation, reasons, what_if
-from shared.formats import csv_blocks, csv_rows, json_extract, ndjson, parquet, parquet_metadata
+from shared.formats import csv_blocks, csv_rows, json_pieces, ndjson, parquet, parquet_metadata
 from shared.jobs import job, row, store
 from shared.sentences import INVALID_VALUES, REASONS
 from shared.settings import Settings
@@ -31,7 +31,7 @@ FIXED: dict[str, Any] = {
     "speed of a body, at least": limits.SLOWEST,
     "time between two requests on a connection": limits.KEPT_OPEN,
     "requests sent ahead of their answers": limits.MAX_PIPELINED,
-    "a row sent alone": json_extract.MAX_ROW_BYTES,
+    "a row sent alone": json_pieces.MAX_ROW_BYTES,
     "a body that names the file to read": submission.MAX_ADDRESS_BYTES,
     "large JSON bodies at once, each process": admission.BODIES_AT_ONCE,
     "the body of `/reload_model`": model.LARGEST_RELOAD_BODY,
@@ -50,7 +50,7 @@ FIXED: dict[str, Any] = {
     "rows in a page of results": results.MAX_PAGE,
     "jobs in a page": jobs.MAX_JOBS,
     "a file that is read with the small ones": job.SMALL_UPLOAD,
-    "a JSON row in a batch, if it is invalid": json_extract.MAX_ROW_BYTES,
+    "a JSON row in a batch, if it is invalid": json_pieces.MAX_ROW_BYTES,
     "a line of NDJSON": ndjson.MAX_LINE_BYTES,
     "a record of CSV": csv_blocks.MAX_RECORD_BYTES,
     "columns of CSV": csv_rows.MAX_COLUMNS,

@@ -8,7 +8,8 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows, MalformedInput, Report
 from shared.formats import json_extract
-from shared.formats.json_extract import LARGE_ROW_BYTES, MAX_ROW_BYTES, extract
+from shared.formats.json_extract import LARGE_ROW_BYTES, extract
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.formats.json_rows import row_from_json, validated_from_document, validated_from_json
 from shared.formats.source import ReadOptions
 from shared.reasons import MAX_REPORTED
@@ -77,6 +78,12 @@ def test_a_large_row_is_judged_as_a_small_one(rest: str) -> None:
 @pytest.mark.parametrize("value", ["[]", "5", "null", '"x"'])
 def test_what_is_no_row_is_none_when_it_is_large(value: str) -> None:
     assert verdict(PADDING + value) == verdict(value)
+
+
+def test_a_fault_beside_nan_is_told_at_its_place_in_a_large_row() -> None:
+    with pytest.raises(MalformedInput) as caught:
+        row_from_json(f'{{"amount": NaN,{PADDING}\n"age": 4x}}'.encode(), CONTRACT)
+    assert (caught.value.reason.params["line"], caught.value.reason.params["character"]) == (2, 8)
 
 
 def test_unknown_keys_are_counted_and_the_first_hundred_named() -> None:

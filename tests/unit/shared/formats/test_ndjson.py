@@ -12,7 +12,7 @@ import pytest
 from shared.contract.validated import Validated
 from shared.errors import MalformedInput
 from shared.formats import ndjson
-from shared.formats.json_extract import MAX_ROW_BYTES
+from shared.formats.json_pieces import MAX_ROW_BYTES
 from shared.formats.source import Check, ReadOptions
 from tests.factories import make_contract
 
