@@ -197,7 +197,9 @@ class JsonRows:
         try:
             text, _ = extract(text, self.types, self._contract.whole_numbers)
         except MalformedInput as error:
-            return {}, {}, [InvalidValue(number, None, "json_invalid", error.reason.params)]
+            fault, line, character = (error.reason.params[name] for name in ("fault", "line", "character"))
+            place = InvalidValue(number, None, "json_invalid", {"fault": fault, "line": line, "character": character})
+            return {}, {}, [place]
         try:
             row = adapter.validate_json(text)
         except ValidationError as error:
