@@ -21,7 +21,7 @@ from shared.models.artifact import Model
 from shared.scoring import StoredRows, rows_per_second, score_counted, strongest_factors
 
 PATIENCE = 2.0
-"""Most seconds that a batch waits for its turn. If it became a job sooner, that would hold up others for longer than it itself."""
+"""Seconds that a batch waits for its turn at most. As a job, it would hold up the others for longer than it waits."""
 
 PATIENT_SHARE = 0.5
 """Of the time that the caller waits: in the rest of it, a job may be done."""

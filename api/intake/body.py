@@ -43,7 +43,7 @@ async def read(receive: Receive, limit: int, take: Callable[[int], object] = int
         take(len(piece))
         if size == len(piece) and not more:
             return piece
-        # Pieces that are joined at the end would all be copied at once, into new memory: up to 10 ms in which nothing else runs.
+        # Pieces that are joined at the end would all be copied at once, into new memory; this mostly grows in place.
         whole.write(piece)
     return whole.getvalue()
 
@@ -134,7 +134,7 @@ def _check_json(scope: Scope, limit: int) -> Charset:
 
 
 def _length_in(declared: bytes, limit: int) -> int | None:
-    """Return the Content-Length that is written so, None if there is none."""
+    """Parse a Content-Length; None if it is empty. Raises MalformedInput, and InputTooLarge past the limit."""
     if not declared:
         return None
     if not declared.isdigit():

@@ -57,7 +57,7 @@ async def multiple_score(
     request: Request, model: ModelDep, services: ServicesDep, explain: ExplainDep = None, key: KeyDep = None
 ) -> Response:
     """Submit applicants as JSON; with `Prefer: wait=N`, get the scores in the response, at once or from a job done in time."""
-    wait = wait_seconds(request, services.settings.max_wait)
+    began, wait = anyio.current_time(), wait_seconds(request, services.settings.max_wait)
     headers = {"Vary": "Prefer"}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait:.0f}"
@@ -68,7 +68,8 @@ async def multiple_score(
     if wait is not None:
         # The job is accepted, so return it even if a dependency has become unavailable.
         with suppress(Unavailable):
-            job = await _wait_for(job, wait, services)
+            # The time that it waited for its turn counts.
+            job = await _wait_for(job, began + wait - anyio.current_time(), services)
             if job.state is JobState.SUCCEEDED:
                 return Response(await to_thread.run_sync(_answers, job, services), 200, headers, JSON)
     return accepted(job, headers)

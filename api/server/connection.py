@@ -186,7 +186,10 @@ class Connection(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
 
     def _hand_over(self) -> None:
-        """Give the request to the application, once those before it are answered."""
+        """Give the request to the application, once those before it are answered.
+
+        In place of uvicorn's own; `root_path`, `limit_concurrency` and `access_log` have no effect.
+        """
         parser, scope = self.parser, self.scope
         url, version = httptools.parse_url(self.url), parser.get_http_version()
         scope["method"] = parser.get_method().decode("ascii")

@@ -1,6 +1,7 @@
 """A request and its response: uvicorn's cycle for httptools, which writes a short response at once.
 
-uvicorn looks at each header on its own, and writes the head before the body. Both take longer than the trees of a single score.
+uvicorn looks at each header on its own, and writes the head before the body. Each of the two takes longer than the trees of a
+single score.
 """
 
 from collections.abc import Iterable
@@ -15,17 +16,21 @@ JOINED_BYTES = 2**14
 
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
-NO_TEXT = bytes(sign for sign in (*range(0x20), 0x7F) if sign != ord("\t"))
-"""What no header may contain (RFC 9110, 5.5)."""
+FORBIDDEN = bytes(code for code in (*range(0x20), 0x7F) if code != ord("\t"))
+"""Characters that no header may contain (RFC 9110, 5.5)."""
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Exchange(RequestResponseCycle):
-    """A request under way. Names of headers are lower case, as ASGI has it, and how long a body is tells Content-Length alone."""
+    """A request under way.
+
+    Names of headers must be lower case, as ASGI demands; of them no more is checked than that they have no control characters.
+    The application gives a Content-Length, or its body is sent in chunks.
+    """
 
     _head = b""
-    """What waits for the first piece of the body."""
+    """What waits for the first piece of the body. Until then the response has not started, and may still become another one."""
 
     async def send(self, message: Any) -> None:
         """Take a message of the application; raises RuntimeError for one that does not belong here."""
@@ -36,13 +41,13 @@ class Exchange(RequestResponseCycle):
         kind = message["type"]
         if kind == "http.response.start" and not self.response_started:
             self._begin(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self.response_started and not self.response_complete:
+        elif kind == "http.response.body" and (self._head or self.response_started) and not self.response_complete:
             self._go_on(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"The ASGI message '{kind}' is not expected here.")
 
     def take(self, piece: bytes) -> None:
-        """Take a piece of the body for the application; while much of it waits there, nothing more is read."""
+        """Take a piece of the body; while the application has much of it still to take, nothing more is read."""
         if not self.body:
             # The application gets most pieces before the next one comes, so they need not be copied.
             self.body = piece  # type: ignore[assignment]
@@ -59,32 +64,35 @@ class Exchange(RequestResponseCycle):
         if self.more_body or self.disconnected or self.response_complete or not self.message_event.is_set():
             return await super().receive()
         # Most bodies have come as a whole before the application asks.
+        self.waiting_for_100_continue = False
+        self.flow.resume_reading()
         self.message_event.clear()
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": False}
 
     def _begin(self, status: int, given: Headers) -> None:
-        self.response_started = True
         self.waiting_for_100_continue = False
         headers = [*self.default_headers, *given]
         fields = dict(headers)
         length = fields.get(b"content-length")
         self.expected_content_length = int(length or 0)
         self.chunked_encoding = length is None and self.scope["method"] != "HEAD" and status not in WITHOUT_BODY
+        if b"transfer-encoding" in fields:
+            raise RuntimeError("How a body is sent is for the server to say.")
         if self.chunked_encoding:
             headers.append((b"transfer-encoding", b"chunked"))
-        if b"connection" in fields:
-            self.keep_alive = self.keep_alive and b"close" not in fields[b"connection"].lower()
+        if b"close" in fields.get(b"connection", b"").lower():
+            self.keep_alive = False
         elif not self.keep_alive:
             headers.append((b"connection", b"close"))
         lines = [b": ".join(header) for header in headers]
         text = b"".join(lines)
         # A line break in a value would begin a header of its own.
-        if len(text.translate(None, NO_TEXT)) < len(text):
-            raise RuntimeError("A header has a sign that none may have.")
+        if len(text.translate(None, FORBIDDEN)) < len(text):
+            raise RuntimeError("A header contains a forbidden character.")
         self._head = STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n"
         if self.chunked_encoding:
-            # What is not known yet may take its time: of events, the client wants to know that they will come.
+            # The first piece may take its time, and whoever waits for events wants to know that they will come.
             self._write(b"")
 
     def _go_on(self, body: bytes, more_body: bool) -> None:
@@ -108,6 +116,7 @@ class Exchange(RequestResponseCycle):
 
     def _write(self, body: bytes) -> None:
         head, self._head = self._head, b""
+        self.response_started = True
         if len(body) <= JOINED_BYTES:
             self.transport.write(head + body)
         else:

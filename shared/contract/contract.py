@@ -297,7 +297,7 @@ class Contract:
         return found
 
     def is_ordered(self, values: RowValues) -> bool:
-        """Whether `unordered` would find nothing in a row of the values of all features, in a third of the time."""
+        """Whether a row, given as the values of all features, is in order; takes a third of the time of `unordered`."""
         for places in self._ordered_places:
             previous = -inf
             for place in places:

@@ -180,7 +180,7 @@ def _tables(data: Mapping[str, msgspec.Raw]) -> dict[int, list[str]]:
 
 
 def _options(classifier: CatBoostClassifier) -> dict[str, Any]:
-    """Give with what the model was trained; nothing if the file does not say."""
+    """Return the parameters that the model was trained with; none if the file does not say."""
     with suppress(CatBoostError):
         options: dict[str, Any] = classifier.get_all_params()
         return options

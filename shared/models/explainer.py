@@ -57,7 +57,7 @@ class Contributions:
         return sums
 
     def check(self, scores: Scores) -> None:
-        """Raise NotExplainable unless they give the scores of the rows, of which one that is not scored has NaN.
+        """Raise NotExplainable unless they add up to the scores of the rows; NaN, of a row that is not scored, is passed over.
 
         CatBoost shares out other values where a model was changed after the training, and of trees of `Depthwise` or `Lossguide`.
         """

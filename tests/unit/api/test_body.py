@@ -45,6 +45,6 @@ def test_a_body_beyond_the_limit_is_rejected_before_it_is_taken(pieces: list[byt
 
 
 @pytest.mark.parametrize("pieces", [[], [b"a"], [b"a", b"b"]])
-def test_a_client_that_goes_in_the_middle_is_noticed(pieces: list[bytes]) -> None:
+def test_a_client_that_leaves_midway_is_noticed(pieces: list[bytes]) -> None:
     with pytest.raises(ClientDisconnect):
         read_pieces(pieces, [], ends=False)

@@ -13,12 +13,14 @@ import pytest
 
 from api import immediate
 from api.immediate import Answers, ImmediateBatches
+from api.routes import submit
 from shared.contract.validated import Validated
 from shared.errors import InvalidRows
 from shared.explanation import Wanted
 from shared.formats.json_rows import validated_from_document
 from shared.formats.json_slices import SLICE_ROWS
 from shared.formats.source import ReadOptions
+from shared.jobs.job import Job
 from shared.metrics import Metrics
 from shared.models.artifact import Model
 from shared.scoring import explain
@@ -184,6 +186,24 @@ def test_a_batch_beyond_the_limit_is_a_job(api: ApiClient, numbers: Kit, monkeyp
     assert (response.status_code, response.json()["rows"]) == (202, 11)
 
 
+def test_the_time_that_a_batch_waits_for_its_turn_is_part_of_what_its_caller_waits(
+    api: ApiClient, numbers: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+
+    async def give_up(*_: Any) -> None:
+        await asyncio.sleep(0.2)
+
+    async def wait_for(job: Job, seconds: float, _: Any) -> Job:
+        left.append(seconds)
+        return job
+
+    monkeypatch.setattr(api.services.immediate, "answers", give_up)
+    monkeypatch.setattr(submit, "_wait_for", wait_for)
+    assert api.post("/multiple_score", json=numbers.rows[:1], headers=WAITING).status_code == 202
+    assert 0 < left[0] <= 4.8
+
+
 @SHAPES
 def test_invalid_rows_are_reported_without_redis(cut_off: ApiClient, mixed: Kit, shape: Any) -> None:
     rows = [*mixed.rows[:5], mixed.rows[0] | {"age": 17}]
@@ -262,6 +282,7 @@ def test_one_batch_is_scored_at_a_time_and_the_next_waits_its_turn_or_is_a_job(
         impatient = [await batches.answers(lambda: slices_of(kit.rows[:3], model), model)]
         monkeypatch.setattr(immediate, "PATIENCE", patience)
         impatient.append(await batches.answers(lambda: slices_of(kit.rows[:3], model), model, wait=0.01))
+        monkeypatch.setattr(immediate, "PATIENCE", 10.0)
         third = asyncio.create_task(batches.answers(lambda: slices_of(kit.rows[:3], model), model))
         await asyncio.sleep(0)
         may_end.set()

@@ -26,6 +26,9 @@ class Written(asyncio.Transport):
     def close(self) -> None:
         self.is_closed = True
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def pause_reading(self) -> None:
         pass
 
@@ -84,7 +87,13 @@ class TestSend:
         client.take({**START, "headers": [(b"content-length", b"%d" % len(content))]}, body(content))
         head, written = client.transport.pieces
         assert head.endswith(b"\r\n\r\n")
-        assert written == content
+        assert written is content
+
+    def test_a_client_is_told_that_the_connection_ends_whatever_the_application_says(self) -> None:
+        headers = [*LENGTH_3["headers"], (b"connection", b"keep-alive")]  # type: ignore[misc]
+        assert b"\r\nconnection: close\r\n" in Client(keep_alive=False).take(
+            {**START, "headers": headers}, body(b"abc")
+        )
 
     def test_without_a_length_the_body_comes_in_chunks(self) -> None:
         head, _, content = (
@@ -103,14 +112,14 @@ class TestSend:
         assert Client().take(START).endswith(b"\r\n\r\n")
 
     @pytest.mark.parametrize("headers", [[], [(b"content-length", b"3")]], ids=["no length", "length"])
-    def test_to_head_there_is_no_body(self, headers: list[Any]) -> None:
+    def test_a_response_to_head_has_no_body(self, headers: list[Any]) -> None:
         client = Client("HEAD")
-        assert client.take({**START, "headers": headers}, body(b"")).endswith(b"\r\n\r\n")
+        assert client.take({**START, "headers": headers}, body(b"abc")).endswith(b"\r\n\r\n")
         assert b"chunked" not in client.transport.pieces[0]
         assert client.answered == 1
 
     @pytest.mark.parametrize("status", [204, 304])
-    def test_a_status_without_a_body_has_none(self, status: int) -> None:
+    def test_a_status_without_a_body_is_not_sent_in_chunks(self, status: int) -> None:
         assert Client().take({**START, "status": status}, body(b"")).endswith(b"GMT\r\n\r\n")
 
     @pytest.mark.parametrize("keep_alive", [True, False])
@@ -122,7 +131,7 @@ class TestSend:
 
     @pytest.mark.parametrize("sign", [b"\r\n", b"\r", b"\n", b"\0", b"\x1f", b"\x7f"])
     @pytest.mark.parametrize("place", [0, 1], ids=["name", "value"])
-    def test_no_header_has_a_sign_that_none_may_have(self, sign: bytes, place: int) -> None:
+    def test_a_header_with_a_control_character_is_refused(self, sign: bytes, place: int) -> None:
         header = [b"x-name", b"value"]
         header[place] += sign + b"x: y"
         client = Client()
@@ -130,27 +139,73 @@ class TestSend:
             client.take({**START, "headers": [tuple(header)]}, body(b""))
         assert client.transport.pieces == []
 
-    def test_a_header_may_have_any_other_sign(self) -> None:
+    def test_a_header_may_have_any_other_character(self) -> None:
         assert b"\r\nx-name: a\tb \xc3\xa9\r\n" in Client().take(
             {**START, "headers": [(b"x-name", b"a\tb \xc3\xa9")]}, body(b"")
         )
 
     @pytest.mark.parametrize(
-        "messages",
+        ("messages", "fault"),
         [
-            [body(b"")],
-            [START, START],
-            [LENGTH_3, body(b"ab")],
-            [LENGTH_3, body(b"ab", more=True), body(b"cd")],
-            [LENGTH_3, body(b"abcd", more=True)],
-            [LENGTH_3, body(b"abc"), body(b"")],
-            [LENGTH_3, {"type": "websocket.send"}],
+            ([body(b"")], "not expected"),
+            ([START, START], "not expected"),
+            ([LENGTH_3, body(b"ab")], "not as long"),
+            ([LENGTH_3, body(b"ab", more=True), body(b"cd")], "not as long"),
+            ([LENGTH_3, body(b"abcd", more=True)], "not as long"),
+            ([LENGTH_3, body(b"abc"), body(b"")], "not expected"),
+            ([LENGTH_3, {"type": "websocket.send"}], "not expected"),
+            ([{**START, "headers": [(b"transfer-encoding", b"chunked")]}], "for the server"),
         ],
-        ids=["no head", "two heads", "short", "long", "long piece", "two bodies", "another kind"],
+        ids=["no head", "two heads", "short", "long", "long piece", "two bodies", "another kind", "its own chunks"],
     )
-    def test_an_application_that_breaks_the_protocol_is_told(self, messages: list[dict[str, Any]]) -> None:
-        with pytest.raises(RuntimeError):
-            Client().take(*messages)
+    def test_an_application_that_breaks_the_protocol_is_told(self, messages: list[dict[str, Any]], fault: str) -> None:
+        client = Client()
+        with pytest.raises(RuntimeError, match=fault):
+            client.take(*messages)
+        assert len(b"".join(client.transport.pieces).partition(b"\r\n\r\n")[2]) <= 3
+
+    @pytest.mark.parametrize(
+        "messages", [[], [LENGTH_3], [LENGTH_3, body(b"ab")], [{**LENGTH_3, "status": 0}]], ids=len
+    )
+    @pytest.mark.parametrize("raises", [True, False])
+    def test_an_application_that_gives_up_before_anything_is_written_is_a_500(
+        self, messages: list[dict[str, Any]], *, raises: bool
+    ) -> None:
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            for message in messages:
+                await send(message)
+            if raises:
+                raise ValueError
+
+        client = Client()
+        asyncio.run(client.exchange.run_asgi(app))
+        written = b"".join(client.transport.pieces)
+        assert written.startswith(b"HTTP/1.1 500 ")
+        assert written.count(b"HTTP/1.1") == 1
+        assert client.transport.is_closed
+
+    def test_an_application_that_gives_up_later_is_cut_off(self) -> None:
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            await send(LENGTH_3)
+            await send(body(b"ab", more=True))
+
+        client = Client()
+        asyncio.run(client.exchange.run_asgi(app))
+        assert b"".join(client.transport.pieces).endswith(b"\r\n\r\nab")
+        assert client.transport.is_closed
+
+    def test_an_answer_waits_while_the_client_takes_nothing(self) -> None:
+        async def run() -> list[int]:
+            client = Client()
+            client.exchange.flow.pause_writing()
+            sending = asyncio.create_task(client.exchange.send(START))
+            await asyncio.sleep(0)
+            before = len(client.transport.pieces)
+            client.exchange.flow.resume_writing()
+            await sending
+            return [before, len(client.transport.pieces)]
+
+        assert asyncio.run(run()) == [0, 1]
 
     def test_to_a_client_that_is_gone_nothing_is_written(self) -> None:
         client = Client()
@@ -159,7 +214,7 @@ class TestSend:
 
 
 class TestReceive:
-    def test_a_body_that_is_complete_is_there_at_once_and_once(self) -> None:
+    def test_a_complete_body_is_given_at_once_and_only_once(self) -> None:
         async def received() -> list[Any]:
             exchange = Client().exchange
             exchange.take(b"abc")
@@ -212,3 +267,31 @@ class TestReceive:
             return [*paused, exchange.flow.read_paused]
 
         assert asyncio.run(run()) == [False, True, False]
+
+    def test_a_complete_body_that_was_too_much_is_read_on_after(self) -> None:
+        async def run() -> list[bool]:
+            exchange = Client().exchange
+            exchange.take(b"x" * (HIGH_WATER_LIMIT + 1))
+            exchange.more_body = False
+            before = exchange.flow.read_paused
+            await exchange.receive()
+            return [before, exchange.flow.read_paused]
+
+        assert asyncio.run(run()) == [True, False]
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_client_that_expects_100_gets_it_once_unless_its_body_is_there(self, *, is_there: bool) -> None:
+        async def run() -> list[bytes]:
+            client = Client()
+            client.exchange.waiting_for_100_continue = True
+            if not is_there:
+                waiting = asyncio.create_task(client.exchange.receive())
+                await asyncio.sleep(0)
+            client.exchange.take(b"abc")
+            client.exchange.more_body = False
+            assert (await (client.exchange.receive() if is_there else waiting))["body"] == b"abc"
+            client.exchange.disconnected = True
+            await client.exchange.receive()
+            return client.transport.pieces
+
+        assert asyncio.run(run()) == ([] if is_there else [b"HTTP/1.1 100 Continue\r\n\r\n"])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -167,6 +168,15 @@ def test_what_is_not_ordered_is_named_with_the_feature_that_it_is_below() -> Non
     assert contract.unordered({"a": 2.0, "b": None, "c": 1.0}) == [
         InvalidValue(None, "c", "not_ordered", {"other": "a"})
     ]
+
+
+@pytest.mark.parametrize("values", list(product([None, 1, 1.5, 2], repeat=4)))
+def test_values_are_in_order_where_nothing_would_be_named(values: tuple[float | None, ...]) -> None:
+    contract = make_contract(
+        [{"name": name, "type": "double"} for name in "abcd"], ordered=[["c", "a", "b"], ["b", "d"]]
+    )
+    found = contract.unordered(dict(zip("abcd", values, strict=True)))
+    assert contract.is_ordered(list(values)) is not bool(found)
 
 
 @pytest.mark.parametrize(
